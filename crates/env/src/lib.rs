@@ -1,0 +1,1 @@
+//! What the outside world provides: files and time, real ones and ones for tests

@@ -1,0 +1,1 @@
+//! Segmented append-only files that know nothing of messages

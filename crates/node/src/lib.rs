@@ -1,0 +1,1 @@
+//! The N-API addon: conversion only, no decisions

@@ -1,0 +1,1 @@
+//! Sockets: event loops, server connections, client channels, back-pressure

@@ -1,0 +1,1 @@
+//! For tests only: golden files, crash child, workloads
