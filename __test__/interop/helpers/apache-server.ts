@@ -1,0 +1,150 @@
+/** The real Apache name server and broker, as child processes on loopback. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { peerClassPath, PEER_JVM_FLAGS } from './java-peer.js'
+import { OwnedProcess, TemporaryDirectory } from './owned.js'
+import { freePort } from './ports.js'
+import { brokerRegistered, rawCommand } from './raw-command.js'
+import { until } from './until.js'
+
+const SMALL_HEAP: readonly string[] = ['-Xms256m', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
+
+const GET_BROKER_CLUSTER_INFO = 106
+
+/** Lines of a broker.conf. */
+export type BrokerProperties = Readonly<Record<string, string | number | boolean>>
+
+async function startJava(home: string, flags: readonly string[], main: string, config: string): Promise<OwnedProcess> {
+  const java = [`-Duser.home=${home}`, ...flags, ...PEER_JVM_FLAGS, '-cp', await peerClassPath()]
+  return new OwnedProcess('java', [...java, 'PeerServer', main, '-c', config], {
+    env: { ...process.env, ROCKETMQ_HOME: home }
+  })
+}
+
+function writeProperties(file: string, properties: BrokerProperties): string {
+  writeFileSync(
+    file,
+    Object.entries(properties)
+      .map(([key, value]) => `${key}=${value}\n`)
+      .join('')
+  )
+  return file
+}
+
+/** Polls until `ready`, but fails at once when the process left; then the server is disposed. */
+async function untilReady<S extends AsyncDisposable & { process: OwnedProcess }>(
+  server: S,
+  ready: () => Promise<boolean>
+): Promise<S> {
+  const { process } = server
+  try {
+    await until(`${server.constructor.name} answers`, () => !process.running || ready(), { everyMs: 20 })
+    if (process.running) return server
+    throw new Error(`left with ${await process.exited()}`)
+  } catch (error) {
+    await server[Symbol.asyncDispose]()
+    throw new Error(`${server.constructor.name} does not start:\n${process.output}`, { cause: error })
+  }
+}
+
+/** Apache's name server in a process of its own. */
+export class ApacheNameServer implements AsyncDisposable {
+  private constructor(
+    readonly port: number,
+    readonly process: OwnedProcess,
+    private readonly home: TemporaryDirectory
+  ) {}
+
+  /** `host:port`, as clients want it. */
+  get address(): string {
+    return `127.0.0.1:${this.port}`
+  }
+
+  /** Starts it on a free port and resolves once it answers. */
+  static async start(heap: readonly string[] = SMALL_HEAP): Promise<ApacheNameServer> {
+    const home = new TemporaryDirectory()
+    const port = await freePort()
+    const config = writeProperties(join(home.path, 'namesrv.conf'), { listenPort: port, bindAddress: '127.0.0.1' })
+    const main = 'org.apache.rocketmq.namesrv.NamesrvStartup'
+    const server = new ApacheNameServer(port, await startJava(home.path, heap, main, config), home)
+    return untilReady(server, async () => {
+      await rawCommand(port, GET_BROKER_CLUSTER_INFO) // any answer will do
+      return true
+    })
+  }
+
+  /** Kills it: leaving in order takes Apache's servers seconds. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.process.kill()
+    this.home[Symbol.dispose]()
+  }
+}
+
+/** How Apache's broker is started. */
+export interface ApacheBrokerOptions {
+  /** The port of the name server, on 127.0.0.1, at which it registers. */
+  readonly nameServerPort: number
+  /** Directory of the store; a temporary one by default. */
+  readonly storeDirectory?: string
+  /** Further lines of broker.conf. */
+  readonly properties?: BrokerProperties
+  /** JVM flags for memory; a small heap by default. */
+  readonly heap?: readonly string[]
+}
+
+/** Apache's broker in a process of its own. */
+export class ApacheBroker implements AsyncDisposable {
+  private constructor(
+    readonly port: number,
+    readonly process: OwnedProcess,
+    readonly storeDirectory: string,
+    private readonly home: TemporaryDirectory
+  ) {}
+
+  /** `host:port`. */
+  get address(): string {
+    return `127.0.0.1:${this.port}`
+  }
+
+  /** Starts it on free ports and resolves once its name server gives out its routes. */
+  static async start(options: ApacheBrokerOptions): Promise<ApacheBroker> {
+    return untilReady(await ApacheBroker.launch(options), () => brokerRegistered(options.nameServerPort))
+  }
+
+  /** Starts the process and does not wait for it. */
+  static async launch(options: ApacheBrokerOptions): Promise<ApacheBroker> {
+    const home = new TemporaryDirectory()
+    const storeDirectory = options.storeDirectory ?? join(home.path, 'store')
+    mkdirSync(storeDirectory, { recursive: true })
+    const port = await freePort([-2, 1])
+    const config = writeProperties(join(home.path, 'broker.conf'), {
+      brokerClusterName: 'DefaultCluster',
+      brokerName: 'broker-apache',
+      brokerId: 0,
+      namesrvAddr: `127.0.0.1:${options.nameServerPort}`,
+      brokerIP1: '127.0.0.1',
+      listenPort: port,
+      haListenPort: port + 1,
+      storePathRootDir: storeDirectory,
+      storePathCommitLog: join(storeDirectory, 'commitlog'),
+      flushDiskType: 'ASYNC_FLUSH',
+      brokerRole: 'ASYNC_MASTER',
+      autoCreateTopicEnable: true,
+      ...options.properties
+    })
+    const main = 'org.apache.rocketmq.broker.BrokerStartup'
+    const server = await startJava(home.path, options.heap ?? SMALL_HEAP, main, config)
+    return new ApacheBroker(port, server, storeDirectory, home)
+  }
+
+  /** Stops it in order: the store is flushed, its abort file removed. */
+  async stop(): Promise<void> {
+    await this.process.stop()
+  }
+
+  /** Kills it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.process.kill()
+    this.home[Symbol.dispose]()
+  }
+}

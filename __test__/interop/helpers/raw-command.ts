@@ -1,0 +1,64 @@
+/**
+ * One request over a socket of its own, in the JSON encoding, written by hand: what the harness asks of a server must
+ * not depend on the client under test.
+ */
+import { once } from 'node:events'
+import { connect } from 'node:net'
+
+/** What a server answered. */
+export interface RawAnswer {
+  /** The response code, 0 for success. */
+  readonly code: number
+  /** The server's words, mostly about an error. */
+  readonly remark?: string
+  /** The header fields. */
+  readonly extFields?: Readonly<Record<string, string>>
+  /** The body, perhaps empty. */
+  readonly body: Buffer
+}
+
+function frameOf(code: number, extFields: Readonly<Record<string, string>>, body: Uint8Array): Buffer {
+  const header = { code, extFields, flag: 0, language: 'OTHER', opaque: 1, serializeTypeCurrentRPC: 'JSON', version: 0 }
+  const json = Buffer.from(JSON.stringify(header))
+  const lengths = Buffer.alloc(8)
+  lengths.writeInt32BE(4 + json.length + body.length)
+  lengths.writeInt32BE(json.length, 4)
+  return Buffer.concat([lengths, json, body])
+}
+
+/** The header is JSON whatever the server's default encoding: servers answer in that of the request, or in JSON. */
+function parse(frame: Buffer): RawAnswer {
+  const headerEnd = 8 + (frame.readInt32BE(4) & 0xff_ffff)
+  const header = JSON.parse(frame.toString('utf8', 8, headerEnd)) as Omit<RawAnswer, 'body'>
+  return { ...header, body: frame.subarray(headerEnd) }
+}
+
+/** Sends request `code` to 127.0.0.1:`port` and resolves with the answer; rejects when the connection ends first. */
+export async function rawCommand(
+  port: number,
+  code: number,
+  extFields: Readonly<Record<string, string>> = {},
+  body: Uint8Array = Buffer.alloc(0)
+): Promise<RawAnswer> {
+  const socket = connect(port, '127.0.0.1')
+  try {
+    await once(socket, 'connect')
+    socket.setNoDelay(true).write(frameOf(code, extFields, body))
+    let received = Buffer.alloc(0)
+    for await (const chunk of socket) {
+      received = Buffer.concat([received, chunk as Buffer])
+      if (received.length >= 4 && received.length >= 4 + received.readInt32BE()) return parse(received)
+    }
+    throw new Error(`127.0.0.1:${port} closed the connection on request ${code}`)
+  } finally {
+    socket.destroy()
+  }
+}
+
+const GET_ROUTEINFO_BY_TOPIC = 105
+
+/** Whether the name server at `port` knows a broker that creates topics, which is the last thing a client needs. */
+export async function brokerRegistered(port: number): Promise<boolean> {
+  const answer = await rawCommand(port, GET_ROUTEINFO_BY_TOPIC, { topic: 'TBW102' })
+  return answer.code === 0
+}
