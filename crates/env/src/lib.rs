@@ -1,1 +1,24 @@
-//! What the outside world provides: files and time, real ones and ones for tests
+//! What the outside world provides: time ([`Clock`]) and files ([`Fs`]), each with the real one and one for tests.
+//!
+//! Every timer, delay, expiry and retention decision of the workspace reads a [`Clock`], and every file goes through an
+//! [`Fs`]. So tests drive hours in milliseconds ([`VirtualClock`]) and pull the plug between any two system calls
+//! ([`FaultFs`]).
+
+mod clock;
+mod fault_fs;
+mod fs;
+mod os_fs;
+mod os_lock;
+mod parker;
+mod system_clock;
+mod timers;
+mod virtual_clock;
+
+pub use clock::{Clock, Sleep, sleep};
+pub use fault_fs::{Fault, FaultFs, Operation};
+pub use fs::{DirEntry, File, Fs, Map, Metadata, OpenMode};
+pub use os_fs::OsFs;
+pub use parker::{Parker, Unparker};
+pub use system_clock::SystemClock;
+pub use timers::TimerId;
+pub use virtual_clock::VirtualClock;

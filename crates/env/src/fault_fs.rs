@@ -1,0 +1,156 @@
+//! A file system in memory that fails on command: the n-th call, short transfers, a full disk, a power cut.
+//!
+//! The model is the strict reading of POSIX. Written bytes are durable after an fsync of the file, directory entries after
+//! an fsync of the directory. A power cut keeps any subset of the sectors written since (a sector may be torn), and any
+//! prefix of each directory's unsynced changes. What survives is chosen by a seed, so a run can be repeated.
+
+mod handle;
+mod world;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::fs::{DirEntry, File, Fs, Metadata, OpenMode};
+use handle::Handle;
+use world::World;
+
+/// The file system; clones share their files.
+#[derive(Debug, Clone, Default)]
+pub struct FaultFs {
+    world: Arc<Mutex<World>>,
+}
+
+/// The kinds of calls that can be told to fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named after the calls")]
+pub enum Operation {
+    Open,
+    Read,
+    Write,
+    SetLen,
+    ZeroRange,
+    /// `sync_data` and `sync_all`.
+    Sync,
+    SyncDir,
+    CreateDir,
+    Remove,
+    Rename,
+}
+
+/// One planned failure.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    /// Which calls.
+    pub operation: Operation,
+    /// Only calls on paths that contain this text.
+    pub path_contains: String,
+    /// How many such calls succeed first.
+    pub after: u64,
+    /// How many fail from then on.
+    pub times: u64,
+    /// The operating system's error number they fail with. For [`Operation::Write`] and [`Operation::Read`], `None` makes
+    /// the transfer short instead (half of the bytes, at least one).
+    pub os_error: Option<i32>,
+}
+
+impl FaultFs {
+    /// An empty file system that does not fail.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Plans a failure.
+    pub fn inject(&self, fault: Fault) {
+        self.world.lock().faults.push(fault);
+    }
+
+    /// Forgets all planned failures.
+    pub fn heal(&self) {
+        self.world.lock().faults.clear();
+    }
+
+    /// Every read and write transfers one byte.
+    pub fn set_one_byte_transfers(&self, enabled: bool) {
+        self.world.lock().one_byte = enabled;
+    }
+
+    /// How many bytes of new sectors may still be written before the disk is full (`None` = no end). A write that does not
+    /// fit is short; one of which nothing fits fails with ENOSPC.
+    pub fn set_free_bytes(&self, free: Option<u64>) {
+        self.world.lock().free_bytes = free;
+    }
+
+    /// How many changing calls (writes, syncs, creations, renames, removals) were made so far.
+    pub fn calls(&self) -> u64 {
+        self.world.lock().calls
+    }
+
+    /// Cuts the power at the changing call with this number (as [`calls`](FaultFs::calls) counts): it and every later call
+    /// fails, until [`power_cut`](FaultFs::power_cut) decides what survives.
+    pub fn power_off_at(&self, call: u64) {
+        self.world.lock().power_off_at = Some(call);
+    }
+
+    /// The machine restarts: of what was not synced a part chosen by `seed` survives. Files and locks opened before are
+    /// dead. Planned failures are forgotten.
+    pub fn power_cut(&self, seed: u64) {
+        self.world.lock().power_cut(seed);
+    }
+
+    /// The process dies but the machine does not: everything written survives, locks and open files are gone.
+    pub fn kill_process(&self) {
+        self.world.lock().kill_process();
+    }
+
+    /// Flips the bits of `mask` in one byte, in the durable content as well.
+    pub fn corrupt(&self, path: &Path, offset: u64, mask: u8) -> io::Result<()> {
+        self.world.lock().corrupt(path, offset, mask)
+    }
+}
+
+impl Fs for FaultFs {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>> {
+        let (inode, epoch) = self.world.lock().open(path, mode)?;
+        Ok(Arc::new(Handle { world: Arc::clone(&self.world), path: path.to_owned(), inode, epoch, is_lock: false }))
+    }
+
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        self.world.lock().create_dir_all(path)
+    }
+
+    fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
+        self.world.lock().read_dir(path)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.world.lock().remove(path, false)
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        self.world.lock().remove(path, true)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.world.lock().rename(from, to)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.world.lock().sync_dir(path)
+    }
+
+    fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        self.world.lock().metadata(path)
+    }
+
+    fn try_lock(&self, path: &Path) -> io::Result<Option<Arc<dyn File>>> {
+        let Some((inode, epoch)) = self.world.lock().try_lock(path)? else { return Ok(None) };
+        let handle = Handle { world: Arc::clone(&self.world), path: path.to_owned(), inode, epoch, is_lock: true };
+        Ok(Some(Arc::new(handle)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

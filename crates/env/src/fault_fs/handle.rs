@@ -1,0 +1,68 @@
+//! An open file of the in-memory file system.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::world::World;
+use crate::fs::{File, Map};
+
+pub(super) struct Handle {
+    pub(super) world: Arc<Mutex<World>>,
+    pub(super) path: PathBuf,
+    pub(super) inode: u64,
+    /// Handles of an earlier life of the machine are dead.
+    pub(super) epoch: u64,
+    pub(super) is_lock: bool,
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Handle").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if self.is_lock {
+            self.world.lock().unlock(&self.path, self.epoch);
+        }
+    }
+}
+
+impl File for Handle {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.world.lock().read_at(self, buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.world.lock().write_at(self, bytes, offset)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.world.lock().len(self)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.world.lock().set_len(self, len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.world.lock().sync(self)
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn map(&self) -> io::Result<Option<Map>> {
+        Ok(None)
+    }
+
+    fn zero_range(&self, offset: u64, len: u64) -> io::Result<()> {
+        self.world.lock().zero_range(self, offset, len)
+    }
+}

@@ -1,0 +1,82 @@
+use std::path::PathBuf;
+
+use super::*;
+
+fn file_in(fs: &FaultFs, name: &str) -> (PathBuf, Arc<dyn File>) {
+    let root = Path::new("/data");
+    fs.create_dir_all(root).unwrap();
+    fs.sync_dir(Path::new("/")).unwrap();
+    fs.sync_dir(Path::new("")).unwrap();
+    let path = root.join(name);
+    let file = fs.open(&path, OpenMode::CreateNew).unwrap();
+    (path, file)
+}
+
+#[test]
+fn synced_data_in_a_synced_directory_survives_every_power_cut() {
+    for seed in 0..50 {
+        let fs = FaultFs::new();
+        let (path, file) = file_in(&fs, "a");
+        file.write_all_at(&[9; 5_000], 0).unwrap();
+        file.sync_data().unwrap();
+        fs.sync_dir(Path::new("/data")).unwrap();
+        fs.power_cut(seed);
+        assert_eq!(fs.read(&path, 10_000).unwrap(), vec![9; 5_000]);
+    }
+}
+
+#[test]
+fn unsynced_sectors_and_entries_survive_by_chance_only() {
+    let (mut lost_entry, mut torn, mut whole) = (0, 0, 0);
+    for seed in 0..100 {
+        let fs = FaultFs::new();
+        let (path, file) = file_in(&fs, "a");
+        file.set_len(1_024).unwrap();
+        file.sync_all().unwrap();
+        file.write_all_at(&[9; 1_024], 0).unwrap();
+        fs.power_cut(seed);
+        match fs.read(&path, 10_000) {
+            Err(error) => {
+                assert_eq!(error.kind(), io::ErrorKind::NotFound);
+                lost_entry += 1;
+            }
+            Ok(bytes) if bytes.iter().all(|&byte| byte == 9) => whole += 1,
+            Ok(_) => torn += 1,
+        }
+        assert!(file.write_at(b"x", 0).is_err(), "handles of the former life are dead");
+    }
+    assert!(lost_entry > 20 && torn > 5 && whole > 0, "{lost_entry} {torn} {whole}");
+}
+
+#[test]
+fn a_full_disk_writes_what_fits_and_then_refuses_new_sectors_only() {
+    let fs = FaultFs::new();
+    let (_, file) = file_in(&fs, "a");
+    fs.set_free_bytes(Some(1_024));
+    assert_eq!(file.write_at(&[1; 2_000], 0).unwrap(), 1_024);
+    assert_eq!(file.write_at(&[1; 10], 1_024).unwrap_err().kind(), io::ErrorKind::StorageFull);
+    assert_eq!(file.write_at(&[2; 10], 100).unwrap(), 10);
+}
+
+#[test]
+fn the_planned_call_fails_and_the_next_one_does_not() {
+    let fs = FaultFs::new();
+    let (_, file) = file_in(&fs, "a");
+    let os_error = Some(5);
+    fs.inject(Fault { operation: Operation::Write, path_contains: "a".into(), after: 1, times: 1, os_error });
+    assert!(file.write_at(b"1", 0).is_ok());
+    assert_eq!(file.write_at(b"2", 0).unwrap_err().raw_os_error(), Some(5));
+    assert!(file.write_at(b"3", 0).is_ok());
+}
+
+#[test]
+fn after_the_power_is_off_nothing_works_until_restart() {
+    let fs = FaultFs::new();
+    let (path, file) = file_in(&fs, "a");
+    fs.power_off_at(fs.calls() + 1);
+    assert!(file.write_at(b"1", 0).is_err());
+    assert!(file.sync_data().is_err());
+    assert!(fs.open(&path, OpenMode::Read).is_err());
+    fs.power_cut(1);
+    assert!(fs.read_dir(Path::new("/data")).is_ok());
+}

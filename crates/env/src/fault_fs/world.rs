@@ -1,0 +1,429 @@
+//! Contents and directory of the in-memory file system, each as it is now and as it would be after a power cut.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::handle::Handle;
+use super::{Fault, Operation};
+use crate::fs::{DirEntry, Metadata, OpenMode};
+
+const SECTOR: usize = 512;
+const ENOSPC: i32 = 28;
+
+#[derive(Debug, Default)]
+pub(super) struct World {
+    inodes: HashMap<u64, Inode>,
+    next_inode: u64,
+    entries: BTreeMap<PathBuf, Entry>,
+    durable_entries: BTreeMap<PathBuf, Entry>,
+    /// Changes of directories since their last sync, oldest first.
+    unsynced: Vec<Change>,
+    locks: HashSet<PathBuf>,
+    epoch: u64,
+    powered_off: bool,
+    pub(super) faults: Vec<Fault>,
+    pub(super) calls: u64,
+    pub(super) power_off_at: Option<u64>,
+    pub(super) one_byte: bool,
+    pub(super) free_bytes: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Entry {
+    File(u64),
+    Dir,
+}
+
+/// One change of a directory; a rename has two steps that survive or vanish together.
+#[derive(Debug)]
+struct Change {
+    directory: PathBuf,
+    steps: Vec<(PathBuf, Option<Entry>)>,
+}
+
+#[derive(Debug, Default)]
+struct Inode {
+    live: Vec<u8>,
+    durable: Vec<u8>,
+    /// Sectors that differ from the durable ones.
+    dirty: BTreeSet<usize>,
+    allocated: BTreeSet<usize>,
+}
+
+/// SplitMix64: small, and the same everywhere.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((mixed ^ (mixed >> 31)) % bound.max(1) as u64) as usize
+    }
+}
+
+fn parent(path: &Path) -> PathBuf {
+    path.parent().unwrap_or(Path::new("")).to_owned()
+}
+
+impl World {
+    /// Counts a changing call and lets planned failures happen. `Ok(true)` asks for a short transfer.
+    fn enter(&mut self, operation: Operation, path: &Path) -> io::Result<bool> {
+        if operation != Operation::Read && operation != Operation::Open {
+            self.calls += 1;
+            self.powered_off |= self.power_off_at.is_some_and(|at| self.calls >= at);
+        }
+        if self.powered_off {
+            return Err(io::Error::other("the power is off"));
+        }
+        let text = path.to_string_lossy();
+        for fault in &mut self.faults {
+            if fault.operation != operation || !text.contains(&fault.path_contains) || fault.times == 0 {
+                continue;
+            }
+            if fault.after > 0 {
+                fault.after -= 1;
+                continue;
+            }
+            fault.times -= 1;
+            return fault.os_error.map_or(Ok(true), |code| Err(io::Error::from_raw_os_error(code)));
+        }
+        Ok(self.one_byte && matches!(operation, Operation::Read | Operation::Write))
+    }
+
+    fn transfer_len(&self, wanted: usize, short: bool) -> usize {
+        match (short, self.one_byte) {
+            (true, true) => wanted.min(1),
+            (true, false) => wanted.div_ceil(2),
+            (false, _) => wanted,
+        }
+    }
+
+    fn change(&mut self, directory: PathBuf, steps: Vec<(PathBuf, Option<Entry>)>) {
+        for (path, entry) in &steps {
+            apply(&mut self.entries, path, *entry);
+        }
+        self.unsynced.push(Change { directory, steps });
+    }
+
+    pub(super) fn open(&mut self, path: &Path, mode: OpenMode) -> io::Result<(u64, u64)> {
+        self.enter(Operation::Open, path)?;
+        let existing = match self.entries.get(path) {
+            Some(Entry::Dir) => return Err(io::ErrorKind::IsADirectory.into()),
+            Some(Entry::File(inode)) => Some(*inode),
+            None => None,
+        };
+        let inode = match (mode, existing) {
+            (OpenMode::Read | OpenMode::ReadWrite, None) => return Err(io::ErrorKind::NotFound.into()),
+            (OpenMode::Read | OpenMode::ReadWrite, Some(inode)) => inode,
+            (OpenMode::CreateNew, Some(_)) => return Err(io::ErrorKind::AlreadyExists.into()),
+            (OpenMode::CreateTruncate, Some(inode)) => {
+                self.resize(inode, 0);
+                inode
+            }
+            (OpenMode::CreateNew | OpenMode::CreateTruncate, None) => self.create(path)?,
+        };
+        Ok((inode, self.epoch))
+    }
+
+    fn create(&mut self, path: &Path) -> io::Result<u64> {
+        let directory = parent(path);
+        if self.entries.get(&directory) != Some(&Entry::Dir) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        self.next_inode += 1;
+        self.inodes.insert(self.next_inode, Inode::default());
+        self.change(directory, vec![(path.to_owned(), Some(Entry::File(self.next_inode)))]);
+        Ok(self.next_inode)
+    }
+
+    pub(super) fn create_dir_all(&mut self, path: &Path) -> io::Result<()> {
+        self.enter(Operation::CreateDir, path)?;
+        let mut missing: Vec<&Path> = path.ancestors().filter(|path| !self.entries.contains_key(*path)).collect();
+        missing.reverse();
+        for path in missing {
+            self.change(parent(path), vec![(path.to_owned(), Some(Entry::Dir))]);
+        }
+        Ok(())
+    }
+
+    pub(super) fn read_dir(&mut self, path: &Path) -> io::Result<Vec<DirEntry>> {
+        self.enter(Operation::Open, path)?;
+        if self.entries.get(path) != Some(&Entry::Dir) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let children = self.entries.iter().filter(|(child, _)| child.parent() == Some(path));
+        Ok(children
+            .filter_map(|(child, entry)| {
+                Some(DirEntry { name: child.file_name()?.to_owned(), is_dir: *entry == Entry::Dir })
+            })
+            .collect())
+    }
+
+    pub(super) fn remove(&mut self, path: &Path, is_dir: bool) -> io::Result<()> {
+        self.enter(Operation::Remove, path)?;
+        match self.entries.get(path) {
+            None => return Err(io::ErrorKind::NotFound.into()),
+            Some(Entry::Dir) if !is_dir => return Err(io::ErrorKind::IsADirectory.into()),
+            Some(Entry::File(_)) if is_dir => return Err(io::ErrorKind::NotADirectory.into()),
+            Some(Entry::Dir) if self.entries.keys().any(|child| child.parent() == Some(path)) => {
+                return Err(io::ErrorKind::DirectoryNotEmpty.into());
+            }
+            Some(_) => {}
+        }
+        self.change(parent(path), vec![(path.to_owned(), None)]);
+        Ok(())
+    }
+
+    pub(super) fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        self.enter(Operation::Rename, to)?;
+        let Some(entry) = self.entries.get(from).copied() else { return Err(io::ErrorKind::NotFound.into()) };
+        self.change(parent(to), vec![(from.to_owned(), None), (to.to_owned(), Some(entry))]);
+        Ok(())
+    }
+
+    pub(super) fn sync_dir(&mut self, path: &Path) -> io::Result<()> {
+        self.enter(Operation::SyncDir, path)?;
+        let (synced, rest) =
+            std::mem::take(&mut self.unsynced).into_iter().partition(|change| change.directory == path);
+        self.unsynced = rest;
+        let synced: Vec<Change> = synced;
+        for (path, entry) in synced.into_iter().flat_map(|change| change.steps) {
+            apply(&mut self.durable_entries, &path, entry);
+        }
+        Ok(())
+    }
+
+    pub(super) fn metadata(&mut self, path: &Path) -> io::Result<Metadata> {
+        self.enter(Operation::Open, path)?;
+        match self.entries.get(path) {
+            None => Err(io::ErrorKind::NotFound.into()),
+            Some(Entry::Dir) => Ok(Metadata { len: 0, modified_ms: 0, is_dir: true }),
+            Some(Entry::File(inode)) => {
+                let len = self.inodes.get(inode).map_or(0, |inode| inode.live.len() as u64);
+                Ok(Metadata { len, modified_ms: 0, is_dir: false })
+            }
+        }
+    }
+
+    pub(super) fn try_lock(&mut self, path: &Path) -> io::Result<Option<(u64, u64)>> {
+        if self.locks.contains(path) {
+            return Ok(None);
+        }
+        let mode = if self.entries.contains_key(path) { OpenMode::ReadWrite } else { OpenMode::CreateNew };
+        let opened = self.open(path, mode)?;
+        self.locks.insert(path.to_owned());
+        Ok(Some(opened))
+    }
+
+    pub(super) fn unlock(&mut self, path: &Path, epoch: u64) {
+        if epoch == self.epoch {
+            self.locks.remove(path);
+        }
+    }
+
+    fn inode(&mut self, handle: &Handle) -> io::Result<&mut Inode> {
+        if handle.epoch != self.epoch {
+            return Err(io::Error::other("opened before the machine restarted"));
+        }
+        self.inodes.get_mut(&handle.inode).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    pub(super) fn read_at(&mut self, handle: &Handle, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let short = self.enter(Operation::Read, &handle.path)?;
+        let wanted = self.transfer_len(buffer.len(), short);
+        let content = &self.inode(handle)?.live;
+        let from = (offset as usize).min(content.len());
+        let read = wanted.min(content.len() - from);
+        buffer[..read].copy_from_slice(&content[from..from + read]);
+        Ok(read)
+    }
+
+    pub(super) fn write_at(&mut self, handle: &Handle, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.inode(handle)?;
+        let was_on = !self.powered_off;
+        let outcome = self.enter(Operation::Write, &handle.path);
+        if outcome.is_err() && was_on && self.powered_off {
+            // The cut comes in the middle of this very write: its sectors may or may not reach the disk.
+            self.store(handle.inode, bytes, offset as usize);
+        }
+        let wanted = self.transfer_len(bytes.len(), outcome?);
+        let fitting = self.allocate(handle.inode, offset as usize, wanted)?;
+        self.store(handle.inode, &bytes[..fitting], offset as usize);
+        Ok(fitting)
+    }
+
+    fn store(&mut self, inode: u64, bytes: &[u8], offset: usize) {
+        let Some(inode) = self.inodes.get_mut(&inode) else { return };
+        let end = offset + bytes.len();
+        if inode.live.len() < end {
+            inode.live.resize(end, 0);
+        }
+        inode.live[offset..end].copy_from_slice(bytes);
+        inode.touch(offset, end);
+    }
+
+    /// How many of `len` bytes find room on the disk.
+    fn allocate(&mut self, inode: u64, offset: usize, len: usize) -> io::Result<usize> {
+        let Some(inode) = self.inodes.get_mut(&inode) else { return Ok(0) };
+        for sector in offset / SECTOR..(offset + len).div_ceil(SECTOR) {
+            if inode.allocated.contains(&sector) {
+                continue;
+            }
+            match &mut self.free_bytes {
+                Some(free) if *free < SECTOR as u64 => {
+                    let fitting = (sector * SECTOR).saturating_sub(offset);
+                    let full = || io::Error::from_raw_os_error(ENOSPC);
+                    return if fitting == 0 { Err(full()) } else { Ok(fitting) };
+                }
+                Some(free) => *free -= SECTOR as u64,
+                None => {}
+            }
+            inode.allocated.insert(sector);
+        }
+        Ok(len)
+    }
+
+    pub(super) fn len(&mut self, handle: &Handle) -> io::Result<u64> {
+        if self.powered_off {
+            return Err(io::Error::other("the power is off"));
+        }
+        Ok(self.inode(handle)?.live.len() as u64)
+    }
+
+    pub(super) fn set_len(&mut self, handle: &Handle, len: u64) -> io::Result<()> {
+        self.enter(Operation::SetLen, &handle.path)?;
+        self.inode(handle)?;
+        self.resize(handle.inode, len as usize);
+        Ok(())
+    }
+
+    fn resize(&mut self, inode: u64, len: usize) {
+        if let Some(inode) = self.inodes.get_mut(&inode) {
+            let shorter = inode.live.len().min(len);
+            let longer = inode.live.len().max(len);
+            inode.live.resize(len, 0);
+            inode.touch(shorter, longer);
+            inode.allocated.retain(|sector| sector * SECTOR < len);
+        }
+    }
+
+    pub(super) fn zero_range(&mut self, handle: &Handle, offset: u64, len: u64) -> io::Result<()> {
+        self.enter(Operation::ZeroRange, &handle.path)?;
+        let inode = self.inode(handle)?;
+        let end = ((offset + len) as usize).min(inode.live.len());
+        let offset = (offset as usize).min(end);
+        inode.live[offset..end].fill(0);
+        inode.touch(offset, end);
+        Ok(())
+    }
+
+    pub(super) fn sync(&mut self, handle: &Handle) -> io::Result<()> {
+        self.inode(handle)?;
+        self.enter(Operation::Sync, &handle.path)?;
+        let inode = self.inode(handle)?;
+        inode.durable.resize(inode.live.len(), 0);
+        for sector in std::mem::take(&mut inode.dirty) {
+            let from = (sector * SECTOR).min(inode.live.len());
+            let end = (from + SECTOR).min(inode.live.len());
+            inode.durable[from..end].copy_from_slice(&inode.live[from..end]);
+        }
+        Ok(())
+    }
+
+    pub(super) fn power_cut(&mut self, seed: u64) {
+        let mut random = Random(seed);
+        let mut cut_directories = BTreeSet::new();
+        for change in std::mem::take(&mut self.unsynced) {
+            if cut_directories.contains(&change.directory) || random.below(2) == 0 {
+                cut_directories.insert(change.directory);
+                continue;
+            }
+            for (path, entry) in change.steps {
+                apply(&mut self.durable_entries, &path, entry);
+            }
+        }
+        self.entries.clear();
+        for (path, entry) in &self.durable_entries {
+            let directory = parent(path);
+            if path.parent().is_none_or(|_| self.entries.get(&directory) == Some(&Entry::Dir)) {
+                self.entries.insert(path.clone(), *entry);
+            }
+        }
+        self.durable_entries = self.entries.clone();
+        let kept: HashSet<u64> = self.entries.values().filter_map(|entry| entry.inode()).collect();
+        self.inodes.retain(|inode, _| kept.contains(inode));
+        let mut inodes: Vec<_> = self.inodes.iter_mut().collect();
+        inodes.sort_by_key(|(id, _)| **id);
+        for (_, inode) in inodes {
+            inode.power_cut(&mut random);
+        }
+        self.kill_process();
+        self.powered_off = false;
+        self.power_off_at = None;
+        self.free_bytes = None;
+        self.faults.clear();
+    }
+
+    pub(super) fn kill_process(&mut self) {
+        self.locks.clear();
+        self.epoch += 1;
+    }
+
+    pub(super) fn corrupt(&mut self, path: &Path, offset: u64, mask: u8) -> io::Result<()> {
+        let inode = self.entries.get(path).and_then(|entry| entry.inode());
+        let inode = inode.and_then(|inode| self.inodes.get_mut(&inode)).ok_or(io::ErrorKind::NotFound)?;
+        for content in [&mut inode.live, &mut inode.durable] {
+            if let Some(byte) = content.get_mut(offset as usize) {
+                *byte ^= mask;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Entry {
+    fn inode(self) -> Option<u64> {
+        match self {
+            Entry::File(inode) => Some(inode),
+            Entry::Dir => None,
+        }
+    }
+}
+
+impl Inode {
+    fn touch(&mut self, from: usize, end: usize) {
+        if from < end {
+            self.dirty.extend(from / SECTOR..end.div_ceil(SECTOR));
+        }
+    }
+
+    fn power_cut(&mut self, random: &mut Random) {
+        if self.live.len() != self.durable.len() && random.below(2) == 0 {
+            self.durable.resize(self.live.len(), 0);
+        }
+        for sector in std::mem::take(&mut self.dirty) {
+            let from = sector * SECTOR;
+            let end = (from + SECTOR).min(self.live.len()).min(self.durable.len());
+            if from >= end {
+                continue;
+            }
+            let survives = match random.below(5) {
+                0 | 1 => end - from,
+                2 | 3 => 0,
+                _ => random.below(end - from),
+            };
+            self.durable[from..from + survives].copy_from_slice(&self.live[from..from + survives]);
+        }
+        self.live.clone_from(&self.durable);
+    }
+}
+
+fn apply(entries: &mut BTreeMap<PathBuf, Entry>, path: &Path, entry: Option<Entry>) {
+    match entry {
+        Some(entry) => drop(entries.insert(path.to_owned(), entry)),
+        None => drop(entries.remove(path)),
+    }
+}

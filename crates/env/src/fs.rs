@@ -1,0 +1,202 @@
+//! The seam for files: what the log and the store need of a file system, no more.
+
+use std::ffi::OsString;
+use std::fmt::{self, Debug};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A file system.
+pub trait Fs: Send + Sync + Debug {
+    /// Opens the file at `path`.
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>>;
+
+    /// Creates a directory and its missing parents. An existing directory is fine.
+    fn create_dir_all(&self, path: &Path) -> io::Result<()>;
+
+    /// The entries of a directory, in no particular order.
+    fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>>;
+
+    /// Removes a file.
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+
+    /// Removes an empty directory.
+    fn remove_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// Renames a file, replacing the target.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Makes the directory's entries (creations, renames, removals) durable. Without effect where directories cannot be
+    /// synced (Windows).
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// Size, time and kind of a file.
+    fn metadata(&self, path: &Path) -> io::Result<Metadata>;
+
+    /// Creates `path` if missing and takes the exclusive operating system lock on its byte 0, the one Apache's
+    /// `DefaultMessageStore#start` takes (`FileChannel.tryLock(0, 1, false)`). `None` if this or another process holds it.
+    /// The lock lives as long as the returned file.
+    fn try_lock(&self, path: &Path) -> io::Result<Option<Arc<dyn File>>>;
+
+    /// The whole content of a file; a file above `max_bytes` is refused before memory is allocated for it.
+    fn read(&self, path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
+        let file = self.open(path, OpenMode::Read)?;
+        let len = file.len()?;
+        if len > max_bytes {
+            let what = format!("file of {len} bytes is above the limit of {max_bytes}");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+        let mut bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?];
+        file.read_exact_at(&mut bytes, 0)?;
+        Ok(bytes)
+    }
+}
+
+/// How [`Fs::open`] opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenMode {
+    /// An existing file, for reading.
+    Read,
+    /// An existing file, for reading and writing.
+    ReadWrite,
+    /// A file that must not exist yet, for reading and writing.
+    CreateNew,
+    /// A new or emptied file, for reading and writing.
+    CreateTruncate,
+}
+
+/// One entry of a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirEntry {
+    /// File name without its directory.
+    pub name: OsString,
+    /// Whether it is a directory.
+    pub is_dir: bool,
+}
+
+/// What [`Fs::metadata`] tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metadata {
+    /// Length in bytes.
+    pub len: u64,
+    /// Last modification, milliseconds since the Unix epoch (0 where unknown).
+    pub modified_ms: i64,
+    /// Whether it is a directory.
+    pub is_dir: bool,
+}
+
+/// An open file with positioned reads and writes; may be used by several threads at once.
+pub trait File: Send + Sync + Debug {
+    /// Reads at most `buffer.len()` bytes at `offset`; 0 at the end of the file.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Writes at most `bytes.len()` bytes at `offset` and returns how many.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
+
+    /// Length in bytes.
+    #[expect(clippy::len_without_is_empty, reason = "a file's length is an I/O call, emptiness is no idea of its own")]
+    fn len(&self) -> io::Result<u64>;
+
+    /// Cuts or extends (with a hole) the file.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+
+    /// Makes the content durable (fdatasync). Metadata that reading does not need may lag.
+    fn sync_data(&self) -> io::Result<()>;
+
+    /// Makes content and metadata durable (fsync).
+    fn sync_all(&self) -> io::Result<()>;
+
+    /// Maps the whole file, as long as it is now, shared and read-only. `None` where that is not supported.
+    fn map(&self) -> io::Result<Option<Map>>;
+
+    /// Makes `len` bytes from `offset` read as zero. By a hole where the file system can, else by writing.
+    fn zero_range(&self, offset: u64, len: u64) -> io::Result<()> {
+        write_zeros(self, offset, len)
+    }
+
+    /// Fills `buffer` from `offset`; `UnexpectedEof` if the file ends before.
+    fn read_exact_at(&self, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+        while !buffer.is_empty() {
+            match self.read_at(buffer, offset) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(read) => {
+                    buffer = buffer.get_mut(read..).unwrap_or_default();
+                    offset += read as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes all of `bytes` at `offset`, going on after short writes.
+    fn write_all_at(&self, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.write_at(bytes, offset) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    bytes = bytes.get(written..).unwrap_or_default();
+                    offset += written as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// [`File::zero_range`] by plain writes.
+pub(crate) fn write_zeros<F: File + ?Sized>(file: &F, offset: u64, len: u64) -> io::Result<()> {
+    const CHUNK: [u8; 64 * 1024] = [0; 64 * 1024];
+    let end = offset.saturating_add(len).min(file.len()?);
+    let mut at = offset;
+    while at < end {
+        let chunk = usize::try_from(end - at).map_or(CHUNK.len(), |left| left.min(CHUNK.len()));
+        file.write_all_at(CHUNK.get(..chunk).unwrap_or_default(), at)?;
+        at += chunk as u64;
+    }
+    Ok(())
+}
+
+/// A read-only mapping of a file, which others go on writing behind the part that is being read.
+pub struct Map {
+    raw: memmap2::MmapRaw,
+}
+
+impl Map {
+    pub(crate) fn new(raw: memmap2::MmapRaw) -> Self {
+        Self { raw }
+    }
+
+    /// Length of the mapping in bytes.
+    pub fn len(&self) -> usize {
+        self.raw.len()
+    }
+
+    /// Whether the mapped file was empty.
+    pub fn is_empty(&self) -> bool {
+        self.raw.len() == 0
+    }
+
+    /// `len` bytes from `offset`; `None` if they are not within the mapping.
+    ///
+    /// # Safety
+    /// While the slice lives nobody may write these bytes of the file (writing others is fine) nor cut the file below
+    /// their end. An append-only log gives that for all bytes below its published end.
+    pub unsafe fn bytes(&self, offset: usize, len: usize) -> Option<&[u8]> {
+        let end = offset.checked_add(len)?;
+        if end > self.raw.len() {
+            return None;
+        }
+        // SAFETY: the range lies within the mapping, which lives as long as `self`; the caller keeps writers away from it.
+        Some(unsafe { std::slice::from_raw_parts(self.raw.as_ptr().add(offset), len) })
+    }
+}
+
+impl Debug for Map {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Map").field("len", &self.len()).finish()
+    }
+}

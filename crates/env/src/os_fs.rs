@@ -1,0 +1,206 @@
+//! The operating system's files.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use crate::fs::{DirEntry, File, Fs, Map, Metadata, OpenMode, write_zeros};
+use crate::os_lock::{LockedFile, try_lock};
+
+/// The real file system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OsFs;
+
+impl Fs for OsFs {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>> {
+        let mut options = fs::OpenOptions::new();
+        options.read(true).write(mode != OpenMode::Read);
+        match mode {
+            OpenMode::Read | OpenMode::ReadWrite => {}
+            OpenMode::CreateNew => drop(options.create_new(true)),
+            OpenMode::CreateTruncate => drop(options.create(true).truncate(true)),
+        }
+        Ok(Arc::new(options.open(path)?))
+    }
+
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir_all(path)
+    }
+
+    fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
+        fs::read_dir(path)?
+            .map(|entry| {
+                let entry = entry?;
+                // Follows links: a commit log directory may be a link to another disk.
+                Ok(DirEntry { name: entry.file_name(), is_dir: entry.path().is_dir() })
+            })
+            .collect()
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        fs::remove_dir(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        if cfg!(unix) { fs::File::open(path)?.sync_all() } else { Ok(()) }
+    }
+
+    fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        let found = fs::metadata(path)?;
+        let modified = found.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let modified_ms = modified.and_then(|since| i64::try_from(since.as_millis()).ok()).unwrap_or(0);
+        Ok(Metadata { len: found.len(), modified_ms, is_dir: found.is_dir() })
+    }
+
+    fn try_lock(&self, path: &Path) -> io::Result<Option<Arc<dyn File>>> {
+        Ok(try_lock(path)?.map(|locked| Arc::new(locked) as Arc<dyn File>))
+    }
+}
+
+impl File for fs::File {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        #[cfg(unix)]
+        return std::os::unix::fs::FileExt::read_at(self, buffer, offset);
+        #[cfg(windows)]
+        return std::os::windows::fs::FileExt::seek_read(self, buffer, offset);
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        #[cfg(unix)]
+        return std::os::unix::fs::FileExt::write_at(self, bytes, offset);
+        #[cfg(windows)]
+        return std::os::windows::fs::FileExt::seek_write(self, bytes, offset);
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        fs::File::set_len(self, len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        fs::File::sync_data(self)
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        fs::File::sync_all(self)
+    }
+
+    fn map(&self) -> io::Result<Option<Map>> {
+        memmap2::MmapOptions::new().map_raw_read_only(self).map(|raw| Some(Map::new(raw)))
+    }
+
+    fn zero_range(&self, offset: u64, len: u64) -> io::Result<()> {
+        if punch_hole(self, offset, len)? { Ok(()) } else { write_zeros(self, offset, len) }
+    }
+}
+
+/// False where the platform or the file system cannot make holes.
+#[cfg(target_os = "linux")]
+fn punch_hole(file: &fs::File, offset: u64, len: u64) -> io::Result<bool> {
+    use std::os::fd::AsRawFd;
+    if len == 0 {
+        return Ok(true);
+    }
+    let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+    let offset = libc::off_t::try_from(offset).map_err(io::Error::other)?;
+    let len = libc::off_t::try_from(len).map_err(io::Error::other)?;
+    // SAFETY: the descriptor is open for the duration of the call; no memory is passed.
+    if unsafe { libc::fallocate(file.as_raw_fd(), mode, offset, len) } == 0 {
+        return Ok(true);
+    }
+    let error = io::Error::last_os_error();
+    match error.raw_os_error() {
+        Some(libc::EOPNOTSUPP | libc::ENOSYS) => Ok(false),
+        _ => Err(error),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn punch_hole(_file: &fs::File, _offset: u64, _len: u64) -> io::Result<bool> {
+    Ok(false)
+}
+
+impl File for LockedFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        File::read_at(&self.file, buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        File::write_at(&self.file, bytes, offset)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        File::len(&self.file)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        File::set_len(&self.file, len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        File::sync_data(&self.file)
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        File::sync_all(&self.file)
+    }
+
+    fn map(&self) -> io::Result<Option<Map>> {
+        File::map(&self.file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_lock_of_the_same_process_is_refused_until_the_first_is_dropped() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        let first = OsFs.try_lock(&path).unwrap();
+        assert!(first.is_some());
+        assert!(OsFs.try_lock(&path).unwrap().is_none());
+        drop(first);
+        assert!(OsFs.try_lock(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_map_sees_what_is_written_later() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = OsFs.open(&directory.path().join("segment"), OpenMode::CreateNew).unwrap();
+        file.set_len(10_000).unwrap();
+        let map = file.map().unwrap().unwrap();
+        file.write_all_at(b"late", 5_000).unwrap();
+        // SAFETY: nobody writes the range any more.
+        assert_eq!(unsafe { map.bytes(5_000, 4) }, Some(&b"late"[..]));
+        // SAFETY: outside of the mapping, nothing is read.
+        assert_eq!(unsafe { map.bytes(9_999, 2) }, None);
+    }
+
+    #[test]
+    fn a_zeroed_range_reads_as_zero_and_keeps_the_length() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = OsFs.open(&directory.path().join("segment"), OpenMode::CreateNew).unwrap();
+        file.write_all_at(&[7; 20_000], 0).unwrap();
+        file.zero_range(100, 15_000).unwrap();
+        let mut bytes = vec![1; 20_000];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        assert_eq!(file.len().unwrap(), 20_000);
+        assert!(bytes[..100].iter().chain(&bytes[15_100..]).all(|&byte| byte == 7));
+        assert!(bytes[100..15_100].iter().all(|&byte| byte == 0));
+    }
+}
