@@ -221,5 +221,7 @@ export class NotSupportedError extends RocketMQError {
 
 /** Wraps whatever was thrown so that callers always see an Error. */
 export function toError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new ProtocolError(`something that is no Error was thrown: ${String(thrown)}`)
+  return thrown instanceof Error
+    ? thrown
+    : new ProtocolError(`something that is no Error was thrown: ${String(thrown)}`)
 }

@@ -1,0 +1,300 @@
+import Long from 'long'
+import { MessageConst, decodeProperties } from './properties.js'
+import { encodeOffsetMessageId } from './message-id.js'
+import { ipText } from './local-address.js'
+import { MessageSysFlag } from './sys-flag.js'
+
+/** What the messages of one answer have in common. One object per answer, shared by its messages. */
+export interface ReceivedFrom {
+  /** The broker that answered. */
+  readonly brokerName: string
+  /** Added to the stored queue offset; 0 but for static topics. */
+  readonly offsetDelta: number
+  /** Oldest and next offset of the queue when the broker answered; undefined where that is not known. */
+  readonly minOffset: Long | undefined
+  readonly maxOffset: Long | undefined
+  /** Set when the queue is the group's retry queue: then `topic` is the one the message had before. */
+  readonly retryTopic: string | undefined
+}
+
+const MAGIC_V2 = 0xdaa320ab | 0
+const SYS_FLAG = 36
+const BORN_HOST = 48
+
+/**
+ * A stored message, read in place: fixed fields come straight out of the received buffer, topic, properties and body are
+ * looked up when first asked for (layout: `store/CommitLog.java`, decoding: `common/message/MessageDecoder.java#decode`).
+ *
+ * The view keeps the whole received buffer alive (up to 256 KiB with the defaults). To hold a message for long, hold
+ * {@link MessageExt.clone} instead.
+ */
+export class MessageExt {
+  readonly #buffer: Buffer
+  readonly #start: number
+  readonly #from: ReceivedFrom
+  /** Where the i32 body length lies, found once: it depends on the address families of the two hosts. */
+  readonly #bodyLengthAt: number
+  #topic: string | undefined
+  #body: Buffer | undefined
+  #properties: ReadonlyMap<string, string> | undefined
+  #redeliveries = 0
+
+  /**
+   * @param buffer holds the record, in Apache's layout, its body already inflated
+   * @param start where the record begins
+   */
+  constructor(buffer: Buffer, start: number, from: ReceivedFrom) {
+    this.#buffer = buffer
+    this.#start = start
+    this.#from = from
+    const sysFlag = buffer.readInt32BE(start + SYS_FLAG)
+    this.#bodyLengthAt =
+      start +
+      84 +
+      ((sysFlag & MessageSysFlag.BORNHOST_V6) === 0 ? 0 : 12) +
+      ((sysFlag & MessageSysFlag.STOREHOST_V6) === 0 ? 0 : 12)
+  }
+
+  /** Bytes of the record. */
+  get storeSize(): number {
+    return this.#buffer.readInt32BE(this.#start)
+  }
+
+  /** CRC-32 of the body as stored, without its highest bit. */
+  get bodyCRC(): number {
+    return this.#buffer.readInt32BE(this.#start + 8)
+  }
+
+  /** The queue it was in. */
+  get queueId(): number {
+    return this.#buffer.readInt32BE(this.#start + 12)
+  }
+
+  /** The sender's flag. */
+  get flag(): number {
+    return this.#buffer.readInt32BE(this.#start + 16)
+  }
+
+  /** Its place in the queue. */
+  get queueOffset(): Long {
+    const stored = this.#long(20)
+    return this.#from.offsetDelta === 0 ? stored : stored.add(this.#from.offsetDelta)
+  }
+
+  /** {@link queueOffset} as a number, exact up to 2^53; what the consumer counts with. */
+  get queueOffsetNumber(): number {
+    return this.#number(20) + this.#from.offsetDelta
+  }
+
+  /** Its place in the broker's commit log. */
+  get commitLogOffset(): Long {
+    return this.#long(28)
+  }
+
+  /** Bits of `MessageSysFlag`. */
+  get sysFlag(): number {
+    return this.#buffer.readInt32BE(this.#start + SYS_FLAG)
+  }
+
+  /** When the sender made it, ms since 1970 by the sender's clock. */
+  get bornTimestamp(): number {
+    return this.#number(40)
+  }
+
+  /** The sender, `ip:port`. */
+  get bornHost(): string {
+    return this.#host(BORN_HOST, this.#bornHostBytes())
+  }
+
+  /** When the broker stored it, ms since 1970 by the broker's clock. */
+  get storeTimestamp(): number {
+    return this.#number(BORN_HOST + this.#bornHostBytes())
+  }
+
+  /** The broker, `ip:port`. */
+  get storeHost(): string {
+    return this.#host(this.#storeHostAt(), this.#storeHostBytes())
+  }
+
+  /** How often it was delivered to this group before, without success. */
+  get reconsumeTimes(): number {
+    return this.#buffer.readInt32BE(this.#bodyLengthAt - 12) + this.#redeliveries
+  }
+
+  /** For transactions: where its half message lies in the commit log. */
+  get preparedTransactionOffset(): Long {
+    return new Long(this.#buffer.readInt32BE(this.#bodyLengthAt - 4), this.#buffer.readInt32BE(this.#bodyLengthAt - 8))
+  }
+
+  /** The broker it was read from. */
+  get brokerName(): string {
+    return this.#from.brokerName
+  }
+
+  /** Bytes of the body. */
+  get bodyLength(): number {
+    return this.#buffer.readInt32BE(this.#bodyLengthAt)
+  }
+
+  /** The body: a part of the received buffer, not a copy. */
+  get body(): Buffer {
+    const bodyAt = this.#bodyLengthAt + 4
+    return (this.#body ??= this.#buffer.subarray(bodyAt, bodyAt + this.bodyLength))
+  }
+
+  /** The topic; for a message that came through the retry topic, the one it was sent to. */
+  get topic(): string {
+    if (this.#topic === undefined) {
+      const stored = this.storedTopic
+      this.#topic =
+        stored === this.#from.retryTopic ? (this.properties.get(MessageConst.RETRY_TOPIC) ?? stored) : stored
+    }
+    return this.#topic
+  }
+
+  /** The topic in the record. */
+  get storedTopic(): string {
+    const start = this.#topicAt()
+    return this.#buffer.toString('latin1', start, start + this.#topicLength())
+  }
+
+  /** All properties. */
+  get properties(): ReadonlyMap<string, string> {
+    return (this.#properties ??= this.#decodeProperties())
+  }
+
+  /** One property, reserved ones too. */
+  getProperty(name: string): string | undefined {
+    return this.properties.get(name)
+  }
+
+  /** A property of the sender's. */
+  getUserProperty(name: string): string | undefined {
+    return this.properties.get(name)
+  }
+
+  /** The sender's tags. */
+  get tags(): string | undefined {
+    return this.properties.get(MessageConst.TAGS)
+  }
+
+  /** The sender's keys, joined by blanks. */
+  get keys(): string | undefined {
+    return this.properties.get(MessageConst.KEYS)
+  }
+
+  /** Delay level it was sent with, 0 for none. */
+  get delayTimeLevel(): number {
+    return Number(this.properties.get(MessageConst.DELAY) ?? 0)
+  }
+
+  /** Whether the sender wanted to wait for flush and replication. */
+  get waitStoreMsgOK(): boolean {
+    return (this.properties.get(MessageConst.WAIT) ?? 'true').toLowerCase() === 'true'
+  }
+
+  /** The sender's unique id; the offset id when there is none. */
+  get msgId(): string {
+    return this.properties.get(MessageConst.UNIQ_KEY) ?? this.offsetMsgId
+  }
+
+  /** Where it lies: broker and commit-log offset in one. */
+  get offsetMsgId(): string {
+    const hostAt = this.#start + this.#storeHostAt()
+    const addressBytes = this.#storeHostBytes() - 4
+    const host = this.#buffer.subarray(hostAt, hostAt + addressBytes)
+    return encodeOffsetMessageId(host, this.#buffer.readInt32BE(hostAt + addressBytes), this.commitLogOffset)
+  }
+
+  /** For a half message, its transaction's id. */
+  get transactionId(): string | undefined {
+    const type = this.sysFlag & MessageSysFlag.TRANSACTION_ROLLBACK
+    return type === MessageSysFlag.TRANSACTION_PREPARED ? this.properties.get(MessageConst.UNIQ_KEY) : undefined
+  }
+
+  /** A copy with memory of its own, for keeping. */
+  clone(): MessageExt {
+    const copy = new MessageExt(Buffer.from(this.#buffer.subarray(this.#start, this.#start + this.storeSize)), 0, {
+      ...this.#from
+    })
+    copy.#redeliveries = this.#redeliveries
+    return copy
+  }
+
+  /** Counts a delivery that failed and will be repeated by this client, not by the broker. */
+  countRedelivery(): void {
+    this.#redeliveries++
+  }
+
+  /** Identity, without the body. */
+  toString(): string {
+    return `MessageExt [topic=${this.topic}, brokerName=${this.brokerName}, queueId=${this.queueId}, queueOffset=${this.queueOffset}, msgId=${this.msgId}]`
+  }
+
+  #decodeProperties(): Map<string, string> {
+    const lengthAt = this.#topicAt() + this.#topicLength()
+    const start = lengthAt + 2
+    const properties = decodeProperties(
+      this.#buffer.toString('utf8', start, start + this.#buffer.readInt16BE(lengthAt))
+    )
+    const { minOffset, maxOffset } = this.#from
+    if (minOffset !== undefined) properties.set(MessageConst.MIN_OFFSET, minOffset.toString())
+    if (maxOffset !== undefined) properties.set(MessageConst.MAX_OFFSET, maxOffset.toString())
+    return properties
+  }
+
+  #isV2(): boolean {
+    return this.#buffer.readInt32BE(this.#start + 4) === MAGIC_V2
+  }
+
+  #topicLengthAt(): number {
+    return this.#bodyLengthAt + 4 + this.bodyLength
+  }
+
+  #topicAt(): number {
+    return this.#topicLengthAt() + (this.#isV2() ? 2 : 1)
+  }
+
+  #topicLength(): number {
+    const at = this.#topicLengthAt()
+    return this.#isV2() ? this.#buffer.readInt16BE(at) : this.#buffer[at]!
+  }
+
+  #bornHostBytes(): number {
+    return (this.sysFlag & MessageSysFlag.BORNHOST_V6) === 0 ? 8 : 20
+  }
+
+  #storeHostBytes(): number {
+    return (this.sysFlag & MessageSysFlag.STOREHOST_V6) === 0 ? 8 : 20
+  }
+
+  #storeHostAt(): number {
+    return BORN_HOST + this.#bornHostBytes() + 8
+  }
+
+  #host(offset: number, length: number): string {
+    const at = this.#start + offset
+    const ip = ipText(this.#buffer.subarray(at, at + length - 4))
+    const port = this.#buffer.readInt32BE(at + length - 4)
+    return length === 8 ? `${ip}:${port}` : `[${ip}]:${port}`
+  }
+
+  #long(offset: number): Long {
+    const at = this.#start + offset
+    return new Long(this.#buffer.readInt32BE(at + 4), this.#buffer.readInt32BE(at))
+  }
+
+  #number(offset: number): number {
+    const at = this.#start + offset
+    return this.#buffer.readInt32BE(at) * 0x1_0000_0000 + this.#buffer.readUInt32BE(at + 4)
+  }
+}
+
+/** Views of all records in a buffer, one after the other. */
+export function viewRecords(buffer: Buffer, from: ReceivedFrom): MessageExt[] {
+  const messages: MessageExt[] = []
+  for (let start = 0; start < buffer.length; start += buffer.readInt32BE(start)) {
+    messages.push(new MessageExt(buffer, start, from))
+  }
+  return messages
+}

@@ -1,0 +1,235 @@
+import { InvalidArgumentError } from '../errors.js'
+import {
+  KEY_SEPARATOR,
+  MessageConst,
+  RESERVED_PROPERTIES,
+  checkPropertiesLength,
+  checkPropertyText,
+  encodeProperty
+} from './properties.js'
+
+/** What a message is made of. */
+export interface MessageInit {
+  /** Where it goes. */
+  topic: string
+  /** What it says; a string travels as UTF-8. Buffers are not copied: leave them alone until the send has ended. */
+  body: string | Uint8Array
+  /** For filtering by consumers; one tag as a rule. */
+  tags?: string | undefined
+  /** For finding it again; several keys are joined by a blank. */
+  keys?: string | readonly string[] | undefined
+  /** User properties; see {@link Message.putUserProperty}. */
+  properties?: Readonly<Record<string, string>> | undefined
+  /** A number of the user's, stored with the message. @default 0 */
+  flag?: number | undefined
+  /** Whether the answer waits for flush and replication as the broker is configured. @default true */
+  waitStoreMsgOK?: boolean | undefined
+  /** Delay level from 1; 0 is none. See the broker's `messageDelayLevel`. @default 0 */
+  delayTimeLevel?: number | undefined
+}
+
+/** A message to be sent (`common/message/Message.java`). */
+export class Message {
+  /** Where it goes. */
+  topic: string
+  /** A number of the user's, stored with the message. */
+  flag: number
+  /** Whether the answer waits for flush and replication as the broker is configured. */
+  waitStoreMsgOK: boolean
+  #body: Buffer
+  #tags: string | undefined
+  #keys: string | undefined
+  /** All other properties. */
+  #properties: Map<string, string> | undefined
+
+  /** @throws InvalidArgumentError for a property that is reserved, blank, or contains a separator */
+  constructor(init: MessageInit) {
+    this.topic = init.topic
+    this.flag = init.flag ?? 0
+    this.waitStoreMsgOK = init.waitStoreMsgOK ?? true
+    this.#body = toBuffer(init.body)
+    this.#tags = undefined
+    this.#keys = undefined
+    this.#properties = undefined
+    if (init.tags !== undefined) this.tags = init.tags
+    if (init.keys !== undefined) this.setKeys(init.keys)
+    if (init.delayTimeLevel !== undefined) this.delayTimeLevel = init.delayTimeLevel
+    if (init.properties !== undefined) {
+      for (const [name, value] of Object.entries(init.properties)) this.putUserProperty(name, value)
+    }
+  }
+
+  /** The body; a string given is turned into UTF-8. */
+  get body(): Buffer {
+    return this.#body
+  }
+  set body(body: string | Uint8Array) {
+    this.#body = toBuffer(body)
+  }
+
+  /** For filtering by consumers; undefined and the empty text mean none. */
+  get tags(): string | undefined {
+    return this.#tags
+  }
+  set tags(tags: string | undefined) {
+    this.#tags = tags === undefined || tags === '' ? undefined : checkPropertyText('tags', tags)
+  }
+
+  /** For finding the message again; several keys joined by blanks. */
+  get keys(): string | undefined {
+    return this.#keys
+  }
+  set keys(keys: string | undefined) {
+    this.#keys = keys === undefined || keys === '' ? undefined : checkPropertyText('keys', keys)
+  }
+
+  /** Sets one key or several. */
+  setKeys(keys: string | readonly string[]): this {
+    this.keys = typeof keys === 'string' ? keys : keys.join(KEY_SEPARATOR)
+    return this
+  }
+
+  /** Delay level from 1, 0 for none. */
+  get delayTimeLevel(): number {
+    return this.#number(MessageConst.DELAY)
+  }
+  set delayTimeLevel(level: number) {
+    this.#putNumber(MessageConst.DELAY, 'delayTimeLevel', level)
+  }
+
+  /** Delivery this many seconds after the broker got it, 0 for none. */
+  get delayTimeSec(): number {
+    return this.#number(MessageConst.TIMER_DELAY_SEC)
+  }
+  set delayTimeSec(seconds: number) {
+    this.#putNumber(MessageConst.TIMER_DELAY_SEC, 'delayTimeSec', seconds)
+  }
+
+  /** Delivery this many milliseconds after the broker got it, 0 for none. */
+  get delayTimeMs(): number {
+    return this.#number(MessageConst.TIMER_DELAY_MS)
+  }
+  set delayTimeMs(ms: number) {
+    this.#putNumber(MessageConst.TIMER_DELAY_MS, 'delayTimeMs', ms)
+  }
+
+  /** Delivery at this time (ms since 1970), 0 for none. */
+  get deliverTimeMs(): number {
+    return this.#number(MessageConst.TIMER_DELIVER_MS)
+  }
+  set deliverTimeMs(ms: number) {
+    this.#putNumber(MessageConst.TIMER_DELIVER_MS, 'deliverTimeMs', ms)
+  }
+
+  /** Priority from 0, −1 when none is set; for brokers and topics that know priorities. */
+  get priority(): number {
+    return this.#properties?.has(MessageConst.PRIORITY) === true ? this.#number(MessageConst.PRIORITY) : -1
+  }
+  set priority(priority: number) {
+    this.#putNumber(MessageConst.PRIORITY, 'priority', priority)
+  }
+
+  /** Apache's property `BUYER_ID`. */
+  get buyerId(): string | undefined {
+    return this.getProperty(MessageConst.BUYER_ID)
+  }
+  set buyerId(buyerId: string | undefined) {
+    if (buyerId === undefined) this.#properties?.delete(MessageConst.BUYER_ID)
+    else this.#put(MessageConst.BUYER_ID, checkPropertyText('buyerId', buyerId))
+  }
+
+  /** Whether any kind of delay is asked for. */
+  get delayed(): boolean {
+    if (this.#properties === undefined) return false
+    return this.delayTimeLevel > 0 || this.delayTimeMs > 0 || this.delayTimeSec > 0 || this.deliverTimeMs > 0
+  }
+
+  /**
+   * Adds a property of the user's.
+   *
+   * @throws InvalidArgumentError when the name is reserved (`MessageConst`), name or value is blank, or one contains
+   * U+0001 or U+0002 (`common/message/Message.java#putUserProperty`)
+   */
+  putUserProperty(name: string, value: string): this {
+    if (RESERVED_PROPERTIES.has(name)) {
+      throw new InvalidArgumentError(`the property ${name} is used by the system, take another name`)
+    }
+    if (typeof name !== 'string' || typeof value !== 'string' || name.trim() === '' || value.trim() === '') {
+      throw new InvalidArgumentError(`name and value of a property must be texts that are not blank (${name}=${value})`)
+    }
+    this.#put(checkPropertyText('the name of a property', name), checkPropertyText(`property ${name}`, value))
+    return this
+  }
+
+  /** A property of the user's. */
+  getUserProperty(name: string): string | undefined {
+    return this.getProperty(name)
+  }
+
+  /** Any property, reserved ones too. */
+  getProperty(name: string): string | undefined {
+    switch (name) {
+      case MessageConst.TAGS:
+        return this.#tags
+      case MessageConst.KEYS:
+        return this.#keys
+      case MessageConst.WAIT:
+        return String(this.waitStoreMsgOK)
+      default:
+        return this.#properties?.get(name)
+    }
+  }
+
+  /** All properties as they are sent, but for the unique id. A copy. */
+  get properties(): Map<string, string> {
+    const all = new Map(this.#properties)
+    if (this.#keys !== undefined) all.set(MessageConst.KEYS, this.#keys)
+    if (this.#tags !== undefined) all.set(MessageConst.TAGS, this.#tags)
+    all.set(MessageConst.WAIT, String(this.waitStoreMsgOK))
+    return all
+  }
+
+  /**
+   * The encoded properties with the unique id of this send.
+   *
+   * @throws InvalidArgumentError above 32767 bytes
+   */
+  encodeProperties(uniqueId: string): string {
+    let encoded = UNIQ_KEY_HEAD + uniqueId + (this.waitStoreMsgOK ? WAIT_TRUE_TAIL : WAIT_FALSE_TAIL)
+    if (this.#tags !== undefined) encoded += TAGS_HEAD + this.#tags + '\u0002'
+    if (this.#keys !== undefined) encoded += KEYS_HEAD + this.#keys + '\u0002'
+    if (this.#properties !== undefined) {
+      for (const [name, value] of this.#properties) encoded += encodeProperty(name, value)
+    }
+    return checkPropertiesLength(encoded)
+  }
+
+  #put(name: string, value: string): void {
+    this.#properties ??= new Map()
+    this.#properties.set(name, value)
+  }
+
+  #number(name: string): number {
+    return Number(this.#properties?.get(name) ?? 0)
+  }
+
+  #putNumber(name: string, what: string, value: number): void {
+    if (!Number.isSafeInteger(value) || value < 0) {
+      throw new InvalidArgumentError(`${what} must be a whole number from 0, not ${value}`)
+    }
+    this.#put(name, String(value))
+  }
+}
+
+const UNIQ_KEY_HEAD = 'UNIQ_KEY\u0001'
+const WAIT_TRUE_TAIL = '\u0002WAIT\u0001true\u0002'
+const WAIT_FALSE_TAIL = '\u0002WAIT\u0001false\u0002'
+const TAGS_HEAD = 'TAGS\u0001'
+const KEYS_HEAD = 'KEYS\u0001'
+
+function toBuffer(body: string | Uint8Array): Buffer {
+  if (Buffer.isBuffer(body)) return body
+  if (typeof body === 'string') return Buffer.from(body)
+  if (body instanceof Uint8Array) return Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+  throw new InvalidArgumentError(`the message body must be a string, Buffer or Uint8Array, not ${String(body)}`)
+}

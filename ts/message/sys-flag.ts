@@ -1,0 +1,24 @@
+/** Bits of a message's system flag (`common/sysflag/MessageSysFlag.java`). */
+export const MessageSysFlag = {
+  /** The body is compressed; the type is in the bits of {@link COMPRESSION_TYPE_FLAGS}. */
+  COMPRESSED: 0x1,
+  MULTI_TAGS: 0x2,
+  TRANSACTION_PREPARED: 0x4,
+  TRANSACTION_COMMIT: 0x8,
+  /** Both transaction bits; equal to them it is a rollback. */
+  TRANSACTION_ROLLBACK: 0xc,
+  /** The born host is an IPv6 address. */
+  BORNHOST_V6: 0x10,
+  /** The store host is an IPv6 address. */
+  STOREHOST_V6: 0x20
+} as const
+
+/** How message bodies are compressed, in Apache's names. */
+export type CompressionType = 'ZLIB' | 'LZ4' | 'ZSTD'
+
+/** Bits of the system flag that name the compression (`common/compression/CompressionType.java`). */
+export const COMPRESSION_TYPE_FLAGS: Readonly<Record<CompressionType, number>> = {
+  LZ4: 0x100,
+  ZSTD: 0x200,
+  ZLIB: 0x300
+}

@@ -1,0 +1,161 @@
+import { ProtocolError } from '../errors.js'
+import { MessageQueue, compareText } from '../message/message-queue.js'
+import { parseFastJson } from './fast-json.js'
+
+/** Bits of a topic's permission (`common/constant/PermName.java`). */
+export const PermName = { INHERIT: 1, WRITE: 2, READ: 4, PRIORITY: 8 } as const
+
+/** Broker id of the master. */
+export const MASTER_ID = 0
+
+/** The queues of a topic on one broker (`remoting/protocol/route/QueueData.java`). */
+export interface QueueData {
+  readonly brokerName: string
+  readonly readQueueNums: number
+  readonly writeQueueNums: number
+  /** Bits of {@link PermName}. */
+  readonly perm: number
+}
+
+/** A broker, master and slaves (`remoting/protocol/route/BrokerData.java`). */
+export interface BrokerData {
+  readonly cluster: string
+  readonly brokerName: string
+  /** `host:port` by broker id; 0 is the master. */
+  readonly brokerAddrs: ReadonlyMap<number, string>
+}
+
+/** Where a topic lives (`remoting/protocol/route/TopicRouteData.java`). */
+export interface TopicRouteData {
+  /** `broker:n;broker:n` for topics whose messages have one global order. */
+  readonly orderTopicConf: string | undefined
+  readonly queueDatas: readonly QueueData[]
+  readonly brokerDatas: readonly BrokerData[]
+}
+
+/**
+ * Reads the body of a GET_ROUTEINFO_BY_TOPIC answer. Queues and brokers are sorted by broker name, so that equal routes
+ * give equal values.
+ *
+ * @throws ProtocolError when it is not such a body
+ */
+export function parseTopicRouteData(body: Buffer): TopicRouteData {
+  const route = record(parseFastJson(body, 'the topic route'), 'the topic route')
+  const orderTopicConf = route['orderTopicConf']
+  return {
+    orderTopicConf: typeof orderTopicConf === 'string' && orderTopicConf !== '' ? orderTopicConf : undefined,
+    queueDatas: list(route['queueDatas'], 'queueDatas').map(parseQueueData).sort(byBrokerName),
+    brokerDatas: list(route['brokerDatas'], 'brokerDatas').map(parseBrokerData).sort(byBrokerName)
+  }
+}
+
+function parseQueueData(value: unknown): QueueData {
+  const data = record(value, 'queueDatas')
+  return {
+    brokerName: text(data['brokerName'], 'brokerName'),
+    readQueueNums: whole(data['readQueueNums'], 'readQueueNums'),
+    writeQueueNums: whole(data['writeQueueNums'], 'writeQueueNums'),
+    perm: whole(data['perm'], 'perm')
+  }
+}
+
+function parseBrokerData(value: unknown): BrokerData {
+  const data = record(value, 'brokerDatas')
+  const addresses = Object.entries(record(data['brokerAddrs'] ?? {}, 'brokerAddrs'))
+  return {
+    cluster: typeof data['cluster'] === 'string' ? data['cluster'] : '',
+    brokerName: text(data['brokerName'], 'brokerName'),
+    brokerAddrs: new Map(addresses.map(([id, address]) => [whole(id, 'brokerAddrs'), text(address, 'brokerAddrs')]))
+  }
+}
+
+function byBrokerName(a: { brokerName: string }, b: { brokerName: string }): number {
+  return compareText(a.brokerName, b.brokerName)
+}
+
+function record(value: unknown, what: string): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return unreadable(what, value)
+  return value as Record<string, unknown>
+}
+
+function list(value: unknown, what: string): unknown[] {
+  if (value === undefined) return []
+  return Array.isArray(value) ? value : unreadable(what, value)
+}
+
+function text(value: unknown, what: string): string {
+  return typeof value === 'string' && value !== '' ? value : unreadable(what, value)
+}
+
+/** Numbers may be quoted. */
+function whole(value: unknown, what: string): number {
+  const number = typeof value === 'string' ? Number(value) : value
+  return typeof number === 'number' && Number.isSafeInteger(number) ? number : unreadable(what, value)
+}
+
+function unreadable(what: string, value: unknown): never {
+  throw new ProtocolError(`the topic route is not readable: ${what} is ${JSON.stringify(value) ?? 'missing'}`)
+}
+
+/** Whether two routes differ in anything a client acts on (`TopicRouteData.java#topicRouteDataChanged`). */
+export function topicRouteChanged(old: TopicRouteData | undefined, now: TopicRouteData): boolean {
+  return old === undefined || comparable(old) !== comparable(now)
+}
+
+function comparable(route: TopicRouteData): string {
+  const brokers = route.brokerDatas.map(data => ({
+    ...data,
+    brokerAddrs: [...data.brokerAddrs].sort((a, b) => a[0] - b[0])
+  }))
+  return JSON.stringify([route.orderTopicConf, route.queueDatas, brokers])
+}
+
+/**
+ * The queues a producer may write to: those of the order configuration if there is one, else queues 0..writeQueueNums−1
+ * of every broker that allows writing and has a master (`impl/factory/MQClientInstance.java#topicRouteData2TopicPublishInfo`).
+ */
+export function publishQueues(topic: string, route: TopicRouteData): MessageQueue[] {
+  if (route.orderTopicConf !== undefined) return orderedQueues(topic, route.orderTopicConf)
+  const queues: MessageQueue[] = []
+  for (const data of route.queueDatas) {
+    if ((data.perm & PermName.WRITE) === 0) continue
+    const broker = route.brokerDatas.find(candidate => candidate.brokerName === data.brokerName)
+    if (broker === undefined || !broker.brokerAddrs.has(MASTER_ID)) continue
+    for (let id = 0; id < data.writeQueueNums; id++) queues.push(new MessageQueue(topic, data.brokerName, id))
+  }
+  return queues
+}
+
+function orderedQueues(topic: string, orderTopicConf: string): MessageQueue[] {
+  return orderTopicConf.split(';').flatMap(part => {
+    const [brokerName = '', count] = part.split(':')
+    return Array.from({ length: whole(count, 'orderTopicConf') }, (_, id) => new MessageQueue(topic, brokerName, id))
+  })
+}
+
+/**
+ * The queues a consumer may read from: 0..readQueueNums−1 of every broker that allows reading
+ * (`impl/factory/MQClientInstance.java#topicRouteData2TopicSubscribeInfo`).
+ */
+export function subscribeQueues(topic: string, route: TopicRouteData): MessageQueue[] {
+  const queues: MessageQueue[] = []
+  for (const data of route.queueDatas) {
+    if ((data.perm & PermName.READ) === 0) continue
+    for (let id = 0; id < data.readQueueNums; id++) queues.push(new MessageQueue(topic, data.brokerName, id))
+  }
+  return queues
+}
+
+/**
+ * The route a topic gets that does not exist yet: that of the template topic, with at most `maxQueueNums` queues per
+ * broker (`impl/factory/MQClientInstance.java#updateTopicRouteInfoFromNameServer`).
+ */
+export function clipQueueNums(route: TopicRouteData, maxQueueNums: number): TopicRouteData {
+  return {
+    ...route,
+    queueDatas: route.queueDatas.map(data => {
+      const queueNums = Math.min(maxQueueNums, data.readQueueNums)
+      return { ...data, readQueueNums: queueNums, writeQueueNums: queueNums }
+    })
+  }
+}
