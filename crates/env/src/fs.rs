@@ -86,6 +86,7 @@ pub struct Metadata {
 }
 
 /// An open file with positioned reads and writes; may be used by several threads at once.
+#[expect(clippy::len_without_is_empty, reason = "a file's length is an I/O call, emptiness is no idea of its own")]
 pub trait File: Send + Sync + Debug {
     /// Reads at most `buffer.len()` bytes at `offset`; 0 at the end of the file.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
@@ -94,7 +95,6 @@ pub trait File: Send + Sync + Debug {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
 
     /// Length in bytes.
-    #[expect(clippy::len_without_is_empty, reason = "a file's length is an I/O call, emptiness is no idea of its own")]
     fn len(&self) -> io::Result<u64>;
 
     /// Cuts or extends (with a hole) the file.
@@ -149,7 +149,7 @@ pub trait File: Send + Sync + Debug {
 
 /// [`File::zero_range`] by plain writes.
 pub(crate) fn write_zeros<F: File + ?Sized>(file: &F, offset: u64, len: u64) -> io::Result<()> {
-    const CHUNK: [u8; 64 * 1024] = [0; 64 * 1024];
+    static CHUNK: [u8; 64 * 1024] = [0; 64 * 1024];
     let end = offset.saturating_add(len).min(file.len()?);
     let mut at = offset;
     while at < end {

@@ -1,1 +1,5 @@
-//! Segmented append-only files that know nothing of messages
+//! Segmented append-only files that know nothing of messages.
+
+mod error;
+
+pub use error::LogError;

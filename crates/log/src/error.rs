@@ -1,0 +1,48 @@
+//! What can go wrong with a log.
+
+use std::io;
+use std::path::PathBuf;
+
+/// A failure of one file or directory.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogError {
+    /// A system call failed.
+    #[error("cannot {op} {} at byte {offset}", path.display())]
+    Io {
+        /// What was tried.
+        op: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// Where in it.
+        offset: u64,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A file of the wrong length (Apache refuses it as well).
+    #[error("{} has {have} bytes, the configured length is {need}", path.display())]
+    SegmentLength {
+        /// The file.
+        path: PathBuf,
+        /// Its length.
+        have: u64,
+        /// The configured length.
+        need: u64,
+    },
+    /// A file whose name is not the offset of its first byte.
+    #[error("{} is not a segment: its name is no multiple of {segment_bytes}", path.display())]
+    SegmentName {
+        /// The file.
+        path: PathBuf,
+        /// The configured length.
+        segment_bytes: u64,
+    },
+}
+
+impl LogError {
+    /// Whether the disk is full.
+    pub fn is_storage_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull)
+    }
+}

@@ -1,0 +1,122 @@
+//! What can go wrong.
+
+use std::io;
+use std::path::PathBuf;
+
+use rocketmq_log::LogError;
+
+/// Why the store as a whole could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another process, or another store of this one, has the directory open.
+    #[error("{} is in use: another broker holds the lock on {}", root.display(), root.join("lock").display())]
+    Locked {
+        /// The store's directory.
+        root: PathBuf,
+    },
+    /// A file of the commit log or a consume queue could not be opened, written, read or synced.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// A file beside them could not.
+    #[error("cannot {op} {}", path.display())]
+    Io {
+        /// What was tried.
+        op: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// A whole record follows damaged bytes: cutting the log there would lose messages that were acknowledged.
+    #[error(
+        "commit log is damaged at {damaged_at} ({}, byte {file_offset}) but a whole record follows at {record_at}: \
+         not cutting stored messages", file.display()
+    )]
+    DamagedLog {
+        /// Physical offset of the damage.
+        damaged_at: i64,
+        /// File with the damage.
+        file: PathBuf,
+        /// Offset of the damage in that file.
+        file_offset: u64,
+        /// Physical offset of the whole record behind it.
+        record_at: i64,
+    },
+    /// A setting that cannot work.
+    #[error("{name} = {value}: {why}")]
+    Config {
+        /// Apache's name of the setting.
+        name: &'static str,
+        /// Its value.
+        value: u64,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The store was closed.
+    #[error("the message store is closed")]
+    Closed,
+    /// An earlier flush failed, so nobody knows what the disk holds: reads go on, writes do not (until restart).
+    #[error("an earlier flush failed, writes are refused until restart: {reason}")]
+    Poisoned {
+        /// The failure.
+        reason: String,
+    },
+    /// Consume queues cannot be written at the moment (disk full, say); retried every second, writes go on then.
+    #[error("consume queues cannot be written: {reason}")]
+    ConsumeQueuesBehind {
+        /// The failure.
+        reason: String,
+    },
+    /// A batch whose messages must lie in one file does not fit into one.
+    #[error("a batch of {need} bytes does not fit into a commit log file of {have} bytes")]
+    BatchTooLarge {
+        /// Its length.
+        need: u64,
+        /// Room in an empty file.
+        have: u64,
+    },
+}
+
+/// Why one message cannot be stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PutError {
+    /// Body above `maxMessageSize`, or record above that plus 64 KiB (Apache: MESSAGE_SIZE_EXCEEDED).
+    #[error("message of {need} bytes is above the limit of {have}")]
+    MessageSizeExceeded {
+        /// Bytes of the body or record.
+        need: usize,
+        /// The limit.
+        have: usize,
+    },
+    /// Properties above 32,767 bytes (Apache: PROPERTIES_SIZE_EXCEEDED).
+    #[error("properties of {need} bytes are above the limit of {have}")]
+    PropertiesSizeExceeded {
+        /// Bytes of the properties.
+        need: usize,
+        /// The limit.
+        have: usize,
+    },
+    /// Topic longer than a record can carry.
+    #[error("topic of {need} bytes is above the limit of {have}")]
+    TopicTooLong {
+        /// Bytes of the topic.
+        need: usize,
+        /// The limit.
+        have: usize,
+    },
+}
+
+/// Why a position is not on disk.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FlushError {
+    /// The fdatasync failed; the data may or may not be on disk.
+    #[error("flush failed: {0}")]
+    Failed(String),
+    /// Not within the time (Apache: FLUSH_DISK_TIMEOUT). The message is stored.
+    #[error("flush took too long")]
+    Timeout,
+}

@@ -1,0 +1,69 @@
+//! What comes out: results and filters of a get.
+
+/// Outcome of a get, in Apache's words (`GetMessageStatus`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GetStatus {
+    /// At least one message.
+    Found,
+    /// Units were read, none matched the filter.
+    NoMatchedMessage,
+    /// The messages' bytes are no longer in the commit log.
+    MessageWasRemoving,
+    /// The queue has units there but they could not be read.
+    OffsetFoundNull,
+    /// The asked offset is above the max offset.
+    OffsetOverflowBadly,
+    /// The asked offset is the max offset: nothing there yet.
+    OffsetOverflowOne,
+    /// The asked offset is below the min offset.
+    OffsetTooSmall,
+    /// No such queue.
+    NoMatchedLogicQueue,
+    /// The queue never held a message.
+    NoMessageInQueue,
+}
+
+/// What a get found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GetResult {
+    /// How it went.
+    pub status: GetStatus,
+    /// Where the next get should start.
+    pub next_begin_offset: i64,
+    /// First offset of the queue.
+    pub min_offset: i64,
+    /// One more than the last offset of the queue.
+    pub max_offset: i64,
+    /// How many messages were appended.
+    pub count: usize,
+    /// How many bytes they have.
+    pub bytes: usize,
+}
+
+/// Which of two neighbours an offset by time means (`BoundaryType`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Boundary {
+    /// The first message at or after the time.
+    Lower,
+    /// The last message at or before the time.
+    Upper,
+}
+
+/// A subscription's set of tag hash codes. Collisions are possible, the consumer filters again by the tag itself.
+/// (`DefaultMessageFilter#isMatchedByConsumeQueue`; a subscription to everything needs no filter.)
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TagFilter {
+    codes: Vec<i32>,
+}
+
+impl TagFilter {
+    /// A filter that lets tags with these Java hash codes through.
+    pub fn new(codes: impl IntoIterator<Item = i32>) -> Self {
+        Self { codes: codes.into_iter().collect() }
+    }
+
+    /// Whether a message with this tags code (low 32 bits) passes.
+    pub fn matches(&self, tags_code: i64) -> bool {
+        self.codes.contains(&(tags_code as i32))
+    }
+}
