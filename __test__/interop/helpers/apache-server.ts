@@ -1,18 +1,15 @@
 /** The real Apache name server and broker, as child processes on loopback. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { peerClassPath, PEER_JVM_FLAGS } from './java-peer.js'
 import { OwnedProcess, TemporaryDirectory } from './owned.js'
 import { freePort } from './ports.js'
 import { brokerRegistered, rawCommand } from './raw-command.js'
-import { until } from './until.js'
+import { type BrokerProperties, type ServerProcess, untilReady, writeProperties } from './server-process.js'
 
 const SMALL_HEAP: readonly string[] = ['-Xms256m', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
 
 const GET_BROKER_CLUSTER_INFO = 106
-
-/** Lines of a broker.conf. */
-export type BrokerProperties = Readonly<Record<string, string | number | boolean>>
 
 async function startJava(home: string, flags: readonly string[], main: string, config: string): Promise<OwnedProcess> {
   const java = [`-Duser.home=${home}`, ...flags, ...PEER_JVM_FLAGS, '-cp', await peerClassPath()]
@@ -21,34 +18,8 @@ async function startJava(home: string, flags: readonly string[], main: string, c
   })
 }
 
-function writeProperties(file: string, properties: BrokerProperties): string {
-  writeFileSync(
-    file,
-    Object.entries(properties)
-      .map(([key, value]) => `${key}=${value}\n`)
-      .join('')
-  )
-  return file
-}
-
-/** Polls until `ready`, but fails at once when the process left; then the server is disposed. */
-async function untilReady<S extends AsyncDisposable & { process: OwnedProcess }>(
-  server: S,
-  ready: () => Promise<boolean>
-): Promise<S> {
-  const { process } = server
-  try {
-    await until(`${server.constructor.name} answers`, () => !process.running || ready(), { everyMs: 20 })
-    if (process.running) return server
-    throw new Error(`left with ${await process.exited()}`)
-  } catch (error) {
-    await server[Symbol.asyncDispose]()
-    throw new Error(`${server.constructor.name} does not start:\n${process.output}`, { cause: error })
-  }
-}
-
 /** Apache's name server in a process of its own. */
-export class ApacheNameServer implements AsyncDisposable {
+export class ApacheNameServer implements ServerProcess {
   private constructor(
     readonly port: number,
     readonly process: OwnedProcess,
@@ -93,7 +64,7 @@ export interface ApacheBrokerOptions {
 }
 
 /** Apache's broker in a process of its own. */
-export class ApacheBroker implements AsyncDisposable {
+export class ApacheBroker implements ServerProcess {
   private constructor(
     readonly port: number,
     readonly process: OwnedProcess,

@@ -1,6 +1,7 @@
 /** Apache's Java client in a process of its own; see PeerClient.java for what it can do. */
 import { peerClassPath } from './java-peer.js'
-import { OwnedProcess, TemporaryDirectory } from './owned.js'
+import { LineProcess } from './line-process.js'
+import { TemporaryDirectory } from './owned.js'
 
 /** A SendResult as PeerClient reports it. */
 export interface SentRow {
@@ -71,17 +72,6 @@ export interface GroupMember extends AsyncDisposable {
   assignment(): Promise<number[]>
 }
 
-interface Answer {
-  readonly id: number
-  readonly result?: unknown
-  readonly error?: string
-}
-
-interface Waiting {
-  resolve(result: unknown): void
-  reject(error: Error): void
-}
-
 /** The encoding of remoting headers a Java process uses. */
 export type SerializeType = 'JSON' | 'ROCKETMQ'
 
@@ -89,22 +79,14 @@ const JVM_FLAGS = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
 
 /** Drives one PeerClient process. */
 export class JavaClient implements AsyncDisposable {
-  readonly #waiting = new Map<number, Waiting>()
   readonly #home: TemporaryDirectory
-  readonly #process: OwnedProcess
-  #lastId = 0
+  readonly #process: LineProcess
   #members = 0
 
   private constructor(classPath: string, serializeType: SerializeType, home: TemporaryDirectory) {
     this.#home = home
     const properties = [`-Duser.home=${home.path}`, `-Drocketmq.serialize.type=${serializeType}`]
-    this.#process = new OwnedProcess('java', [...JVM_FLAGS, ...properties, '-cp', classPath, 'PeerClient'], {
-      onLine: line => this.#answered(JSON.parse(line) as Answer)
-    })
-    void this.#process.exited().then(
-      code => this.#fail(new Error(`PeerClient left with ${code}:\n${this.#process.output}`)),
-      (error: Error) => this.#fail(error)
-    )
+    this.#process = new LineProcess('PeerClient', 'java', [...JVM_FLAGS, ...properties, '-cp', classPath, 'PeerClient'])
   }
 
   /** Starts the process; requests may follow at once. */
@@ -112,50 +94,30 @@ export class JavaClient implements AsyncDisposable {
     return new JavaClient(await peerClassPath(), serializeType, new TemporaryDirectory())
   }
 
-  #answered(answer: Answer): void {
-    const waiting = this.#waiting.get(answer.id)
-    this.#waiting.delete(answer.id)
-    if (answer.error === undefined) waiting?.resolve(answer.result)
-    else waiting?.reject(new Error(`PeerClient: ${answer.error}`))
-  }
-
-  #fail(error: Error): void {
-    for (const waiting of this.#waiting.values()) waiting.reject(error)
-    this.#waiting.clear()
-  }
-
-  #ask<T>(op: string, request: object): Promise<T> {
-    if (!this.#process.running) return Promise.reject(new Error(`PeerClient is gone:\n${this.#process.output}`))
-    const id = ++this.#lastId
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve: result => resolve(result as T), reject })
-      this.#process.stdin.write(`${JSON.stringify({ ...request, op, id })}\n`)
-    })
-  }
-
   /** Sends messages; resolves with one row for each SendResult (none when oneway). */
   produce(request: ProduceRequest): Promise<SentRow[]> {
-    return this.#ask('produce', { from: 0, ...request })
+    return this.#process.ask('produce', { from: 0, ...request })
   }
 
   /** mqadmin updateTopic -b. */
   createTopic(request: { nameServer: string; brokerAddress: string; topic: string; queues: number }): Promise<void> {
-    return this.#ask('createTopic', request)
+    return this.#process.ask('createTopic', request)
   }
 
   /** Starts a push consumer that reads the topic from its first offset. */
   async join(request: JoinRequest): Promise<GroupMember> {
     const member = `member-${++this.#members}`
-    await this.#ask('join', { ...request, member })
+    await this.#process.ask('join', { ...request, member })
     return {
-      received: (atLeast, timeoutMs = 60_000) => this.#ask('received', { member, atLeast, timeoutMs }),
-      assignment: () => this.#ask('assignment', { member }),
-      [Symbol.asyncDispose]: () => this.#ask('leave', { member })
+      received: (atLeast, timeoutMs = 60_000) => this.#process.ask('received', { member, atLeast, timeoutMs }),
+      assignment: () => this.#process.ask('assignment', { member }),
+      [Symbol.asyncDispose]: () => this.#process.ask('leave', { member })
     }
   }
 
+  /** Kills it. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#process.kill()
+    await this.#process[Symbol.asyncDispose]()
     this.#home[Symbol.dispose]()
   }
 }

@@ -53,7 +53,7 @@ export interface OwnedProcessOptions {
   readonly onLine?: (line: string) => void
 }
 
-const OUTPUT_KEPT_CHARACTERS = 16_384
+const OUTPUT_KEPT_CHARACTERS = 4_096
 
 /** A child process that ends with this one. Its latest output is kept for error messages. */
 export class OwnedProcess {

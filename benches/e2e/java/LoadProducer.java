@@ -1,0 +1,110 @@
+import com.alibaba.fastjson2.JSONObject;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.atomic.LongAdder;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.client.producer.SendCallback;
+import org.apache.rocketmq.client.producer.SendResult;
+import org.apache.rocketmq.client.producer.SendStatus;
+import org.apache.rocketmq.common.message.Message;
+
+/** Sends one message a request and counts those the broker acknowledged. */
+final class LoadProducer {
+    private static final int BATCH_OF_FILL = 32;
+
+    private final DefaultMQProducer producer = new DefaultMQProducer("load_producer");
+    private final String topic;
+    private final byte[] body;
+
+    LoadProducer(String nameServer, String topic, int bodyBytes) throws Exception {
+        this.topic = topic;
+        body = new byte[bodyBytes];
+        new Random(7).nextBytes(body);
+        producer.setNamesrvAddr(nameServer);
+        producer.setSendMsgTimeout(10_000);
+        producer.start();
+    }
+
+    /**
+     * Keeps inFlight requests under way. One in flight is the synchronous send, with the latency of each; more are
+     * asynchronous sends from one thread, which is also faster for Apache's client than as many threads.
+     */
+    JSONObject send(int inFlight, double seconds) throws Exception {
+        long start = System.nanoTime();
+        long end = start + (long) (seconds * 1e9);
+        JSONObject result = inFlight == 1 ? sendOneByOne(end) : sendAsynchronously(inFlight, end);
+        result.put("seconds", (System.nanoTime() - start) / 1e9);
+        return result;
+    }
+
+    private JSONObject sendOneByOne(long end) throws Exception {
+        long[] nanos = new long[1 << 16];
+        int acked = 0;
+        for (long now = System.nanoTime(); now < end; ) {
+            SendResult sent = producer.send(new Message(topic, "TagA", body));
+            long then = now;
+            now = System.nanoTime();
+            if (sent.getSendStatus() != SendStatus.SEND_OK) {
+                throw new IllegalStateException(sent.toString());
+            }
+            if (acked == nanos.length) {
+                nanos = Arrays.copyOf(nanos, acked * 2);
+            }
+            nanos[acked++] = now - then;
+        }
+        Arrays.sort(nanos, 0, acked);
+        JSONObject result = new JSONObject();
+        result.put("acked", acked);
+        result.put("failed", 0);
+        result.put("p50Us", nanos[acked / 2] / 1e3);
+        result.put("p99Us", nanos[(int) (acked * 0.99)] / 1e3);
+        result.put("p999Us", nanos[(int) (acked * 0.999)] / 1e3);
+        return result;
+    }
+
+    private JSONObject sendAsynchronously(int inFlight, long end) throws Exception {
+        Semaphore window = new Semaphore(inFlight);
+        LongAdder acked = new LongAdder();
+        LongAdder failed = new LongAdder();
+        SendCallback callback = new SendCallback() {
+            @Override
+            public void onSuccess(SendResult sent) {
+                (sent.getSendStatus() == SendStatus.SEND_OK ? acked : failed).increment();
+                window.release();
+            }
+
+            @Override
+            public void onException(Throwable e) {
+                failed.increment();
+                window.release();
+            }
+        };
+        while (System.nanoTime() < end) {
+            window.acquire();
+            producer.send(new Message(topic, "TagA", body), callback);
+        }
+        window.acquire(inFlight);
+        JSONObject result = new JSONObject();
+        result.put("acked", acked.sum());
+        result.put("failed", failed.sum());
+        return result;
+    }
+
+    /** Leaves a backlog of count messages on a topic, in batches: how they got there is not measured. */
+    JSONObject fill(String backlogTopic, int count) throws Exception {
+        for (int sent = 0; sent < count; sent += BATCH_OF_FILL) {
+            List<Message> batch = new ArrayList<>(BATCH_OF_FILL);
+            for (int i = 0; i < Math.min(BATCH_OF_FILL, count - sent); i++) {
+                batch.add(new Message(backlogTopic, "TagA", body));
+            }
+            SendResult result = producer.send(batch);
+            if (result.getSendStatus() != SendStatus.SEND_OK) {
+                throw new IllegalStateException(result.toString());
+            }
+        }
+        return new JSONObject();
+    }
+}

@@ -1,0 +1,68 @@
+/** What is measured on each pair of a client and a server, and how. */
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Load } from './load.js'
+import type { BenchOptions } from './options.js'
+import { cpuSeconds, memoryOf } from './process-usage.js'
+import type { BenchServer, Side } from './servers.js'
+
+/** A client with the server it works on. */
+export interface Pair {
+  readonly client: Side
+  readonly server: BenchServer
+  readonly load: Load
+}
+
+/** The numbers of one pair in one round, by name; a name's unit is its last word. */
+export type Numbers = Record<string, number>
+
+/** The sends in flight that are measured. */
+export const IN_FLIGHT = [1, 64, 1024] as const
+
+/** The topic that {@link measureDrain} reads. */
+export const BACKLOG_TOPIC = 'Backlog'
+
+async function perMessage<T>(pair: Pair, work: () => Promise<T>, messages: (outcome: T) => number, name: string) {
+  const before = [cpuSeconds(pair.load.pid), cpuSeconds(pair.server.pid)] as const
+  const outcome = await work()
+  const count = messages(outcome)
+  const numbers: Numbers = {
+    [`${name} client cpu us`]: ((cpuSeconds(pair.load.pid) - before[0]) / count) * 1e6,
+    [`${name} broker cpu us`]: ((cpuSeconds(pair.server.pid) - before[1]) / count) * 1e6
+  }
+  return { outcome, numbers }
+}
+
+/** Sends with so many in flight: rate, CPU a message, and the latencies with one. */
+export async function measureSend(pair: Pair, inFlight: number, seconds: number): Promise<Numbers> {
+  const name = `send ${inFlight}`
+  const work = () => pair.load.send(inFlight, seconds)
+  const { outcome, numbers } = await perMessage(pair, work, sent => sent.acked, name)
+  numbers[`${name} per s`] = outcome.acked / outcome.seconds
+  numbers[`${name} failed`] = outcome.failed
+  for (const latency of ['p50Us', 'p99Us', 'p999Us'] as const) {
+    const value = outcome[latency]
+    if (value !== undefined) numbers[`${name} ${latency.replace('Us', '')} us`] = value
+  }
+  return numbers
+}
+
+/** Drains the backlog as a group nobody used before. */
+export async function measureDrain(pair: Pair, group: string, options: BenchOptions): Promise<Numbers> {
+  const work = () => pair.load.drain(BACKLOG_TOPIC, group, options.backlog)
+  const { outcome, numbers } = await perMessage(pair, work, drained => drained.messages, 'drain')
+  numbers['drain per s'] = outcome.messages / outcome.seconds
+  return numbers
+}
+
+/** What a server without clients uses, once it has settled for as long: memory, and CPU as a share of one core. */
+export async function measureIdle(server: BenchServer, seconds: number): Promise<Numbers> {
+  await pause(seconds * 1_000)
+  const before = cpuSeconds(server.pid)
+  await pause(seconds * 1_000)
+  const { residentMb, anonymousMb } = memoryOf(server.pid)
+  return {
+    'idle resident mb': residentMb,
+    'idle anonymous mb': anonymousMb,
+    'idle cpu percent': ((cpuSeconds(server.pid) - before) / seconds) * 100
+  }
+}

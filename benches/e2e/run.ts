@@ -1,0 +1,162 @@
+/** `npm run bench`: our client and Apache's on our broker and on Apache's, interleaved in one run. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { join } from 'node:path'
+import { repositoryRoot } from '../../__test__/interop/helpers/repository.js'
+import { Load } from './load.js'
+import {
+  BACKLOG_TOPIC,
+  IN_FLIGHT,
+  measureDrain,
+  measureIdle,
+  measureSend,
+  type Numbers,
+  type Pair
+} from './measures.js'
+import { type BenchOptions, readBenchOptions } from './options.js'
+import { memoryOf } from './process-usage.js'
+import { report } from './report.js'
+import type { Results } from './results.js'
+import {
+  apacheStartUpMs,
+  type BenchServer,
+  createTopic,
+  nativeStartUpMs,
+  type Side,
+  startApache,
+  startNative
+} from './servers.js'
+import { median } from './statistics.js'
+
+const LOAD_TOPIC = 'Load'
+const NATIVE_WARMUP_SECONDS = 2
+
+const runStartedAt = performance.now()
+
+function progress(text: string): void {
+  const seconds = ((performance.now() - runStartedAt) / 1_000).toFixed(0)
+  process.stderr.write(`${seconds.padStart(5)} s  ${text}\n`)
+}
+
+async function measureStartUp(side: Side, options: BenchOptions): Promise<number> {
+  const times: number[] = []
+  for (let round = 0; round < options.rounds; round++) {
+    times.push(await (side === 'ours' ? nativeStartUpMs() : apacheStartUpMs()))
+  }
+  progress(`start-up of ${side}: ${times.map(ms => ms.toFixed(0)).join(', ')} ms`)
+  return median(times)
+}
+
+/** Starts the clients of a server, with the topics they use and the backlog they drain. */
+async function startPairs(server: BenchServer, options: BenchOptions, owned: AsyncDisposable[]): Promise<Pair[]> {
+  await createTopic(server, LOAD_TOPIC)
+  await createTopic(server, BACKLOG_TOPIC)
+  const nameServer = `127.0.0.1:${server.nameServerPort}`
+  const apache = await Load.apache(nameServer, LOAD_TOPIC, options.bodyBytes)
+  const pairs: Pair[] = [{ client: 'apache', server, load: apache }]
+  owned.push(apache)
+  if (!options.apacheOnly) {
+    const native = Load.native(nameServer, LOAD_TOPIC, options.bodyBytes)
+    pairs.push({ client: 'ours', server, load: native })
+    owned.push(native)
+  }
+  progress(`backlog of ${options.backlog} messages for the broker of ${server.side}`)
+  await apache.fill(BACKLOG_TOPIC, options.backlog)
+  return pairs
+}
+
+function nameOf({ client, server }: Pair): string {
+  return `client of ${client}, broker of ${server.side}`
+}
+
+let groups = 0
+
+/** Runs everything that will be measured until it runs hot: half the time sending, one drain at the least. */
+async function warmUp(pair: Pair, options: BenchOptions): Promise<void> {
+  const native = pair.client === 'ours' && pair.server.side === 'ours'
+  const seconds = native ? Math.min(NATIVE_WARMUP_SECONDS, options.warmupSeconds) : options.warmupSeconds
+  progress(`warm-up, ${nameOf(pair)}: ${seconds} s`)
+  const end = performance.now() + seconds * 1_000
+  for (const inFlight of IN_FLIGHT) await pair.load.send(inFlight, seconds / 2 / IN_FLIGHT.length)
+  do await pair.load.drain(BACKLOG_TOPIC, `warm_up_${++groups}`, options.backlog)
+  while (performance.now() < end)
+}
+
+async function measureRound(pairs: readonly Pair[], options: BenchOptions): Promise<Numbers[]> {
+  const rows: Numbers[] = pairs.map(() => ({}))
+  for (const inFlight of IN_FLIGHT) {
+    for (const [i, pair] of pairs.entries()) {
+      const numbers = await measureSend(pair, inFlight, options.seconds)
+      progress(`${nameOf(pair)}: ${inFlight} in flight, ${numbers[`send ${inFlight} per s`]?.toFixed(0)} msg/s`)
+      Object.assign(rows[i]!, numbers)
+    }
+  }
+  for (const [i, pair] of pairs.entries()) {
+    const numbers = await measureDrain(pair, `measured_${++groups}`, options)
+    progress(`${nameOf(pair)}: drain, ${numbers['drain per s']?.toFixed(0)} msg/s`)
+    Object.assign(rows[i]!, numbers)
+  }
+  return rows
+}
+
+async function measureServers(sides: readonly Side[], options: BenchOptions, owned: AsyncDisposable[]) {
+  const measured: Partial<Record<Side, Numbers>> = {}
+  const servers: BenchServer[] = []
+  for (const side of sides) {
+    const startUp = await measureStartUp(side, options)
+    const server = await (side === 'ours' ? startNative() : startApache())
+    owned.push(server)
+    progress(`idle broker of ${side}: ${options.idleSeconds} s`)
+    measured[side] = { 'start-up ms': startUp, ...(await measureIdle(server, options.idleSeconds)) }
+    servers.push(server)
+  }
+  return { servers, measured }
+}
+
+async function bench(options: BenchOptions, owned: AsyncDisposable[]): Promise<Results> {
+  const startedAt = new Date().toISOString()
+  const { servers, measured } = await measureServers(
+    options.apacheOnly ? ['apache'] : ['ours', 'apache'],
+    options,
+    owned
+  )
+  const pairs: Pair[] = []
+  for (const server of servers) pairs.push(...(await startPairs(server, options, owned)))
+  for (const pair of pairs) await warmUp(pair, options)
+  const rows: Numbers[][] = pairs.map(() => [])
+  for (let round = 1; round <= options.rounds; round++) {
+    progress(`round ${round} of ${options.rounds}`)
+    const numbers = await measureRound(pairs, options)
+    for (const [i, row] of numbers.entries()) rows[i]!.push(row)
+  }
+  for (const server of servers) {
+    const { residentMb, anonymousMb } = memoryOf(server.pid)
+    Object.assign(measured[server.side]!, { 'loaded resident mb': residentMb, 'loaded anonymous mb': anonymousMb })
+  }
+  return {
+    startedAt,
+    machine: { cpus: cpus().length, cpu: cpus()[0]?.model ?? '', node: process.version },
+    options,
+    pairs: pairs.map(({ client, server }, i) => ({ client, server: server.side, rounds: rows[i]! })),
+    servers: measured
+  }
+}
+
+function write(results: Results): void {
+  const directory = join(repositoryRoot, 'results')
+  mkdirSync(directory, { recursive: true })
+  const file = join(directory, `e2e-${results.startedAt.replaceAll(':', '-')}.json`)
+  writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`)
+  process.stdout.write(`${report(results)}\nWritten to ${file}\n`)
+}
+
+async function main(): Promise<void> {
+  const owned: AsyncDisposable[] = []
+  try {
+    write(await bench(readBenchOptions(), owned))
+  } finally {
+    for (const each of owned.toReversed()) await each[Symbol.asyncDispose]()
+  }
+}
+
+void main()
