@@ -1,0 +1,41 @@
+/** What is asked for: the codes of `remoting/protocol/RequestCode.java` that this package sends or answers by name. */
+export const RequestCode = {
+  SEND_MESSAGE: 10,
+  PULL_MESSAGE: 11,
+  QUERY_CONSUMER_OFFSET: 14,
+  UPDATE_CONSUMER_OFFSET: 15,
+  UPDATE_AND_CREATE_TOPIC: 17,
+  SEARCH_OFFSET_BY_TIMESTAMP: 29,
+  GET_MAX_OFFSET: 30,
+  GET_MIN_OFFSET: 31,
+  HEART_BEAT: 34,
+  UNREGISTER_CLIENT: 35,
+  CONSUMER_SEND_MSG_BACK: 36,
+  GET_CONSUMER_LIST_BY_GROUP: 38,
+  NOTIFY_CONSUMER_IDS_CHANGED: 40,
+  GET_ROUTEINFO_BY_TOPIC: 105,
+  SEND_MESSAGE_V2: 310,
+  SEND_BATCH_MESSAGE: 320
+} as const
+
+/** What is answered: the codes of `remoting/protocol/ResponseCode.java` that this package acts on by name. */
+export const ResponseCode = {
+  SUCCESS: 0,
+  SYSTEM_ERROR: 1,
+  SYSTEM_BUSY: 2,
+  REQUEST_CODE_NOT_SUPPORTED: 3,
+  FLUSH_DISK_TIMEOUT: 10,
+  SLAVE_NOT_AVAILABLE: 11,
+  FLUSH_SLAVE_TIMEOUT: 12,
+  SERVICE_NOT_AVAILABLE: 14,
+  NO_PERMISSION: 16,
+  TOPIC_NOT_EXIST: 17,
+  PULL_NOT_FOUND: 19,
+  PULL_RETRY_IMMEDIATELY: 20,
+  PULL_OFFSET_MOVED: 21,
+  QUERY_NOT_FOUND: 22,
+  NO_BUYER_ID: 204,
+  NOT_IN_CURRENT_UNIT: 205,
+  FLOW_CONTROL: 215,
+  GO_AWAY: 1500
+} as const
