@@ -16,13 +16,13 @@ export async function until<T>(
   what: string,
   condition: () => T | Promise<T>,
   { timeoutMs = 60_000, everyMs = 50 }: UntilOptions = {}
-): Promise<NonNullable<T>> {
+): Promise<Exclude<T, false | null | undefined>> {
   const end = performance.now() + timeoutMs
   for (;;) {
     let cause: unknown
     try {
       const answer = await condition()
-      if (answer) return answer
+      if (answer) return answer as Exclude<T, false | null | undefined>
     } catch (error) {
       cause = error
     }
