@@ -1,0 +1,69 @@
+//! A cursor over big-endian bytes that answers `None` instead of reading past the end.
+
+/// Reads big-endian values from the front of a slice.
+#[derive(Clone, Debug)]
+pub(crate) struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    pub(crate) fn remaining(&self) -> usize {
+        self.rest.len()
+    }
+
+    pub(crate) fn bytes(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (head, tail) = self.rest.split_at_checked(len)?;
+        self.rest = tail;
+        Some(head)
+    }
+
+    pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, tail) = self.rest.split_first_chunk::<N>()?;
+        self.rest = tail;
+        Some(*head)
+    }
+
+    pub(crate) fn u8(&mut self) -> Option<u8> {
+        self.array::<1>().map(|[byte]| byte)
+    }
+
+    pub(crate) fn i16(&mut self) -> Option<i16> {
+        self.array().map(i16::from_be_bytes)
+    }
+
+    pub(crate) fn i32(&mut self) -> Option<i32> {
+        self.array().map(i32::from_be_bytes)
+    }
+
+    pub(crate) fn i64(&mut self) -> Option<i64> {
+        self.array().map(i64::from_be_bytes)
+    }
+
+    /// An `i32` length and that many bytes; a negative or overlong length is `None`.
+    pub(crate) fn i32_prefixed(&mut self) -> Option<&'a [u8]> {
+        let len = self.i32()?;
+        self.bytes(usize::try_from(len).ok()?)
+    }
+
+    /// An `i16` length and that many bytes; a negative or overlong length is `None`.
+    pub(crate) fn i16_prefixed(&mut self) -> Option<&'a [u8]> {
+        let len = self.i16()?;
+        self.bytes(usize::try_from(len).ok()?)
+    }
+}
+
+/// The `i32` at `at`, if it is there.
+pub(crate) fn i32_at(bytes: &[u8], at: usize) -> Option<i32> {
+    bytes.get(at..)?.first_chunk().copied().map(i32::from_be_bytes)
+}
+
+/// Overwrites the bytes from `at`; does nothing when they are not all there.
+pub(crate) fn overwrite(bytes: &mut [u8], at: usize, value: &[u8]) {
+    if let Some(target) = bytes.get_mut(at..).and_then(|tail| tail.get_mut(..value.len())) {
+        target.copy_from_slice(value);
+    }
+}

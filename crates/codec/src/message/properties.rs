@@ -1,0 +1,132 @@
+//! The property string: `name 0x01 value 0x02`, repeated (`MessageDecoder.java#string2messageProperties`).
+//!
+//! Reading is as tolerant as Java's: the last separator may be absent, and an entry without name, without value or without 0x01 is
+//! passed over. Of equal names the last counts.
+
+/// Between name and value.
+pub const NAME_VALUE_SEPARATOR: char = '\u{1}';
+/// Behind each value.
+pub const PROPERTY_SEPARATOR: char = '\u{2}';
+
+/// Names of properties (`MessageConst.java`).
+pub mod name {
+    /// Tag of the message.
+    pub const TAGS: &str = "TAGS";
+    /// Keys, joined by a blank.
+    pub const KEYS: &str = "KEYS";
+    /// Whether the sender waits for the store.
+    pub const WAIT: &str = "WAIT";
+    /// Delay level.
+    pub const DELAY: &str = "DELAY";
+    /// Topic of a message on its way through a retry topic.
+    pub const RETRY_TOPIC: &str = "RETRY_TOPIC";
+    /// Topic of a delayed or half message.
+    pub const REAL_TOPIC: &str = "REAL_TOPIC";
+    /// Queue of a delayed or half message.
+    pub const REAL_QUEUE_ID: &str = "REAL_QID";
+    /// Marks a half message.
+    pub const TRANSACTION_PREPARED: &str = "TRAN_MSG";
+    /// Producer group of a half message.
+    pub const PRODUCER_GROUP: &str = "PGROUP";
+    /// First offset of the queue when pulled.
+    pub const MIN_OFFSET: &str = "MIN_OFFSET";
+    /// Last offset of the queue when pulled.
+    pub const MAX_OFFSET: &str = "MAX_OFFSET";
+    /// Offset id of the message a retry came from.
+    pub const ORIGIN_MESSAGE_ID: &str = "ORIGIN_MESSAGE_ID";
+    /// Region of the broker.
+    pub const MSG_REGION: &str = "MSG_REGION";
+    /// Whether the broker wants traces.
+    pub const TRACE_SWITCH: &str = "TRACE_ON";
+    /// The client's unique id.
+    pub const UNIQ_KEY: &str = "UNIQ_KEY";
+    /// How often it was consumed in vain.
+    pub const RECONSUME_TIME: &str = "RECONSUME_TIME";
+    /// Limit of attempts.
+    pub const MAX_RECONSUME_TIMES: &str = "MAX_RECONSUME_TIMES";
+    /// When its consumption began.
+    pub const CONSUME_START_TIMESTAMP: &str = "CONSUME_START_TIME";
+    /// Messages in an inner batch.
+    pub const INNER_NUM: &str = "INNER_NUM";
+    /// First queue offset of an inner batch.
+    pub const INNER_BASE: &str = "INNER_BASE";
+    /// Cluster of the broker.
+    pub const CLUSTER: &str = "CLUSTER";
+    /// Handle of a popped message.
+    pub const POP_CK: &str = "POP_CK";
+    /// Key that picks the queue of an ordered message.
+    pub const SHARDING_KEY: &str = "__SHARDINGKEY";
+    /// Instance of the client.
+    pub const INSTANCE_ID: &str = "INSTANCE_ID";
+    /// Seconds to wait.
+    pub const TIMER_DELAY_SEC: &str = "TIMER_DELAY_SEC";
+    /// Milliseconds to wait.
+    pub const TIMER_DELAY_MS: &str = "TIMER_DELAY_MS";
+    /// When to deliver.
+    pub const TIMER_DELIVER_MS: &str = "TIMER_DELIVER_MS";
+    /// CRC over the record.
+    pub const CRC32: &str = "__CRC32#";
+    /// Topic of a dead letter.
+    pub const DLQ_ORIGIN_TOPIC: &str = "DLQ_ORIGIN_TOPIC";
+    /// Offset id of a dead letter.
+    pub const DLQ_ORIGIN_MESSAGE_ID: &str = "DLQ_ORIGIN_MESSAGE_ID";
+}
+
+/// Names and values in order.
+pub fn iter(properties: &str) -> impl Iterator<Item = (&str, &str)> {
+    properties.split(PROPERTY_SEPARATOR).filter_map(|entry| {
+        let (name, value) = entry.split_once(NAME_VALUE_SEPARATOR)?;
+        (!name.is_empty() && !value.is_empty()).then_some((name, value))
+    })
+}
+
+/// The value of a property.
+pub fn get<'a>(properties: &'a str, name: &str) -> Option<&'a str> {
+    iter(properties).filter(|(found, _)| *found == name).last().map(|(_, value)| value)
+}
+
+/// Appends a property, with the separator that may be missing before it.
+pub fn append(properties: &mut String, name: &str, value: &str) {
+    if !properties.is_empty() && !properties.ends_with(PROPERTY_SEPARATOR) {
+        properties.push(PROPERTY_SEPARATOR);
+    }
+    properties.push_str(name);
+    properties.push(NAME_VALUE_SEPARATOR);
+    properties.push_str(value);
+    properties.push(PROPERTY_SEPARATOR);
+}
+
+/// Takes all properties of that name away; whether there were any.
+pub fn remove(properties: &mut String, name: &str) -> bool {
+    if get(properties, name).is_none() {
+        return false;
+    }
+    let mut kept = String::with_capacity(properties.len());
+    for (other, value) in iter(properties).filter(|(other, _)| *other != name) {
+        append(&mut kept, other, value);
+    }
+    *properties = kept;
+    true
+}
+
+/// Sets a property, replacing what it was.
+pub fn set(properties: &mut String, name: &str, value: &str) {
+    remove(properties, name);
+    append(properties, name, value);
+}
+
+/// `String.hashCode` of Java: over UTF-16 units.
+pub fn java_string_hash(text: &str) -> i32 {
+    let step = |hash: i32, unit: u16| hash.wrapping_mul(31).wrapping_add(unit.into());
+    if text.is_ascii() {
+        text.bytes().fold(0, |hash, byte| step(hash, byte.into()))
+    } else {
+        text.encode_utf16().fold(0, step)
+    }
+}
+
+/// The code a consume queue keeps of a message's tag: its Java hash, 0 without one
+/// (`MessageExtBrokerInner.java#tagsString2tagsCode`).
+pub fn tags_code(properties: &str) -> i64 {
+    get(properties, name::TAGS).map_or(0, |tags| java_string_hash(tags).into())
+}
