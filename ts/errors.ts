@@ -172,7 +172,8 @@ export interface SendAttempt {
 /** A send failed on all attempts; `cause` is the last failure. */
 export class SendError extends RocketMQError {
   readonly code = 'RMQ_SEND'
-  override readonly retryable = true
+  /** Whether the last failure is one that may pass. */
+  override readonly retryable: boolean
   /** The topic of the message. */
   readonly topic: string
   /** All attempts in order. */
@@ -185,6 +186,7 @@ export class SendError extends RocketMQError {
     super(message, { cause: last, clientErrorCode: last?.clientErrorCode })
     this.topic = topic
     this.attempts = attempts
+    this.retryable = last?.retryable ?? true
     this.responseCode = last instanceof BrokerError ? last.responseCode : undefined
   }
 }

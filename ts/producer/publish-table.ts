@@ -1,0 +1,84 @@
+import { ClientErrorCode, RouteError } from '../errors.js'
+import type { MessageQueue } from '../message/message-queue.js'
+import type { SendTemplate } from '../remoting/types.js'
+import type { ClientInstance, ProducerInner } from '../client/client-instance.js'
+import type { TopicRouteData } from '../route/topic-route-data.js'
+import { TopicPublishInfo } from '../route/topic-publish-info.js'
+import type { ProducerConfig } from './options.js'
+
+/** The topics a producer sends to: their queues, and the header templates of its sends. */
+export class PublishTable implements ProducerInner {
+  readonly #instance: ClientInstance
+  readonly #config: ProducerConfig
+  readonly #infos = new Map<string, TopicPublishInfo | undefined>()
+  readonly #templates = new Map<string, SendTemplate>()
+  readonly #batchTemplates = new Map<string, SendTemplate>()
+
+  constructor(instance: ClientInstance, config: ProducerConfig) {
+    this.#instance = instance
+    this.#config = config
+  }
+
+  publishTopics(): Iterable<string> {
+    return this.#infos.keys()
+  }
+
+  isPublishTopicNeedUpdate(topic: string): boolean {
+    return this.#infos.has(topic) && this.get(topic) === undefined
+  }
+
+  updateTopicRoute(topic: string, route: TopicRouteData): void {
+    if (this.#infos.has(topic)) this.#infos.set(topic, new TopicPublishInfo(topic, route))
+  }
+
+  /** What is known of a topic, if there is a queue to send to. */
+  get(topic: string): TopicPublishInfo | undefined {
+    const info = this.#infos.get(topic)
+    return info?.ok === true ? info : undefined
+  }
+
+  /**
+   * Asks the name server for a topic; for one that does not exist, for the topic new ones are made after
+   * (`impl/producer/DefaultMQProducerImpl.java#tryToFindTopicPublishInfo`).
+   *
+   * @throws RouteError when there is no queue to send to
+   */
+  async find(topic: string): Promise<TopicPublishInfo> {
+    if (!this.#infos.has(topic)) this.#infos.set(topic, undefined)
+    const { createTopicKey, defaultTopicQueueNums } = this.#config
+    const own = await this.#instance.updateTopicRoute(topic)
+    if (own === undefined && this.get(topic) === undefined) {
+      await this.#instance.updateTopicRoute(topic, { createTopicKey, defaultTopicQueueNums })
+    }
+    const found = this.get(topic)
+    if (found !== undefined) return found
+    const reason =
+      own === undefined
+        ? `it does not exist, and brokers do not create topics by themselves (no route for ${createTopicKey})`
+        : 'no broker of it has a master and a queue that may be written to'
+    throw new RouteError(`no route info of topic ${topic}: ${reason}`, {
+      clientErrorCode: ClientErrorCode.NOT_FOUND_TOPIC_EXCEPTION
+    })
+  }
+
+  /** The header template for sends to a queue. */
+  template(mq: MessageQueue, batch: boolean): SendTemplate {
+    const templates = batch ? this.#batchTemplates : this.#templates
+    let template = templates.get(mq.key)
+    if (template === undefined) {
+      const { producerGroup, createTopicKey, defaultTopicQueueNums, unitMode } = this.#config
+      template = this.#instance.remoting.sendTemplate({
+        producerGroup,
+        topic: mq.topic,
+        defaultTopic: createTopicKey,
+        defaultTopicQueueNums,
+        queueId: mq.queueId,
+        brokerName: mq.brokerName,
+        unitMode,
+        batch
+      })
+      templates.set(mq.key, template)
+    }
+    return template
+  }
+}
