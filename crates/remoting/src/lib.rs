@@ -1,1 +1,23 @@
-//! Sockets: event loops, server connections, client channels, back-pressure
+//! Sockets under the remoting protocol: event loops, connections, the server's accept loop and the client's channels.
+//!
+//! Both ends drive a [`Connection`] with a [`Service`]: the service sees all whole frames that one read brought
+//! (a [`Burst`]) and its replies go out in one write. Nothing here waits on a clock to make a write fuller; the work in
+//! progress is the batching window.
+//!
+//! Back-pressure: a connection whose peer does not read is not read from either ([`Limits::max_outbound_bytes`]), and a
+//! frame's length is checked before memory is allocated for it.
+
+mod burst;
+mod channel;
+mod client;
+mod connection;
+mod event_loops;
+mod pending;
+mod server;
+
+pub use burst::Burst;
+pub use channel::{Channel, ChannelHandler, ChannelOptions, Channels, Failure, FailureKind, Submission};
+pub use client::{Client, OwnedCommand};
+pub use connection::{Connection, Limits, Service};
+pub use event_loops::EventLoops;
+pub use server::{Server, ServerOptions};

@@ -1,0 +1,449 @@
+//! The client side: one channel an address, connected when first used, requests matched with answers by opaque.
+//!
+//! A channel never makes its caller wait: requests made before the connection stands are sent when it does, and every
+//! request ends exactly once, by its answer, by its deadline or with the connection. Who is told, and how, is up to a
+//! [`ChannelHandler`]: the addon packs completions for JavaScript, [`crate::Client`] wakes futures.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rocketmq_codec::{Command, FrameError};
+use rocketmq_env::{Clock, sleep};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+use crate::burst::Burst;
+use crate::connection::{Connection, Limits, Service, uptime_ms};
+use crate::event_loops::EventLoops;
+use crate::pending::{Entry, PendingTable};
+
+/// What is told of a channel's requests. Called on event loops (and on the submitter's thread for what fails at once), so
+/// it must not block.
+pub trait ChannelHandler: Send + Sync + 'static {
+    /// What stands for a request until it ends.
+    type Pending: Send + 'static;
+
+    /// The answer to a request.
+    fn completed(&self, pending: Self::Pending, response: &Command<'_>);
+    /// A request that ended without an answer.
+    fn failed(&self, pending: Self::Pending, failure: Failure);
+    /// A request of the peer's.
+    fn requested(&self, channel: &Arc<Channel<Self>>, connection: &Arc<Connection>, request: &Command<'_>)
+    where
+        Self: Sized;
+    /// A connection that stood has ended.
+    fn closed(&self, address: &str, reason: &str);
+    /// No more calls for now: a batch of completions is whole.
+    fn batch_ended(&self) {}
+}
+
+/// Why a request ended without an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// No connection could be made; the request was not sent.
+    ConnectFailed,
+    /// The connection ended before the answer came; the request may have been carried out.
+    ConnectionLost,
+    /// The deadline passed; the request may have been carried out.
+    TimedOut,
+    /// Too many requests or bytes are waiting already; the request was not sent.
+    TooManyRequests,
+    /// The request does not fit a frame; it was not sent.
+    Unsendable,
+    /// The channels were closed by their owner.
+    Closed,
+}
+
+/// A request's end without an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Which kind of end.
+    pub kind: FailureKind,
+    /// For people: address and cause.
+    pub message: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Limits of a set of channels.
+#[derive(Debug, Clone, Copy)]
+pub struct ChannelOptions {
+    /// What one connection may cost.
+    pub limits: Limits,
+    /// How long making a connection may take. Default 3 s, as Apache's `connectTimeoutMillis`.
+    pub connect_timeout: Duration,
+    /// Requests that may wait for answers, over all channels. Default 65,535, as `clientAsyncSemaphoreValue`.
+    pub max_pending_requests: usize,
+    /// Bytes that may wait for one socket. Default 128 MiB.
+    pub max_pending_bytes: usize,
+}
+
+impl Default for ChannelOptions {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            connect_timeout: Duration::from_secs(3),
+            max_pending_requests: 65_535,
+            max_pending_bytes: 128 * 1024 * 1024,
+        }
+    }
+}
+
+/// The channels of one client.
+pub struct Channels<H: ChannelHandler> {
+    shared: Arc<Shared<H>>,
+}
+
+struct Shared<H: ChannelHandler> {
+    handler: Arc<H>,
+    loops: Arc<EventLoops>,
+    clock: Arc<dyn Clock>,
+    options: ChannelOptions,
+    channels: Mutex<HashMap<String, Arc<Channel<H>>>>,
+    pending_requests: AtomicUsize,
+    closed: AtomicBool,
+    /// The deadline that the sweeper sleeps towards.
+    sweep_at_ms: AtomicU64,
+    sweep_earlier: Notify,
+}
+
+/// The way to one address.
+pub struct Channel<H: ChannelHandler> {
+    address: String,
+    shared: Arc<Shared<H>>,
+    state: Mutex<State<H::Pending>>,
+}
+
+struct State<P> {
+    phase: Phase,
+    pending: PendingTable<P>,
+    /// Kept between submissions for its memory.
+    scratch: Vec<u8>,
+}
+
+enum Phase {
+    Idle,
+    Connecting { backlog: Vec<u8> },
+    Open(Arc<Connection>),
+}
+
+/// Requests being added to a channel. What was added is sent, in one write as a rule, when the submission ends.
+pub struct Submission<'a, H: ChannelHandler> {
+    shared: &'a Shared<H>,
+    frames: &'a mut Vec<u8>,
+    pending: &'a mut PendingTable<H::Pending>,
+    refused: Vec<(H::Pending, Option<FrameError>)>,
+    now_ms: u64,
+    room_bytes: usize,
+    earliest_ms: u64,
+}
+
+impl<H: ChannelHandler> Submission<'_, H> {
+    /// Adds a request: `write` appends its frame, which must carry the opaque given, or nothing and says why.
+    pub fn request(
+        &mut self,
+        pending: H::Pending,
+        timeout: Duration,
+        write: impl FnOnce(&mut Vec<u8>, i32) -> Result<(), FrameError>,
+    ) {
+        let full = self.shared.pending_requests.load(Ordering::Relaxed) >= self.shared.options.max_pending_requests;
+        if full || self.frames.len() >= self.room_bytes {
+            self.refused.push((pending, None));
+            return;
+        }
+        self.shared.pending_requests.fetch_add(1, Ordering::Relaxed);
+        let deadline_ms = self.now_ms + u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX / 4).max(1);
+        self.earliest_ms = self.earliest_ms.min(deadline_ms);
+        let opaque = self.pending.insert(Entry { pending, started_ms: self.now_ms, deadline_ms });
+        if let Err(error) = write(self.frames, opaque)
+            && let Some(entry) = self.pending.take(opaque)
+        {
+            self.shared.pending_requests.fetch_sub(1, Ordering::Relaxed);
+            self.refused.push((entry.pending, Some(error)));
+        }
+    }
+
+    /// Adds a request that nobody answers. False: refused, too many bytes wait already or it does not fit a frame.
+    pub fn oneway(&mut self, write: impl FnOnce(&mut Vec<u8>, i32) -> Result<(), FrameError>) -> bool {
+        if self.frames.len() >= self.room_bytes {
+            return false;
+        }
+        let opaque = self.pending.next_opaque();
+        write(self.frames, opaque).is_ok()
+    }
+}
+
+impl<H: ChannelHandler> Channels<H> {
+    /// A set without channels; they appear as they are used.
+    pub fn new(handler: Arc<H>, loops: Arc<EventLoops>, clock: Arc<dyn Clock>, options: ChannelOptions) -> Self {
+        let shared = Arc::new(Shared {
+            handler,
+            loops,
+            clock,
+            options,
+            channels: Mutex::default(),
+            pending_requests: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+            sweep_at_ms: AtomicU64::new(u64::MAX),
+            sweep_earlier: Notify::new(),
+        });
+        shared.loops.spawn(sweep(Arc::clone(&shared)));
+        Self { shared }
+    }
+
+    /// The handler given to [`Channels::new`].
+    pub fn handler(&self) -> &Arc<H> {
+        &self.shared.handler
+    }
+
+    /// The channel to `address` (`host:port`), the same one each time.
+    pub fn channel(&self, address: &str) -> Arc<Channel<H>> {
+        let mut channels = self.shared.channels.lock();
+        if let Some(channel) = channels.get(address) {
+            return Arc::clone(channel);
+        }
+        let channel = Arc::new(Channel {
+            address: address.to_owned(),
+            shared: Arc::clone(&self.shared),
+            state: Mutex::new(State { phase: Phase::Idle, pending: PendingTable::default(), scratch: Vec::new() }),
+        });
+        channels.insert(address.to_owned(), Arc::clone(&channel));
+        channel
+    }
+
+    /// Fails what waits and closes every connection. Later submissions fail at once.
+    pub fn close(&self) {
+        self.shared.closed.store(true, Ordering::Release);
+        self.shared.sweep_earlier.notify_one();
+        let channels: Vec<_> = self.shared.channels.lock().drain().map(|(_, channel)| channel).collect();
+        for channel in channels {
+            channel.end(FailureKind::Closed, "the client was shut down");
+        }
+    }
+}
+
+impl<H: ChannelHandler> Drop for Channels<H> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl<H: ChannelHandler> Channel<H> {
+    /// `host:port` as given.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Adds requests and sends them together. Connects first if there is no connection.
+    pub fn submit(self: &Arc<Self>, fill: impl FnOnce(&mut Submission<'_, H>)) {
+        let shared = &*self.shared;
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        let mut frames = std::mem::take(&mut state.scratch);
+        let waiting = match &state.phase {
+            Phase::Idle => 0,
+            Phase::Connecting { backlog } => backlog.len(),
+            Phase::Open(connection) => connection.outbound_bytes(),
+        };
+        let closed = shared.closed.load(Ordering::Acquire);
+        let room_bytes = if closed { 0 } else { shared.options.max_pending_bytes.saturating_sub(waiting) };
+        let mut submission = Submission {
+            shared,
+            frames: &mut frames,
+            pending: &mut state.pending,
+            refused: Vec::new(),
+            now_ms: uptime_ms(&shared.clock),
+            room_bytes,
+            earliest_ms: u64::MAX,
+        };
+        fill(&mut submission);
+        let (refused, earliest_ms) = (submission.refused, submission.earliest_ms);
+        let mut open = None;
+        match &mut state.phase {
+            Phase::Open(connection) => open = Some(Arc::clone(connection)),
+            Phase::Connecting { backlog } => backlog.extend_from_slice(&frames),
+            Phase::Idle if frames.is_empty() => {}
+            Phase::Idle => {
+                state.phase = Phase::Connecting { backlog: frames.clone() };
+                let channel = Arc::clone(self);
+                shared.loops.next().spawn(async move { channel.connect().await });
+            }
+        }
+        drop(guard);
+        if let Some(connection) = open {
+            connection.send(&frames);
+        }
+        frames.clear();
+        if frames.capacity() <= 1024 * 1024 {
+            self.state.lock().scratch = frames;
+        }
+        shared.sweep_no_later_than(earliest_ms);
+        self.refuse(refused, closed);
+    }
+
+    fn refuse(&self, refused: Vec<(H::Pending, Option<FrameError>)>, closed: bool) {
+        if refused.is_empty() {
+            return;
+        }
+        for (pending, error) in refused {
+            let (kind, message) = match error {
+                Some(error) => (FailureKind::Unsendable, format!("cannot be sent to {}: {error}", self.address)),
+                None if closed => (FailureKind::Closed, "the client was shut down".to_owned()),
+                None => {
+                    let message = format!("too many requests wait already, none more to {}", self.address);
+                    (FailureKind::TooManyRequests, message)
+                }
+            };
+            self.shared.handler.failed(pending, Failure { kind, message });
+        }
+        self.shared.handler.batch_ended();
+    }
+
+    async fn connect(self: Arc<Self>) {
+        let shared = Arc::clone(&self.shared);
+        let connected = tokio::select! {
+            stream = TcpStream::connect(self.address.as_str()) => stream.map_err(|error| error.to_string()),
+            () = sleep(&shared.clock, shared.options.connect_timeout) => {
+                Err(format!("no connection within {} ms", shared.options.connect_timeout.as_millis()))
+            }
+        };
+        let connected = connected
+            .and_then(|stream| Connection::new(stream, Arc::clone(&shared.clock)).map_err(|error| error.to_string()));
+        let connection = match connected {
+            Ok(connection) => connection,
+            Err(cause) => {
+                return self.end(FailureKind::ConnectFailed, &format!("cannot connect to {}: {cause}", self.address));
+            }
+        };
+        {
+            let mut state = self.state.lock();
+            // Closed meanwhile: the waiting requests were failed then.
+            let Phase::Connecting { backlog } = &mut state.phase else { return };
+            let backlog = std::mem::take(backlog);
+            state.phase = Phase::Open(Arc::clone(&connection));
+            // Under the lock, so that nothing submitted later overtakes what waited.
+            connection.send(&backlog);
+        }
+        let service = Arc::new(ChannelService { channel: self });
+        connection.run(service, shared.options.limits).await;
+    }
+
+    /// Leaves the channel unconnected, failing what waits.
+    fn end(&self, kind: FailureKind, message: &str) {
+        let waiting = {
+            let mut state = self.state.lock();
+            if let Phase::Open(connection) = std::mem::replace(&mut state.phase, Phase::Idle) {
+                connection.close(message);
+            }
+            state.pending.take_all()
+        };
+        self.shared.pending_requests.fetch_sub(waiting.len(), Ordering::Relaxed);
+        for entry in waiting {
+            self.shared.handler.failed(entry.pending, Failure { kind, message: message.to_owned() });
+        }
+        self.shared.handler.batch_ended();
+    }
+
+    /// Fails what is due; returns the next deadline. A connection that was silent since before a request that timed out
+    /// was made is taken for dead and closed, so that the next attempt makes a new one.
+    fn expire(&self, now_ms: u64) -> Option<u64> {
+        let (due, next) = {
+            let mut state = self.state.lock();
+            let (due, next) = state.pending.expire(now_ms);
+            if let Phase::Open(connection) = &state.phase
+                && due.iter().any(|entry| entry.started_ms > connection.last_read_ms())
+            {
+                connection.close("it was silent for the whole time of a request that timed out");
+            }
+            (due, next)
+        };
+        self.shared.pending_requests.fetch_sub(due.len(), Ordering::Relaxed);
+        let any = !due.is_empty();
+        for entry in due {
+            let waited = entry.deadline_ms - entry.started_ms;
+            let message = format!("no answer from {} within {waited} ms", self.address);
+            self.shared.handler.failed(entry.pending, Failure { kind: FailureKind::TimedOut, message });
+        }
+        if any {
+            self.shared.handler.batch_ended();
+        }
+        next
+    }
+}
+
+impl<H: ChannelHandler> Shared<H> {
+    fn sweep_no_later_than(&self, deadline_ms: u64) {
+        if self.sweep_at_ms.fetch_min(deadline_ms, Ordering::AcqRel) > deadline_ms {
+            self.sweep_earlier.notify_one();
+        }
+    }
+}
+
+/// Ends requests at their deadlines: one timer for all, set to the earliest.
+async fn sweep<H: ChannelHandler>(shared: Arc<Shared<H>>) {
+    while !shared.closed.load(Ordering::Acquire) {
+        let now = uptime_ms(&shared.clock);
+        let at = shared.sweep_at_ms.load(Ordering::Acquire);
+        if at <= now {
+            shared.sweep_at_ms.store(u64::MAX, Ordering::Release);
+            let channels: Vec<_> = shared.channels.lock().values().cloned().collect();
+            let next = channels.iter().filter_map(|channel| channel.expire(now)).min();
+            shared.sweep_at_ms.fetch_min(next.unwrap_or(u64::MAX), Ordering::AcqRel);
+            continue;
+        }
+        tokio::select! {
+            () = shared.sweep_earlier.notified() => {}
+            () = async {
+                if at == u64::MAX {
+                    std::future::pending::<()>().await;
+                }
+                sleep(&shared.clock, Duration::from_millis(at - now)).await;
+            } => {}
+        }
+    }
+}
+
+/// Serves a channel's connection: answers to those who wait, requests to the handler.
+struct ChannelService<H: ChannelHandler> {
+    channel: Arc<Channel<H>>,
+}
+
+impl<H: ChannelHandler> Service for ChannelService<H> {
+    type Session = ();
+
+    fn serve(&self, connection: &Arc<Connection>, _: &mut (), burst: &mut Burst<'_>) {
+        let shared = &self.channel.shared;
+        while let Some(command) = burst.next_command() {
+            if !command.is_response() {
+                shared.handler.requested(&self.channel, connection, &command);
+                continue;
+            }
+            let entry = self.channel.state.lock().pending.take(command.opaque);
+            // Nobody waits for it any more: it timed out.
+            let Some(entry) = entry else { continue };
+            shared.pending_requests.fetch_sub(1, Ordering::Relaxed);
+            shared.handler.completed(entry.pending, &command);
+        }
+        shared.handler.batch_ended();
+    }
+
+    fn disconnected(&self, connection: &Arc<Connection>, reason: &str) {
+        let ours = matches!(&self.channel.state.lock().phase, Phase::Open(open) if open.id() == connection.id());
+        if ours {
+            let address: SocketAddr = connection.peer();
+            self.channel.shared.handler.closed(&self.channel.address, reason);
+            self.channel.end(FailureKind::ConnectionLost, &format!("connection to {address} lost: {reason}"));
+        }
+    }
+}

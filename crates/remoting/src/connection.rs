@@ -1,0 +1,323 @@
+//! One TCP connection, the same for both ends: bursts in, coalesced writes out.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use rocketmq_codec::{MAX_FRAME_BYTES, frame_length};
+use rocketmq_env::Clock;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+use crate::burst::Burst;
+
+/// Bytes asked of the socket in one read.
+const READ_BYTES: usize = 128 * 1024;
+/// A buffer that grew beyond this for one large frame is given back once it is empty.
+const KEEP_BYTES: usize = 1024 * 1024;
+
+/// What one connection may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// A larger frame ends the connection before memory is allocated for it. Default 16 MiB, as Apache's
+    /// `com.rocketmq.remoting.frameMaxLength`.
+    pub max_frame_bytes: usize,
+    /// While more bytes than this wait for the peer to read them, nothing is read from it. Default 4 MiB.
+    pub max_outbound_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_frame_bytes: MAX_FRAME_BYTES, max_outbound_bytes: 4 * 1024 * 1024 }
+    }
+}
+
+/// What is done with the frames of a connection.
+pub trait Service: Send + Sync + 'static {
+    /// State of one connection that only its event loop touches, say a buffer to reuse.
+    type Session: Default + Send + 'static;
+
+    /// Handles all whole frames that one read brought: `while let Some(command) = burst.next_command()`. Frames
+    /// appended to `burst.reply` are written once, afterwards; replies that come later go through [`Connection::send`].
+    fn serve(&self, connection: &Arc<Connection>, session: &mut Self::Session, burst: &mut Burst<'_>);
+
+    /// Called after the replies of a burst went to the socket, for work that nobody waits for.
+    fn after_burst(&self, connection: &Arc<Connection>, session: &mut Self::Session) {
+        let _ = (connection, session);
+    }
+
+    /// The connection is gone. Called once; `reason` says why in a few words.
+    fn disconnected(&self, connection: &Arc<Connection>, reason: &str) {
+        let _ = (connection, reason);
+    }
+}
+
+/// Bytes that the socket did not take yet.
+#[derive(Debug, Default)]
+struct Outbound {
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+impl Outbound {
+    fn len(&self) -> usize {
+        self.bytes.len() - self.sent
+    }
+}
+
+/// One TCP connection. Sending is possible from every thread; reading happens on the connection's event loop.
+#[derive(Debug)]
+pub struct Connection {
+    id: u64,
+    peer: SocketAddr,
+    local: SocketAddr,
+    stream: TcpStream,
+    outbound: Mutex<Outbound>,
+    /// There are outbound bytes for the loop to write, or the connection is to be closed.
+    changed: Notify,
+    closed: AtomicBool,
+    /// To be closed once the peer has taken what waits.
+    finishing: AtomicBool,
+    close_reason: Mutex<Option<String>>,
+    clock: Arc<dyn Clock>,
+    last_read_ms: AtomicU64,
+    last_write_ms: AtomicU64,
+}
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+impl Connection {
+    pub(crate) fn new(stream: TcpStream, clock: Arc<dyn Clock>) -> io::Result<Arc<Self>> {
+        stream.set_nodelay(true)?;
+        let now = uptime_ms(&clock);
+        Ok(Arc::new(Self {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            peer: stream.peer_addr()?,
+            local: stream.local_addr()?,
+            stream,
+            outbound: Mutex::default(),
+            changed: Notify::new(),
+            closed: AtomicBool::new(false),
+            finishing: AtomicBool::new(false),
+            close_reason: Mutex::new(None),
+            clock,
+            last_read_ms: AtomicU64::new(now),
+            last_write_ms: AtomicU64::new(now),
+        }))
+    }
+
+    /// A number that no other connection of this process has or had.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The other end.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// This end.
+    pub fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// False once the connection is closed or about to be.
+    pub fn is_open(&self) -> bool {
+        !self.closed.load(Ordering::Acquire)
+    }
+
+    /// Bytes that wait for the peer to read.
+    pub fn outbound_bytes(&self) -> usize {
+        self.outbound.lock().len()
+    }
+
+    /// Milliseconds of uptime at which the last bytes came in.
+    pub fn last_read_ms(&self) -> u64 {
+        self.last_read_ms.load(Ordering::Relaxed)
+    }
+
+    /// Milliseconds of uptime at which bytes last moved in either direction.
+    pub fn last_active_ms(&self) -> u64 {
+        self.last_read_ms().max(self.last_write_ms.load(Ordering::Relaxed))
+    }
+
+    /// Sends whole frames: to the socket at once when it takes them, else behind what already waits. On a closed
+    /// connection the frames are dropped; who waits for an answer learns it from the connection's end.
+    pub fn send(&self, frames: &[u8]) {
+        if frames.is_empty() || !self.is_open() {
+            return;
+        }
+        let mut outbound = self.outbound.lock();
+        let mut written = 0;
+        if outbound.len() == 0 {
+            match self.write_some(frames) {
+                Ok(count) => written = count,
+                Err(error) => {
+                    drop(outbound);
+                    self.close(&format!("write failed: {error}"));
+                    return;
+                }
+            }
+        }
+        if let Some(rest) = frames.get(written..).filter(|rest| !rest.is_empty()) {
+            outbound.bytes.extend_from_slice(rest);
+            drop(outbound);
+            self.changed.notify_one();
+        }
+    }
+
+    /// Closes the connection; what waits in its outbound buffer is dropped. The first reason given is the one reported.
+    pub fn close(&self, reason: &str) {
+        if !self.closed.swap(true, Ordering::AcqRel) {
+            *self.close_reason.lock() = Some(reason.to_owned());
+        }
+        self.changed.notify_one();
+    }
+
+    /// Reads nothing more and closes the connection once the peer has taken all replies, those to the burst being served
+    /// included.
+    pub(crate) fn finish(&self) {
+        self.finishing.store(true, Ordering::Release);
+        self.changed.notify_one();
+    }
+
+    /// Writes until the socket takes no more. Returns the bytes taken.
+    fn write_some(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut written = 0;
+        while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
+            match self.stream.try_write(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => written += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if written > 0 {
+            self.last_write_ms.store(uptime_ms(&self.clock), Ordering::Relaxed);
+        }
+        Ok(written)
+    }
+
+    /// Writes what waits, as far as the socket takes it.
+    fn flush(&self) -> io::Result<()> {
+        let mut outbound = self.outbound.lock();
+        let written = self.write_some(outbound.bytes.get(outbound.sent..).unwrap_or_default())?;
+        outbound.sent += written;
+        if outbound.len() == 0 {
+            outbound.sent = 0;
+            outbound.bytes.clear();
+            if outbound.bytes.capacity() > KEEP_BYTES {
+                outbound.bytes = Vec::new();
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads and serves until the connection ends, then tells the service.
+    pub(crate) async fn run<S: Service>(self: Arc<Self>, service: Arc<S>, limits: Limits) {
+        let reason = match self.drive(&*service, limits).await {
+            Ok(()) => self.close_reason.lock().take().unwrap_or_else(|| "closed".to_owned()),
+            Err(reason) => reason,
+        };
+        self.closed.store(true, Ordering::Release);
+        service.disconnected(&self, &reason);
+    }
+
+    async fn drive<S: Service>(self: &Arc<Self>, service: &S, limits: Limits) -> Result<(), String> {
+        let mut session = S::Session::default();
+        let mut input = Input::default();
+        let mut reply = Vec::new();
+        while self.is_open() {
+            let waiting = self.outbound_bytes();
+            let finishing = self.finishing.load(Ordering::Acquire);
+            // A peer that does not read what it asked for is not asked for more.
+            let interest = match waiting {
+                0 if finishing => return Ok(()),
+                0 => Interest::READABLE,
+                n if finishing || n > limits.max_outbound_bytes => Interest::WRITABLE,
+                _ => Interest::READABLE | Interest::WRITABLE,
+            };
+            let ready = tokio::select! {
+                biased;
+                () = self.changed.notified() => continue,
+                ready = self.stream.ready(interest) => ready.map_err(|error| format!("socket failed: {error}"))?,
+            };
+            if waiting > 0 && ready.is_writable() {
+                self.flush().map_err(|error| format!("write failed: {error}"))?;
+            }
+            if interest.is_readable() && ready.is_readable() {
+                match input.read(&self.stream, limits.max_frame_bytes) {
+                    Ok(true) => {}
+                    Ok(false) => continue,
+                    Err(reason) => return Err(reason),
+                }
+                self.last_read_ms.store(uptime_ms(&self.clock), Ordering::Relaxed);
+                let mut burst = Burst::new(input.unread(), limits.max_frame_bytes, &mut reply);
+                service.serve(self, &mut session, &mut burst);
+                let (consumed, error) = burst.finish();
+                input.consume(consumed);
+                self.send(&reply);
+                reply.clear();
+                if reply.capacity() > KEEP_BYTES {
+                    reply = Vec::new();
+                }
+                service.after_burst(self, &mut session);
+                if let Some(error) = error {
+                    return Err(format!("malformed frame: {error}"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The read side's buffer: bytes read, of which a prefix is consumed.
+#[derive(Default)]
+struct Input {
+    bytes: Vec<u8>,
+    consumed: usize,
+}
+
+impl Input {
+    fn unread(&self) -> &[u8] {
+        self.bytes.get(self.consumed..).unwrap_or_default()
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.consumed += count;
+        if self.consumed == self.bytes.len() {
+            self.consumed = 0;
+            self.bytes.clear();
+            if self.bytes.capacity() > KEEP_BYTES {
+                self.bytes = Vec::new();
+            }
+        }
+    }
+
+    /// One read. `Ok(false)`: nothing there after all. The buffer grows with what has arrived, not with what a frame
+    /// announces, so that an announced length alone costs no memory.
+    fn read(&mut self, stream: &TcpStream, max_frame_bytes: usize) -> Result<bool, String> {
+        // Refuses a hostile length before the buffer is made larger for it.
+        frame_length(self.unread(), max_frame_bytes).map_err(|error| format!("malformed frame: {error}"))?;
+        if self.consumed > 0 && self.bytes.capacity() - self.bytes.len() < READ_BYTES {
+            self.bytes.drain(..self.consumed);
+            self.consumed = 0;
+        }
+        self.bytes.reserve(READ_BYTES);
+        match stream.try_read_buf(&mut self.bytes) {
+            Ok(0) => Err("the peer closed the connection".to_owned()),
+            Ok(_) => Ok(true),
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(false),
+            Err(error) => Err(format!("read failed: {error}")),
+        }
+    }
+}
+
+/// Milliseconds of a clock's uptime.
+pub(crate) fn uptime_ms(clock: &Arc<dyn Clock>) -> u64 {
+    u64::try_from(clock.uptime().as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,126 @@
+//! Requests of one channel that wait for their answers.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// One request that waits.
+#[derive(Debug)]
+pub(crate) struct Entry<P> {
+    pub(crate) pending: P,
+    pub(crate) started_ms: u64,
+    pub(crate) deadline_ms: u64,
+}
+
+/// Opaque to waiting request. An answer finds its request once; a late one finds nothing.
+#[derive(Debug)]
+pub(crate) struct PendingTable<P> {
+    entries: HashMap<i32, Entry<P>, BuildHasherDefault<OpaqueHasher>>,
+    next_opaque: i32,
+}
+
+impl<P> Default for PendingTable<P> {
+    fn default() -> Self {
+        Self { entries: HashMap::default(), next_opaque: 0 }
+    }
+}
+
+impl<P> PendingTable<P> {
+    /// The opaque of a request without an answer.
+    pub(crate) fn next_opaque(&mut self) -> i32 {
+        let opaque = self.next_opaque;
+        // 31 bits: Java counts in a signed int and some peers take a negative one for an error.
+        self.next_opaque = opaque.wrapping_add(1) & i32::MAX;
+        opaque
+    }
+
+    pub(crate) fn insert(&mut self, entry: Entry<P>) -> i32 {
+        let mut opaque = self.next_opaque();
+        // After 2^31 requests an old one may still wait.
+        while self.entries.contains_key(&opaque) {
+            opaque = self.next_opaque();
+        }
+        self.entries.insert(opaque, entry);
+        opaque
+    }
+
+    pub(crate) fn take(&mut self, opaque: i32) -> Option<Entry<P>> {
+        self.entries.remove(&opaque)
+    }
+
+    pub(crate) fn take_all(&mut self) -> Vec<Entry<P>> {
+        self.entries.drain().map(|(_, entry)| entry).collect()
+    }
+
+    /// Takes out what is due, and says when the next of the rest will be.
+    pub(crate) fn expire(&mut self, now_ms: u64) -> (Vec<Entry<P>>, Option<u64>) {
+        let mut next = None;
+        let mut due = Vec::new();
+        for (opaque, entry) in &self.entries {
+            if entry.deadline_ms <= now_ms {
+                due.push(*opaque);
+            } else {
+                next = Some(next.map_or(entry.deadline_ms, |n: u64| n.min(entry.deadline_ms)));
+            }
+        }
+        (due.into_iter().filter_map(|opaque| self.entries.remove(&opaque)).collect(), next)
+    }
+}
+
+/// Opaques are consecutive numbers of our own making, so a multiplication spreads them well enough.
+#[derive(Default)]
+struct OpaqueHasher(u64);
+
+impl Hasher for OpaqueHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_i32(i32::from(*byte));
+        }
+    }
+
+    fn write_i32(&mut self, value: i32) {
+        self.0 = (self.0 ^ u64::from(value.cast_unsigned())).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(26);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(pending: u32, deadline_ms: u64) -> Entry<u32> {
+        Entry { pending, started_ms: 0, deadline_ms }
+    }
+
+    #[test]
+    fn an_answer_finds_its_request_once() {
+        let mut table = PendingTable::default();
+        let opaque = table.insert(entry(7, 10));
+        assert_eq!(table.take(opaque).map(|e| e.pending), Some(7));
+        assert!(table.take(opaque).is_none());
+    }
+
+    #[test]
+    fn what_is_due_expires_and_the_next_deadline_is_told() {
+        let mut table = PendingTable::default();
+        for deadline in [30, 10, 20] {
+            table.insert(entry(deadline, u64::from(deadline)));
+        }
+        let (due, next) = table.expire(10);
+        assert_eq!(due.iter().map(|e| e.pending).collect::<Vec<_>>(), [10]);
+        assert_eq!(next, Some(20));
+        assert_eq!(table.expire(40).1, None);
+    }
+
+    #[test]
+    fn opaques_wrap_at_31_bits_and_skip_those_still_in_use() {
+        let mut table = PendingTable::default();
+        let first = table.insert(entry(1, 1));
+        table.next_opaque = i32::MAX;
+        assert_eq!(table.insert(entry(2, 1)), i32::MAX);
+        let third = table.insert(entry(3, 1));
+        assert!(third > first);
+    }
+}

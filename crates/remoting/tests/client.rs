@@ -1,0 +1,202 @@
+//! What a client's channels promise their callers, against scripted servers.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rocketmq_codec::{Command, EncodeHeader, FrameWriter, Head, SerializeType, frame_length};
+use rocketmq_env::{Clock, SystemClock, VirtualClock};
+use rocketmq_remoting::{ChannelOptions, Client, EventLoops, FailureKind};
+
+/// A header without fields.
+struct NoHeader;
+
+impl EncodeHeader for NoHeader {
+    fn encode(&self, _: &mut FrameWriter<'_>) {}
+}
+
+struct Fixture {
+    client: Client,
+    loops: Arc<EventLoops>,
+    listener: TcpListener,
+    address: String,
+}
+
+fn start(clock: Arc<dyn Clock>, options: ChannelOptions) -> Fixture {
+    let loops = EventLoops::new(1, "test").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    Fixture { client: Client::new(Arc::clone(&loops), clock, options), loops, listener, address }
+}
+
+fn started() -> Fixture {
+    start(Arc::new(SystemClock::new()), ChannelOptions::default())
+}
+
+impl Fixture {
+    fn invoke(&self, code: i32, timeout: Duration) -> Result<i32, FailureKind> {
+        let answer = self.loops.first().block_on(self.client.invoke(&self.address, code, &NoHeader, b"", timeout));
+        answer.map(|command| command.code).map_err(|failure| failure.kind)
+    }
+
+    fn accept(&self) -> TcpStream {
+        self.listener.accept().unwrap().0
+    }
+}
+
+const LONG: Duration = Duration::from_secs(20);
+
+fn read_request(stream: &mut TcpStream) -> (i32, i32) {
+    let mut bytes = vec![0; 4];
+    stream.read_exact(&mut bytes).unwrap();
+    let total = frame_length(&bytes, usize::MAX).unwrap().unwrap();
+    bytes.resize(total, 0);
+    stream.read_exact(&mut bytes[4..]).unwrap();
+    let command = Command::decode(&bytes).unwrap();
+    (command.code, command.opaque)
+}
+
+fn respond(stream: &mut TcpStream, code: i32, opaque: i32) {
+    let mut out = Vec::new();
+    FrameWriter::begin(&mut out, SerializeType::Json, Head::response(code, opaque)).finish().unwrap();
+    stream.write_all(&out).unwrap();
+}
+
+#[test]
+fn requests_made_before_the_connection_stands_are_sent_when_it_does() {
+    let fixture = started();
+    std::thread::scope(|scope| {
+        let calls: Vec<_> = (0..10)
+            .map(|code| {
+                scope.spawn({
+                    let f = &fixture;
+                    move || f.invoke(code, LONG)
+                })
+            })
+            .collect();
+        let mut stream = fixture.accept();
+        for _ in 0..10 {
+            let (code, opaque) = read_request(&mut stream);
+            respond(&mut stream, code + 100, opaque);
+        }
+        for (code, call) in (0..).zip(calls) {
+            assert_eq!(call.join().unwrap(), Ok(code + 100));
+        }
+    });
+}
+
+#[test]
+fn answers_find_their_requests_in_any_order_and_unknown_ones_are_dropped() {
+    let fixture = started();
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| fixture.invoke(1, LONG));
+        let mut stream = fixture.accept();
+        let (code, opaque) = read_request(&mut stream);
+        let second = scope.spawn(|| fixture.invoke(2, LONG));
+        let (second_code, second_opaque) = read_request(&mut stream);
+        respond(&mut stream, 99, 123_456);
+        respond(&mut stream, second_code + 100, second_opaque);
+        respond(&mut stream, code + 100, opaque);
+        assert_eq!(first.join().unwrap(), Ok(101));
+        assert_eq!(second.join().unwrap(), Ok(102));
+    });
+}
+
+#[test]
+fn a_request_without_an_answer_fails_at_its_deadline_and_a_silent_connection_is_replaced() {
+    let clock = Arc::new(VirtualClock::new(0));
+    let fixture = start(Arc::clone(&clock) as Arc<dyn Clock>, ChannelOptions::default());
+    clock.advance(Duration::from_secs(1));
+    std::thread::scope(|scope| {
+        let call = scope.spawn(|| fixture.invoke(1, Duration::from_secs(3)));
+        let mut stream = fixture.accept();
+        let (_, opaque) = read_request(&mut stream);
+        clock.advance(Duration::from_millis(2999));
+        assert!(!call.is_finished());
+        clock.advance(Duration::from_millis(1));
+        assert_eq!(call.join().unwrap(), Err(FailureKind::TimedOut));
+        // The late answer finds nobody.
+        respond(&mut stream, 0, opaque);
+    });
+}
+
+#[test]
+fn a_lost_connection_fails_its_requests_and_the_next_request_connects_again() {
+    let fixture = started();
+    std::thread::scope(|scope| {
+        let call = scope.spawn(|| fixture.invoke(1, LONG));
+        let mut stream = fixture.accept();
+        read_request(&mut stream);
+        drop(stream);
+        assert_eq!(call.join().unwrap(), Err(FailureKind::ConnectionLost));
+        let again = scope.spawn(|| fixture.invoke(2, LONG));
+        let mut stream = fixture.accept();
+        let (_, opaque) = read_request(&mut stream);
+        respond(&mut stream, 0, opaque);
+        assert_eq!(again.join().unwrap(), Ok(0));
+    });
+}
+
+#[test]
+fn half_a_frame_and_a_reset_fail_the_request() {
+    let fixture = started();
+    std::thread::scope(|scope| {
+        let call = scope.spawn(|| fixture.invoke(1, LONG));
+        let mut stream = fixture.accept();
+        read_request(&mut stream);
+        stream.write_all(&[0, 0, 1, 0, 0]).unwrap();
+        drop(stream);
+        assert_eq!(call.join().unwrap(), Err(FailureKind::ConnectionLost));
+    });
+}
+
+#[test]
+fn an_answer_that_is_no_frame_ends_the_connection() {
+    let fixture = started();
+    std::thread::scope(|scope| {
+        let call = scope.spawn(|| fixture.invoke(1, LONG));
+        let mut stream = fixture.accept();
+        read_request(&mut stream);
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        assert_eq!(call.join().unwrap(), Err(FailureKind::ConnectionLost));
+        assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0);
+    });
+}
+
+#[test]
+fn nobody_listening_fails_at_once() {
+    let mut fixture = started();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    fixture.address = free.to_string();
+    let start = Instant::now();
+    assert_eq!(fixture.invoke(1, LONG), Err(FailureKind::ConnectFailed));
+    assert!(start.elapsed() < LONG);
+}
+
+#[test]
+fn requests_beyond_the_limit_fail_at_once_and_the_rest_is_unharmed() {
+    let options = ChannelOptions { max_pending_requests: 1, ..ChannelOptions::default() };
+    let fixture = start(Arc::new(SystemClock::new()), options);
+    std::thread::scope(|scope| {
+        let call = scope.spawn(|| fixture.invoke(1, LONG));
+        let mut stream = fixture.accept();
+        let (_, opaque) = read_request(&mut stream);
+        assert_eq!(fixture.invoke(2, LONG), Err(FailureKind::TooManyRequests));
+        respond(&mut stream, 0, opaque);
+        assert_eq!(call.join().unwrap(), Ok(0));
+    });
+}
+
+#[test]
+fn closing_the_client_fails_what_waits() {
+    let fixture = started();
+    std::thread::scope(|scope| {
+        let call = scope.spawn(|| fixture.invoke(1, LONG));
+        let mut stream = fixture.accept();
+        read_request(&mut stream);
+        fixture.client.close();
+        assert_eq!(call.join().unwrap(), Err(FailureKind::Closed));
+        assert_eq!(fixture.invoke(2, LONG), Err(FailureKind::Closed));
+    });
+}
