@@ -4,6 +4,7 @@ import { peerClassPath } from '../../__test__/interop/helpers/java-peer.js'
 import { LineProcess } from '../../__test__/interop/helpers/line-process.js'
 import { TemporaryDirectory } from '../../__test__/interop/helpers/owned.js'
 import { repositoryRoot } from '../../__test__/interop/helpers/repository.js'
+import type { SendMeasure } from './measures.js'
 
 /** The outcome of one measured send. */
 export interface SendOutcome {
@@ -51,9 +52,9 @@ export class Load implements AsyncDisposable {
     return this.process.pid
   }
 
-  /** Keeps `inFlight` one-message requests under way for so many seconds. */
-  send(inFlight: number, seconds: number): Promise<SendOutcome> {
-    return this.process.ask('send', { inFlight, seconds })
+  /** Sends one-message requests for so many seconds. */
+  send({ inFlight, style }: SendMeasure, seconds: number): Promise<SendOutcome> {
+    return this.process.ask('send', { inFlight, style, seconds })
   }
 
   /** Leaves `count` messages on a topic. */

@@ -15,8 +15,25 @@ export interface Pair {
 /** The numbers of one pair in one round, by name; a name's unit is its last word. */
 export type Numbers = Record<string, number>
 
-/** The sends in flight that are measured. */
-export const IN_FLIGHT = [1, 64, 1024] as const
+/** A way of sending. */
+export interface SendMeasure {
+  readonly name: string
+  /** Requests under way at any time. */
+  readonly inFlight: number
+  /**
+   * `waiting`: so many senders (threads in Java, async functions here), each waiting for its acknowledgement before it
+   * sends again. `pipelined`: one sender that only waits when so many are under way.
+   */
+  readonly style: 'waiting' | 'pipelined'
+}
+
+/** The ways of sending that are measured. */
+export const SEND_MEASURES: readonly SendMeasure[] = [
+  { name: 'send 1', inFlight: 1, style: 'waiting' },
+  { name: 'send 64', inFlight: 64, style: 'waiting' },
+  { name: 'pipelined 64', inFlight: 64, style: 'pipelined' },
+  { name: 'pipelined 1024', inFlight: 1024, style: 'pipelined' }
+]
 
 /** The topic that {@link measureDrain} reads. */
 export const BACKLOG_TOPIC = 'Backlog'
@@ -32,10 +49,10 @@ async function perMessage<T>(pair: Pair, work: () => Promise<T>, messages: (outc
   return { outcome, numbers }
 }
 
-/** Sends with so many in flight: rate, CPU a message, and the latencies with one. */
-export async function measureSend(pair: Pair, inFlight: number, seconds: number): Promise<Numbers> {
-  const name = `send ${inFlight}`
-  const work = () => pair.load.send(inFlight, seconds)
+/** Sends for so long: rate, CPU a message, and the latencies with one in flight. */
+export async function measureSend(pair: Pair, measure: SendMeasure, seconds: number): Promise<Numbers> {
+  const { name } = measure
+  const work = () => pair.load.send(measure, seconds)
   const { outcome, numbers } = await perMessage(pair, work, sent => sent.acked, name)
   numbers[`${name} per s`] = outcome.acked / outcome.seconds
   numbers[`${name} failed`] = outcome.failed

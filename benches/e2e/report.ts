@@ -11,30 +11,33 @@ const COLUMNS: readonly (readonly [Side, Side])[] = [
 ]
 
 const ROWS: readonly (readonly [label: string, name: string])[] = [
-  ['send, 1,024 in flight    msg/s', 'send 1024 per s'],
-  ['  CPU a message, client     us', 'send 1024 client cpu us'],
-  ['  CPU a message, broker     us', 'send 1024 broker cpu us'],
-  ['send, 64 in flight       msg/s', 'send 64 per s'],
-  ['  CPU a message, client     us', 'send 64 client cpu us'],
-  ['  CPU a message, broker     us', 'send 64 broker cpu us'],
-  ['send, 1 in flight        msg/s', 'send 1 per s'],
-  ['  latency p50               us', 'send 1 p50 us'],
-  ['  latency p99               us', 'send 1 p99 us'],
-  ['  latency p99.9             us', 'send 1 p999 us'],
-  ['  CPU a message, client     us', 'send 1 client cpu us'],
-  ['  CPU a message, broker     us', 'send 1 broker cpu us'],
-  ['drain of a backlog       msg/s', 'drain per s'],
-  ['  CPU a message, client     us', 'drain client cpu us'],
-  ['  CPU a message, broker     us', 'drain broker cpu us']
+  ['1,024 in flight, pipelined  msg/s', 'pipelined 1024 per s'],
+  ['  CPU a message, client        us', 'pipelined 1024 client cpu us'],
+  ['  CPU a message, broker        us', 'pipelined 1024 broker cpu us'],
+  ['64 in flight, pipelined     msg/s', 'pipelined 64 per s'],
+  ['  CPU a message, client        us', 'pipelined 64 client cpu us'],
+  ['  CPU a message, broker        us', 'pipelined 64 broker cpu us'],
+  ['64 waiting senders          msg/s', 'send 64 per s'],
+  ['  CPU a message, client        us', 'send 64 client cpu us'],
+  ['  CPU a message, broker        us', 'send 64 broker cpu us'],
+  ['1 in flight                 msg/s', 'send 1 per s'],
+  ['  latency p50                  us', 'send 1 p50 us'],
+  ['  latency p99                  us', 'send 1 p99 us'],
+  ['  latency p99.9                us', 'send 1 p999 us'],
+  ['  CPU a message, client        us', 'send 1 client cpu us'],
+  ['  CPU a message, broker        us', 'send 1 broker cpu us'],
+  ['drain of a backlog          msg/s', 'drain per s'],
+  ['  CPU a message, client        us', 'drain client cpu us'],
+  ['  CPU a message, broker        us', 'drain broker cpu us']
 ]
 
 const SERVER_ROWS: readonly (readonly [label: string, name: string])[] = [
-  ['start to first ack         ms', 'start-up ms'],
-  ['resident, idle             MB', 'idle resident mb'],
-  ['  without mapped files     MB', 'idle anonymous mb'],
-  ['CPU, idle    % of one core', 'idle cpu percent'],
-  ['resident, after load       MB', 'loaded resident mb'],
-  ['  without mapped files     MB', 'loaded anonymous mb']
+  ['start to first ack            ms', 'start-up ms'],
+  ['resident, idle                MB', 'idle resident mb'],
+  ['  without mapped files        MB', 'idle anonymous mb'],
+  ['CPU, idle       % of one core', 'idle cpu percent'],
+  ['resident, after load          MB', 'loaded resident mb'],
+  ['  without mapped files        MB', 'loaded anonymous mb']
 ]
 
 function number(value: number | undefined): string {

@@ -6,7 +6,7 @@ import { repositoryRoot } from '../../__test__/interop/helpers/repository.js'
 import { Load } from './load.js'
 import {
   BACKLOG_TOPIC,
-  IN_FLIGHT,
+  SEND_MEASURES,
   measureDrain,
   measureIdle,
   measureSend,
@@ -77,17 +77,17 @@ async function warmUp(pair: Pair, options: BenchOptions): Promise<void> {
   const seconds = native ? Math.min(NATIVE_WARMUP_SECONDS, options.warmupSeconds) : options.warmupSeconds
   progress(`warm-up, ${nameOf(pair)}: ${seconds} s`)
   const end = performance.now() + seconds * 1_000
-  for (const inFlight of IN_FLIGHT) await pair.load.send(inFlight, seconds / 2 / IN_FLIGHT.length)
+  for (const measure of SEND_MEASURES) await pair.load.send(measure, seconds / 2 / SEND_MEASURES.length)
   do await pair.load.drain(BACKLOG_TOPIC, `warm_up_${++groups}`, options.backlog)
   while (performance.now() < end)
 }
 
 async function measureRound(pairs: readonly Pair[], options: BenchOptions): Promise<Numbers[]> {
   const rows: Numbers[] = pairs.map(() => ({}))
-  for (const inFlight of IN_FLIGHT) {
+  for (const measure of SEND_MEASURES) {
     for (const [i, pair] of pairs.entries()) {
-      const numbers = await measureSend(pair, inFlight, options.seconds)
-      progress(`${nameOf(pair)}: ${inFlight} in flight, ${numbers[`send ${inFlight} per s`]?.toFixed(0)} msg/s`)
+      const numbers = await measureSend(pair, measure, options.seconds)
+      progress(`${nameOf(pair)}: ${measure.name}, ${numbers[`${measure.name} per s`]?.toFixed(0)} msg/s`)
       Object.assign(rows[i]!, numbers)
     }
   }

@@ -43,7 +43,8 @@ public final class JavaLoad {
     private static JSONObject perform(JSONObject request, LoadProducer producer, String nameServer) throws Exception {
         switch (request.getString("op")) {
             case "send":
-                return producer.send(request.getIntValue("inFlight"), request.getDoubleValue("seconds"));
+                boolean pipelined = request.getString("style").equals("pipelined");
+                return producer.send(request.getIntValue("inFlight"), pipelined, request.getDoubleValue("seconds"));
             case "fill":
                 return producer.fill(request.getString("topic"), request.getIntValue("count"));
             case "drain":

@@ -3,6 +3,9 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.LongAdder;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
@@ -29,18 +32,44 @@ final class LoadProducer {
     }
 
     /**
-     * Keeps inFlight requests under way. One in flight is the synchronous send, with the latency of each; more are
-     * asynchronous sends from one thread, which is also faster for Apache's client than as many threads.
+     * Keeps inFlight requests under way: from one thread that only waits when so many are (pipelined), or from so many
+     * threads that send synchronously, which gives latencies too.
      */
-    JSONObject send(int inFlight, double seconds) throws Exception {
+    JSONObject send(int inFlight, boolean pipelined, double seconds) throws Exception {
         long start = System.nanoTime();
         long end = start + (long) (seconds * 1e9);
-        JSONObject result = inFlight == 1 ? sendOneByOne(end) : sendAsynchronously(inFlight, end);
+        JSONObject result = pipelined ? sendPipelined(inFlight, end) : sendWaiting(inFlight, end);
         result.put("seconds", (System.nanoTime() - start) / 1e9);
         return result;
     }
 
-    private JSONObject sendOneByOne(long end) throws Exception {
+    private JSONObject sendWaiting(int senders, long end) throws Exception {
+        ExecutorService threads = Executors.newFixedThreadPool(senders);
+        try {
+            List<Future<long[]>> running = new ArrayList<>();
+            for (int i = 0; i < senders; i++) {
+                running.add(threads.submit(() -> sendOneByOne(end)));
+            }
+            long[] nanos = new long[0];
+            for (Future<long[]> sender : running) {
+                int length = nanos.length;
+                nanos = Arrays.copyOf(nanos, length + sender.get().length);
+                System.arraycopy(sender.get(), 0, nanos, length, sender.get().length);
+            }
+            Arrays.sort(nanos);
+            JSONObject result = new JSONObject();
+            result.put("acked", nanos.length);
+            result.put("failed", 0);
+            result.put("p50Us", nanos[nanos.length / 2] / 1e3);
+            result.put("p99Us", nanos[(int) (nanos.length * 0.99)] / 1e3);
+            result.put("p999Us", nanos[(int) (nanos.length * 0.999)] / 1e3);
+            return result;
+        } finally {
+            threads.shutdown();
+        }
+    }
+
+    private long[] sendOneByOne(long end) throws Exception {
         long[] nanos = new long[1 << 16];
         int acked = 0;
         for (long now = System.nanoTime(); now < end; ) {
@@ -55,17 +84,10 @@ final class LoadProducer {
             }
             nanos[acked++] = now - then;
         }
-        Arrays.sort(nanos, 0, acked);
-        JSONObject result = new JSONObject();
-        result.put("acked", acked);
-        result.put("failed", 0);
-        result.put("p50Us", nanos[acked / 2] / 1e3);
-        result.put("p99Us", nanos[(int) (acked * 0.99)] / 1e3);
-        result.put("p999Us", nanos[(int) (acked * 0.999)] / 1e3);
-        return result;
+        return Arrays.copyOf(nanos, acked);
     }
 
-    private JSONObject sendAsynchronously(int inFlight, long end) throws Exception {
+    private JSONObject sendPipelined(int inFlight, long end) throws Exception {
         Semaphore window = new Semaphore(inFlight);
         LongAdder acked = new LongAdder();
         LongAdder failed = new LongAdder();
