@@ -1,8 +1,17 @@
 /**
- * The only file that loads the addon; everything native passes through here. The rest of the package sees typed functions
- * and classes, and errors of this package.
+ * The only file that loads the addon; everything native passes through here.
  *
  * @packageDocumentation
  */
-export { NativeChannels, compress, crc32, decodeFrame, decodeMessages, decompress, encodeFrame, encodeMessage } from '#binding'
-export type { NativeSendTemplate } from '#binding'
+export {
+  NativeChannels,
+  compress,
+  crc32,
+  decodeFrame,
+  decodePulledBody,
+  decodeRecordBytes,
+  decompress,
+  encodeFrame,
+  encodeRecordBytes
+} from '#binding'
+export type { NativeFrame, NativeRecord } from '#binding'

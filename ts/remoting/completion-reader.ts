@@ -39,8 +39,8 @@ export interface CompletionSink {
 export class CompletionReader {
   readonly #sink: CompletionSink
   readonly #takeBody: (index: number) => Buffer | null
-  #buffer = EMPTY
-  #view = new DataView(EMPTY.buffer, 0, 0)
+  #buffer: Buffer = EMPTY
+  #view: DataView = new DataView(new ArrayBuffer(0))
 
   constructor(sink: CompletionSink, takeBody: (index: number) => Buffer | null) {
     this.#sink = sink
@@ -56,7 +56,7 @@ export class CompletionReader {
   /** Tells the sink of every record among the first `bytes`. */
   read(bytes: number): void {
     const view = this.#view
-    for (let start = 0; start < bytes; ) {
+    for (let start = 0; start < bytes;) {
       const next = start + view.getUint32(start + 4, true)
       const token = view.getUint32(start + 8, true)
       switch (view.getUint32(start, true)) {
@@ -91,7 +91,7 @@ export class CompletionReader {
     const view = this.#view
     const flags = view.getUint32(at + 16, true)
     const msgIdEnd = at + 28 + view.getUint32(at + 20, true)
-    const offsetMsgId = this.#buffer.latin1Slice(at + 28, msgIdEnd)
+    const offsetMsgId = this.#buffer.toString('latin1', at + 28, msgIdEnd)
     const regionId = flags & 2 ? this.#text(msgIdEnd, view.getUint32(at + 24, true)) : undefined
     this.#sink.sent(
       token,
@@ -126,7 +126,7 @@ export class CompletionReader {
     for (let index = 0; index < extCount; index++) {
       const valueStart = position + 8 + this.#u32(position)
       const end = valueStart + this.#u32(position + 4)
-      extFields[this.#buffer.utf8Slice(position + 8, valueStart)] = this.#buffer.utf8Slice(valueStart, end)
+      extFields[this.#text(position + 8, valueStart - position - 8)] = this.#text(valueStart, end - valueStart)
       position = end
     }
     return {
@@ -167,6 +167,6 @@ export class CompletionReader {
   }
 
   #text(start: number, bytes: number): string {
-    return this.#buffer.utf8Slice(start, start + bytes)
+    return this.#buffer.toString('utf8', start, start + bytes)
   }
 }

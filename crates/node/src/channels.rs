@@ -10,7 +10,7 @@ use napi::{Error, Result, Status};
 use napi_derive::napi;
 use parking_lot::Mutex;
 use rocketmq_codec::header::{PullMessageResponseHeader, SendMessageRequestHeaderV2, SendMessageResponseHeader};
-use rocketmq_codec::message::{TagSet, decode_pulled};
+use rocketmq_codec::message::{PullLimits, TagSet, decode_pulled};
 use rocketmq_codec::{
     Command, FLAG_ONEWAY, FLAG_RESPONSE, FrameError, FrameWriter, Head, SerializeType, language_code, request_code,
     response_code,
@@ -23,8 +23,8 @@ use rocketmq_remoting::{
 use crate::completions::Completions;
 use crate::submission::{NONE, Record, Records, SendRecord};
 
-/// Inflated bodies of one pull answer may take so much in all.
-const MAX_INFLATED_BYTES: usize = 64 * 1024 * 1024;
+/// What one pull answer may grow to when its bodies are inflated.
+const PULL_LIMITS: PullLimits = PullLimits { max_body_bytes: 64 * 1024 * 1024, max_total_bytes: 256 * 1024 * 1024 };
 
 /// Limits of a client's channels.
 #[napi(object)]
@@ -118,9 +118,8 @@ impl Handler {
         );
         if stored && let Ok(header) = response.header::<SendMessageResponseHeader<'_>>() {
             if header.recall_handle.is_none() && header.batch_uniq_id.is_none() {
-                let region = response.ext.get("MSG_REGION");
+                let region = response.ext.get("MSG_REGION").unwrap_or_default();
                 let trace_on = response.ext.get("TRACE_ON").is_none_or(|on| on != "false");
-                let region = region.as_deref().unwrap_or_default();
                 return self.completions.lock().sent(token, response.code, &header, region, trace_on);
             }
         }
@@ -128,16 +127,19 @@ impl Handler {
     }
 
     fn completed_pull(&self, token: u32, tags: Option<&TagSet>, response: &Command<'_>) {
-        let Ok(header) = response.header::<PullMessageResponseHeader>() else {
+        let Ok(mut header) = response.header::<PullMessageResponseHeader>() else {
             // Answers without offsets are errors; JavaScript reads code and remark.
             return self.completions.lock().response(token, response);
         };
-        let mut messages = Vec::new();
-        let mut table = Vec::new();
+        let (mut messages, mut table) = (Vec::new(), Vec::new());
         if response.code == response_code::SUCCESS
-            && let Err(error) = decode_pulled(response.body, tags, MAX_INFLATED_BYTES, &mut messages, &mut table)
+            && let Err(error) = decode_pulled(response.body, tags, PULL_LIMITS, &mut messages, &mut table)
         {
-            return self.completions.lock().malformed(token, &format!("pulled messages are malformed: {error}"));
+            // The messages before the bad one are delivered; the next pull begins at the bad one and fails loudly.
+            let Some(last) = table.last() else {
+                return self.completions.lock().malformed(token, &error.to_string());
+            };
+            header.next_begin_offset = last.queue_offset + 1;
         }
         let remark = response.remark.as_deref();
         self.completions.lock().pulled(token, response.code, remark, &header, messages, table.len());
@@ -179,10 +181,7 @@ impl NativeChannels {
             wake,
             awake: AtomicBool::new(false),
         });
-        let limits = Limits {
-            max_frame_bytes: options.max_frame_bytes as usize,
-            ..Limits::default()
-        };
+        let limits = Limits { max_frame_bytes: options.max_frame_bytes as usize, ..Limits::default() };
         let channel_options = ChannelOptions {
             limits,
             connect_timeout: Duration::from_millis(u64::from(options.connect_timeout_ms)),
@@ -219,7 +218,8 @@ impl NativeChannels {
     pub fn submit(&self, channel: u32, records: &[u8], used: u32) -> Result<()> {
         let channel = self.channels.handler().channels.lock().get(channel as usize).cloned();
         let channel = channel.ok_or_else(|| Error::new(Status::InvalidArg, "unknown channel"))?;
-        let records = records.get(..used as usize).ok_or_else(|| Error::new(Status::InvalidArg, "used is too large"))?;
+        let records =
+            records.get(..used as usize).ok_or_else(|| Error::new(Status::InvalidArg, "used is too large"))?;
         let templates = self.templates.lock();
         let mut result = Ok(());
         channel.submit(|submission| {
@@ -273,9 +273,8 @@ impl NativeChannels {
             Record::Invoke { token, timeout, code, ext, body } => {
                 let head = |opaque, flag| Head { flag, ..head(code, opaque) };
                 if token == NONE {
-                    submission.oneway(|out, opaque| {
-                        write_frame(out, serialize_type, head(opaque, FLAG_ONEWAY), &ext, body)
-                    });
+                    submission
+                        .oneway(|out, opaque| write_frame(out, serialize_type, head(opaque, FLAG_ONEWAY), &ext, body));
                 } else {
                     submission.request(Pending::Invoke(token), timeout, |out, opaque| {
                         write_frame(out, serialize_type, head(opaque, 0), &ext, body)
@@ -322,7 +321,6 @@ impl NativeChannels {
             max_reconsume_times: template.max_reconsume_times,
             batch: Some(template.batch),
             broker_name: Some(template.broker_name.as_str().into()),
-            ..SendMessageRequestHeaderV2::default()
         };
         let code = if template.batch { request_code::SEND_BATCH_MESSAGE } else { request_code::SEND_MESSAGE_V2 };
         let serialize_type = self.serialize_type;
@@ -351,7 +349,7 @@ fn write_frame(
     head: Head<'_>,
     ext: &[(&str, &str)],
     body: &[u8],
-) -> Result<(), FrameError> {
+) -> std::result::Result<(), FrameError> {
     let mut frame = FrameWriter::begin(out, serialize_type, head);
     for (key, value) in ext {
         frame.ext_str(key, value);

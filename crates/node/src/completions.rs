@@ -145,7 +145,14 @@ impl Completions {
     }
 
     /// A send's answer in its short form.
-    pub fn sent(&mut self, token: u32, code: i32, header: &SendMessageResponseHeader<'_>, region: &str, trace_on: bool) {
+    pub fn sent(
+        &mut self,
+        token: u32,
+        code: i32,
+        header: &SendMessageResponseHeader<'_>,
+        region: &str,
+        trace_on: bool,
+    ) {
         let region = if region == "DefaultRegion" { "" } else { region };
         let flags = u32::from(trace_on) | (u32::from(!region.is_empty()) << 1);
         let mut record = RecordWriter::begin(&mut self.bytes, 1, token);

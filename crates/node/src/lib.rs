@@ -1,1 +1,7 @@
-//! The N-API addon: conversion only, no decisions
+//! The N-API addon: conversion between JavaScript and the crates below, no decisions.
+
+mod channels;
+mod codec;
+mod completions;
+mod server;
+mod submission;

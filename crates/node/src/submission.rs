@@ -126,7 +126,8 @@ impl<'a> Reader<'a> {
 
     fn text(&mut self, count: u32) -> Result<&'a str> {
         let bytes = self.bytes(count)?;
-        std::str::from_utf8(bytes).map_err(|error| Error::new(Status::InvalidArg, format!("text is not UTF-8: {error}")))
+        std::str::from_utf8(bytes)
+            .map_err(|error| Error::new(Status::InvalidArg, format!("text is not UTF-8: {error}")))
     }
 
     fn counted_text(&mut self) -> Result<&'a str> {

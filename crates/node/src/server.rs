@@ -1,0 +1,1 @@
+//! Name server and broker in this process.
