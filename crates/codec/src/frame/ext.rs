@@ -11,11 +11,14 @@ use crate::bytes::Reader;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExtFields<'a>(Repr<'a>);
 
+/// Name and value of a field of a JSON header.
+pub(super) type JsonField<'a> = (Cow<'a, str>, Cow<'a, str>);
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Repr<'a> {
     /// The map block of a binary header. Invariant: whole entries only, all names and values valid UTF-8.
     Binary(&'a [u8]),
-    Json(Vec<(Cow<'a, str>, Cow<'a, str>)>),
+    Json(Vec<JsonField<'a>>),
 }
 
 impl Default for ExtFields<'_> {
@@ -40,7 +43,7 @@ impl<'a> ExtFields<'a> {
         Ok(Self(Repr::Binary(block)))
     }
 
-    pub(super) fn from_json(fields: Vec<(Cow<'a, str>, Cow<'a, str>)>) -> Self {
+    pub(super) fn from_json(fields: Vec<JsonField<'a>>) -> Self {
         Self(Repr::Json(fields))
     }
 

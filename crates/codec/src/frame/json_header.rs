@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use super::ext::JsonField;
 use super::{Command, ExtFields, FrameError, SerializeType};
 use crate::json::scan::{ScanError, Scanner, Token};
 use crate::language_code;
@@ -68,7 +69,7 @@ fn set_language(scanner: &mut Scanner<'_>, target: &mut u8) -> Result<(), ScanEr
     Ok(())
 }
 
-fn read_ext<'a>(scanner: &mut Scanner<'a>) -> Result<Vec<(Cow<'a, str>, Cow<'a, str>)>, ScanError> {
+fn read_ext<'a>(scanner: &mut Scanner<'a>) -> Result<Vec<JsonField<'a>>, ScanError> {
     if !scanner.eat(b'{') {
         return match scanner.value()? {
             Token::Raw("null") => Ok(Vec::new()),
