@@ -1,0 +1,52 @@
+/**
+ * Apache RocketMQ for Node.js. The public names, one by one.
+ *
+ * @packageDocumentation
+ */
+export {
+  AbortedError,
+  BrokerError,
+  BusyError,
+  ClientErrorCode,
+  ClientStateError,
+  ConfigError,
+  ConnectionError,
+  InvalidArgumentError,
+  NotSupportedError,
+  ProtocolError,
+  RocketMQError,
+  RouteError,
+  SendError,
+  ServerError,
+  StoreError,
+  TimeoutError
+} from './errors.js'
+export type { ErrorCode, SendAttempt } from './errors.js'
+export type { ErrorReporter } from './diagnostics.js'
+
+export { Message } from './message/message.js'
+export type { MessageInit } from './message/message.js'
+export { MessageExt } from './message/message-ext.js'
+export { MessageQueue } from './message/message-queue.js'
+export { MessageSysFlag } from './message/sys-flag.js'
+export type { CompressionType } from './message/sys-flag.js'
+export { decodeOffsetMessageId } from './message/message-id.js'
+export type { OffsetMessageId } from './message/message-id.js'
+
+export { ServiceState } from './client/service-state.js'
+export { ConsumeFromWhere, MessageModel } from './client/heartbeat.js'
+export { ResponseCode } from './remoting/request-code.js'
+
+export { Producer } from './producer/producer.js'
+export type { Sendable } from './producer/producer.js'
+export type { ProducerOptions } from './producer/options.js'
+export { SendStatus } from './producer/types.js'
+export type { MessageQueueSelector, SendCallback, SendOptions, SendResult } from './producer/types.js'
+export { selectMessageQueueByHash, selectMessageQueueByRandom } from './producer/queue-selector.js'
+
+export { PushConsumer } from './consumer/push-consumer.js'
+export type { PushConsumerOptions } from './consumer/options.js'
+export { ConsumeConcurrentlyContext, ConsumeConcurrentlyStatus } from './consumer/types.js'
+export type { ListenerResult, MessageListenerConcurrently } from './consumer/types.js'
+export { allocateMessageQueueAveragely } from './consumer/rebalance/averagely.js'
+export type { AllocateMessageQueueStrategy } from './consumer/rebalance/strategy.js'
