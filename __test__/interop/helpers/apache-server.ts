@@ -4,12 +4,10 @@ import { join } from 'node:path'
 import { peerClassPath, PEER_JVM_FLAGS } from './java-peer.js'
 import { OwnedProcess, TemporaryDirectory } from './owned.js'
 import { freePort } from './ports.js'
-import { brokerRegistered, rawCommand } from './raw-command.js'
+import { answers, brokerRegistered } from './raw-command.js'
 import { type BrokerProperties, type ServerProcess, untilReady, writeProperties } from './server-process.js'
 
 const SMALL_HEAP: readonly string[] = ['-Xms256m', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
-
-const GET_BROKER_CLUSTER_INFO = 106
 
 async function startJava(home: string, flags: readonly string[], main: string, config: string): Promise<OwnedProcess> {
   const java = [`-Duser.home=${home}`, ...flags, ...PEER_JVM_FLAGS, '-cp', await peerClassPath()]
@@ -38,10 +36,7 @@ export class ApacheNameServer implements ServerProcess {
     const config = writeProperties(join(home.path, 'namesrv.conf'), { listenPort: port, bindAddress: '127.0.0.1' })
     const main = 'org.apache.rocketmq.namesrv.NamesrvStartup'
     const server = new ApacheNameServer(port, await startJava(home.path, heap, main, config), home)
-    return untilReady(server, async () => {
-      await rawCommand(port, GET_BROKER_CLUSTER_INFO) // any answer will do
-      return true
-    })
+    return untilReady(server, () => answers(port))
   }
 
   /** Kills it: leaving in order takes Apache's servers seconds. */

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { OwnedProcess, TemporaryDirectory } from './owned.js'
 import { freePort } from './ports.js'
-import { brokerRegistered } from './raw-command.js'
+import { answers, brokerRegistered } from './raw-command.js'
 import { repositoryRoot } from './repository.js'
 import { type BrokerProperties, type ServerProcess, untilReady, writeProperties } from './server-process.js'
 
@@ -71,5 +71,33 @@ export class NativeServer implements ServerProcess {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.process.kill()
     this.home[Symbol.dispose]()
+  }
+}
+
+/** Our name server alone: `rocketmq-native namesrv`. */
+export class NativeNameServer implements ServerProcess {
+  private constructor(
+    readonly port: number,
+    readonly process: OwnedProcess
+  ) {}
+
+  /** `host:port`, as clients want it. */
+  get address(): string {
+    return `127.0.0.1:${this.port}`
+  }
+
+  /** Starts it on a free port and resolves once it answers. */
+  static async start(): Promise<NativeNameServer> {
+    const port = await freePort()
+    const server = new NativeNameServer(
+      port,
+      new OwnedProcess(process.execPath, [cli, 'namesrv', '--port', String(port)])
+    )
+    return untilReady(server, () => answers(port))
+  }
+
+  /** Kills it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.process.kill()
   }
 }

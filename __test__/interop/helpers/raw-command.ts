@@ -56,6 +56,13 @@ export async function rawCommand(
 }
 
 const GET_ROUTEINFO_BY_TOPIC = 105
+const GET_BROKER_CLUSTER_INFO = 106
+
+/** Whether a name server answers at `port`; rejects while it does not. */
+export async function answers(port: number): Promise<boolean> {
+  await rawCommand(port, GET_BROKER_CLUSTER_INFO) // any answer will do
+  return true
+}
 
 /** Whether the name server at `port` knows a broker that creates topics, which is the last thing a client needs. */
 export async function brokerRegistered(port: number): Promise<boolean> {

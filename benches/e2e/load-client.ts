@@ -1,0 +1,31 @@
+/**
+ * Our client as a load; JavaLoad.java is the same for Apache's. One JSON request a line on stdin, {"id": n, "op":
+ * "send" | "drain", ...}, one JSON answer a line on stdout. Requests run one after another. The program ends when stdin
+ * does. Arguments: NAME_SERVER TOPIC BODY_BYTES.
+ */
+import { createInterface } from 'node:readline'
+import { drain } from './load-consumer.js'
+import { LoadProducer } from './load-producer.js'
+import type { SendMeasure } from './measures.js'
+
+type Request = { readonly id: number } & (
+  | { readonly op: 'send'; readonly inFlight: number; readonly style: SendMeasure['style']; readonly seconds: number }
+  | { readonly op: 'drain'; readonly topic: string; readonly group: string; readonly count: number }
+)
+
+async function main(): Promise<void> {
+  const [nameServer = '', topic = '', bodyBytes = ''] = process.argv.slice(2)
+  const producer = new LoadProducer(nameServer, topic, Number(bodyBytes))
+  await producer.start()
+  for await (const line of createInterface({ input: process.stdin })) {
+    const request = JSON.parse(line) as Request
+    const result =
+      request.op === 'send'
+        ? await producer.send(request.inFlight, request.style, request.seconds)
+        : await drain(nameServer, request.topic, request.group, request.count)
+    process.stdout.write(`${JSON.stringify({ id: request.id, result })}\n`)
+  }
+  await producer.shutdown()
+}
+
+void main()
