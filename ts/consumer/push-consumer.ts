@@ -61,6 +61,8 @@ export class PushConsumer {
   #state: ServiceState = ServiceState.CREATE_JUST
   #running: Running | undefined
   #shutdown: Promise<void> | undefined
+  /** Whether a broker has heard of us, so that it can tell who is in the group. */
+  #greeted = false
 
   /**
    * Checks the options; connects to nothing.
@@ -278,7 +280,7 @@ export class PushConsumer {
       subscribedTopics: () => rebalance.subscriptions.keys(),
       updateTopicRoute: (topic: string, route: TopicRouteData) => {
         if (!rebalance.subscriptions.has(topic) || !rebalance.updateTopicRoute(topic, route)) return
-        if (this.#state === ServiceState.RUNNING) instance.rebalanceImmediately()
+        if (this.#greeted) instance.rebalanceImmediately()
       },
       doRebalance: async () => (this.#state === ServiceState.RUNNING ? rebalance.doRebalance() : true),
       persistConsumerOffset: () => offsetStore.persistAll(rebalance.queueKeys)
@@ -299,7 +301,9 @@ export class PushConsumer {
 
   /** Brokers must know of a consumer before it asks them who else is in the group. */
   async #greet({ instance }: Running): Promise<void> {
-    if (await instance.sendHeartbeatToAllBrokers()) instance.rebalanceImmediately()
+    if (!(await instance.sendHeartbeatToAllBrokers())) return
+    this.#greeted = true
+    instance.rebalanceImmediately()
   }
 
   async #end(): Promise<void> {

@@ -14,6 +14,8 @@ import { PullTask } from './pull-task.js'
 
 /** A queue that is new here is pulled first after this long, when its former owner has had time to let go. */
 const FIRST_PULL_DELAY_MS = 500
+/** How many rounds look for a topic without queues before it may take until the next regular round. */
+const QUICK_LOOKUPS = 5
 const BYTES_PER_MIB = 1024 * 1024
 /** Where CONSUME_FROM_TIMESTAMP begins when no time is given: this long before the consumer was made. */
 const DEFAULT_CONSUME_BACK_MS = 30 * 60 * 1000
@@ -35,6 +37,7 @@ export class Rebalance {
   readonly #createdMs = Date.now()
   readonly #queues = new Map<string, readonly MessageQueue[]>()
   readonly #tasks = new Map<string, PullTask>()
+  readonly #lookups = new Map<string, number>()
   #pullContext: PullContext | undefined
 
   constructor(
@@ -112,14 +115,25 @@ export class Rebalance {
   }
 
   async #rebalanceByTopic(topic: string): Promise<boolean> {
-    const all = this.#queues.get(topic)
-    if (all === undefined || all.length === 0) return true
+    const all = this.#queues.get(topic) ?? []
+    if (all.length === 0) return this.#lookForTopic(topic)
     if (this.#config.messageModel === MessageModel.BROADCASTING) return this.#update(topic, all)
     const members = await this.#members(topic)
     if (members.length === 0) return false
     const { clientId } = this.#instance
     const { consumerGroup, allocateMessageQueueStrategy } = this.#config
     return this.#update(topic, allocateMessageQueueStrategy.allocate(consumerGroup, clientId, all, members))
+  }
+
+  /**
+   * A topic without queues is asked for again in each round, the first few times soon: the group's retry topic comes into
+   * being with our first heartbeat, and Java finds it half a minute later. What is found starts another round.
+   */
+  async #lookForTopic(topic: string): Promise<boolean> {
+    const lookups = (this.#lookups.get(topic) ?? 0) + 1
+    this.#lookups.set(topic, lookups)
+    await this.#instance.updateTopicRoute(topic)
+    return (this.#queues.get(topic)?.length ?? 0) > 0 || lookups >= QUICK_LOOKUPS
   }
 
   /** `impl/factory/MQClientInstance.java#findConsumerIdList`: any broker of the topic knows all members. */

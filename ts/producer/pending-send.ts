@@ -40,6 +40,8 @@ export interface SendContent {
   readonly body: Buffer
   /** What `SendResult.msgId` will say. */
   readonly msgId: string
+  /** The unique id of the request: for one message its `msgId`, for a batch one of its own. */
+  readonly uniqueId: string
   readonly batch: boolean
 }
 
@@ -82,6 +84,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
   readonly #context: SendContext
   readonly #topic: string
   readonly #msgId: string
+  readonly #uniqueId: string
   readonly #batch: boolean
   readonly #timeoutMs: number
   readonly #signal: AbortSignal | undefined
@@ -115,6 +118,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     this.#context = context
     this.#topic = content.topic
     this.#msgId = content.msgId
+    this.#uniqueId = content.uniqueId
     this.#batch = content.batch
     this.#timeoutMs = timeoutMs
     this.#signal = signal
@@ -160,7 +164,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
       offsetMsgId,
       messageQueue: mq.queueId === queueId ? mq : new MessageQueue(mq.topic, mq.brokerName, queueId),
       queueOffset: new Long(queueOffsetLow, queueOffsetHigh),
-      transactionId: this.#msgId,
+      transactionId: this.#uniqueId,
       recallHandle: undefined,
       regionId: regionId ?? DEFAULT_REGION,
       traceOn

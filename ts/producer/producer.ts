@@ -299,6 +299,7 @@ export class Producer {
       properties: message.encodeProperties(msgId),
       body: message.body,
       msgId,
+      uniqueId: msgId,
       batch: false
     }
     if (content.body.length >= this.#config.compressMsgBodyOverHowmuch) {
@@ -316,8 +317,18 @@ export class Producer {
     for (const message of messages) checkMessage(message, maxMessageSize)
     const { body, uniqueIds } = encodeBatch(messages, nowMs, maxMessageSize)
     const batch = new Message({ topic: first.topic, body, waitStoreMsgOK: first.waitStoreMsgOK })
-    const properties = batch.encodeProperties(createUniqueId(nowMs))
-    return { topic: first.topic, sysFlag: 0, flag: 0, properties, body, msgId: uniqueIds.join(','), batch: true }
+    const uniqueId = createUniqueId(nowMs)
+    const properties = batch.encodeProperties(uniqueId)
+    return {
+      topic: first.topic,
+      sysFlag: 0,
+      flag: 0,
+      properties,
+      body,
+      msgId: uniqueIds.join(','),
+      uniqueId,
+      batch: true
+    }
   }
 
   #oneway(context: SendContext, message: Message, mq: MessageQueue): Promise<void> {
