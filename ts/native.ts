@@ -12,6 +12,8 @@ export {
   decodeRecordBytes,
   decompress,
   encodeFrame,
-  encodeRecordBytes
+  encodeRecordBytes,
+  startBroker,
+  startNameServer
 } from '#binding'
-export type { NativeFrame, NativeRecord } from '#binding'
+export type { NativeBroker, NativeFrame, NativeNameServer, NativeRecord, NativeShutdownSummary } from '#binding'

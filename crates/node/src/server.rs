@@ -1,1 +1,204 @@
 //! Name server and broker in this process.
+
+use std::error::Error as _;
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use napi::bindgen_prelude::{AsyncTask, Function};
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi::{Env, Error, Result, Status, Task};
+use napi_derive::napi;
+use parking_lot::Mutex;
+use rocketmq_broker::{Broker, BrokerConfigFile, EventSink, ShutdownSummary};
+use rocketmq_env::{Clock, OsFs, SystemClock};
+use rocketmq_namesrv::{NameServer, NameServerConfig};
+use rocketmq_remoting::EventLoops;
+
+/// An error with all its causes in one line.
+fn failure(error: &dyn std::error::Error) -> Error {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let _ = write!(text, ": {cause}");
+        source = cause.source();
+    }
+    Error::new(Status::GenericFailure, text)
+}
+
+type ServerThreads = (Arc<EventLoops>, Arc<dyn Clock>);
+
+/// The event loops of all servers of this process, and their clock; they start with the first server.
+static SERVERS: Mutex<Option<ServerThreads>> = Mutex::new(None);
+
+fn threads() -> Result<ServerThreads> {
+    let mut servers = SERVERS.lock();
+    if let Some((loops, clock)) = &*servers {
+        return Ok((Arc::clone(loops), Arc::clone(clock)));
+    }
+    let loops = EventLoops::new(EventLoops::default_count(), "rocketmq-server").map_err(|error| failure(&error))?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    Ok(servers.insert((loops, clock)).clone())
+}
+
+/// A name server.
+#[napi]
+pub struct NativeNameServer {
+    server: Arc<NameServer>,
+    loops: Arc<EventLoops>,
+}
+
+#[napi]
+impl NativeNameServer {
+    /// `host:port` it listens on.
+    #[napi(getter)]
+    pub fn address(&self) -> String {
+        self.server.local_addr().to_string()
+    }
+
+    /// Ends it; resolves to the number of connections closed.
+    #[napi(ts_return_type = "Promise<number>")]
+    pub fn shutdown(&self) -> AsyncTask<StopNameServer> {
+        AsyncTask::new(StopNameServer { server: Arc::clone(&self.server), loops: Arc::clone(&self.loops) })
+    }
+}
+
+/// Starts a name server.
+#[napi(ts_return_type = "Promise<NativeNameServer>")]
+pub fn start_name_server(host: String, port: u16) -> AsyncTask<StartNameServer> {
+    AsyncTask::new(StartNameServer { host, port })
+}
+
+pub struct StartNameServer {
+    host: String,
+    port: u16,
+}
+
+impl Task for StartNameServer {
+    type Output = NativeNameServer;
+    type JsValue = NativeNameServer;
+
+    fn compute(&mut self) -> Result<NativeNameServer> {
+        let ip: IpAddr = self.host.parse().map_err(|_error| {
+            Error::new(Status::InvalidArg, format!("host {} is not an IP address to listen on", self.host))
+        })?;
+        let (loops, clock) = threads()?;
+        let config = NameServerConfig { listen: SocketAddr::new(ip, self.port), ..NameServerConfig::default() };
+        let server = NameServer::start(config, &loops, clock).map_err(|error| failure(&error))?;
+        Ok(NativeNameServer { server: Arc::new(server), loops })
+    }
+
+    fn resolve(&mut self, _: Env, output: NativeNameServer) -> Result<NativeNameServer> {
+        Ok(output)
+    }
+}
+
+pub struct StopNameServer {
+    server: Arc<NameServer>,
+    loops: Arc<EventLoops>,
+}
+
+impl Task for StopNameServer {
+    type Output = u32;
+    type JsValue = u32;
+
+    fn compute(&mut self) -> Result<u32> {
+        let closed = self.loops.first().block_on(self.server.shutdown());
+        Ok(u32::try_from(closed).unwrap_or(u32::MAX))
+    }
+
+    fn resolve(&mut self, _: Env, output: u32) -> Result<u32> {
+        Ok(output)
+    }
+}
+
+/// A broker.
+#[napi]
+pub struct NativeBroker {
+    broker: Arc<Broker>,
+    loops: Arc<EventLoops>,
+    warnings: Vec<String>,
+}
+
+#[napi]
+impl NativeBroker {
+    /// `host:port` it listens on.
+    #[napi(getter)]
+    pub fn address(&self) -> String {
+        self.broker.local_addr().to_string()
+    }
+
+    /// What in its configuration is unknown or has no effect.
+    #[napi(getter)]
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings.clone()
+    }
+
+    /// Ends it in good order.
+    #[napi(ts_return_type = "Promise<NativeShutdownSummary>")]
+    pub fn shutdown(&self) -> AsyncTask<StopBroker> {
+        AsyncTask::new(StopBroker { broker: Arc::clone(&self.broker), loops: Arc::clone(&self.loops) })
+    }
+}
+
+type Events = ThreadsafeFunction<String, (), String, Status, false, true>;
+
+/// Starts a broker from a configuration in the form of Apache's broker.conf.
+#[napi(ts_return_type = "Promise<NativeBroker>")]
+pub fn start_broker(conf: String, on_event: Function<'_, String, ()>) -> Result<AsyncTask<StartBroker>> {
+    let events: Events = on_event.build_threadsafe_function::<String>().weak::<true>().build()?;
+    Ok(AsyncTask::new(StartBroker { conf, events: Some(events) }))
+}
+
+pub struct StartBroker {
+    conf: String,
+    events: Option<Events>,
+}
+
+impl Task for StartBroker {
+    type Output = NativeBroker;
+    type JsValue = NativeBroker;
+
+    fn compute(&mut self) -> Result<NativeBroker> {
+        let BrokerConfigFile { mut config, warnings } =
+            BrokerConfigFile::parse(&self.conf).map_err(|error| failure(&error))?;
+        if let Some(events) = self.events.take() {
+            config.events = EventSink::new(move |event| {
+                events.call(event.to_string(), ThreadsafeFunctionCallMode::NonBlocking);
+            });
+        }
+        let (loops, clock) = threads()?;
+        let broker = Broker::start(config, &loops, Arc::new(OsFs), clock).map_err(|error| failure(&error))?;
+        Ok(NativeBroker { broker: Arc::new(broker), loops, warnings })
+    }
+
+    fn resolve(&mut self, _: Env, output: NativeBroker) -> Result<NativeBroker> {
+        Ok(output)
+    }
+}
+
+pub struct StopBroker {
+    broker: Arc<Broker>,
+    loops: Arc<EventLoops>,
+}
+
+impl Task for StopBroker {
+    type Output = ShutdownSummary;
+    type JsValue = NativeShutdownSummary;
+
+    fn compute(&mut self) -> Result<ShutdownSummary> {
+        self.loops.first().block_on(self.broker.shutdown()).map_err(|error| failure(&error))
+    }
+
+    fn resolve(&mut self, _: Env, _summary: ShutdownSummary) -> Result<NativeShutdownSummary> {
+        Ok(NativeShutdownSummary { connections_closed: 0, pulls_answered: 0, messages_stored: 0.0 })
+    }
+}
+
+/// What a broker did until it stopped.
+#[napi(object)]
+pub struct NativeShutdownSummary {
+    pub connections_closed: u32,
+    pub pulls_answered: u32,
+    pub messages_stored: f64,
+}

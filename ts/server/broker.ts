@@ -1,0 +1,71 @@
+import { type NativeBroker, type NativeShutdownSummary, startBroker } from '../native.js'
+import { serverError } from './server-error.js'
+
+/** A value of a broker.conf key. */
+export type ConfigValue = string | number | boolean
+
+/** How a broker is made. */
+export interface BrokerOptions {
+  /** Settings by the names of Apache's broker.conf (`listenPort`, `flushDiskType`, ...). They win over `configText`. */
+  readonly config?: Readonly<Record<string, ConfigValue>>
+  /** A broker.conf as text. */
+  readonly configText?: string
+  /** Hears of failures and changes that no caller waits for, one line each. */
+  readonly onEvent?: (line: string) => void
+}
+
+/** What a broker did until it stopped. */
+export type ShutdownSummary = NativeShutdownSummary
+
+/** A native broker with its message store in this process. */
+export class Broker {
+  readonly #native: NativeBroker
+  #stopped: Promise<ShutdownSummary> | undefined
+
+  private constructor(native: NativeBroker) {
+    this.#native = native
+  }
+
+  /**
+   * Opens the store, recovers it, and starts to serve; resolves once the broker listens and its name servers have been told.
+   * @throws ServerError when a setting is wrong, the directory is in use or unwritable, or the port is taken
+   */
+  static async start(options: BrokerOptions = {}): Promise<Broker> {
+    const lines = Object.entries(options.config ?? {}).map(([key, value]) => `${key}=${escape(String(value))}`)
+    const text = [options.configText ?? '', ...lines].join('\n')
+    const { onEvent } = options
+    try {
+      return new Broker(await startBroker(text, line => onEvent?.(line)))
+    } catch (error) {
+      throw serverError(error)
+    }
+  }
+
+  /** `host:port` it listens on, with the port that was given for port 0. */
+  get address(): string {
+    return this.#native.address
+  }
+
+  /** One line for each setting that is unknown or has no effect here. */
+  get warnings(): readonly string[] {
+    return this.#native.warnings
+  }
+
+  /** Stops accepting, answers held pulls, unregisters, flushes and closes the store. Idempotent. */
+  shutdown(): Promise<ShutdownSummary> {
+    this.#stopped ??= this.#native.shutdown().catch((error: unknown) => {
+      throw serverError(error)
+    })
+    return this.#stopped
+  }
+
+  /** `shutdown()`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.shutdown()
+  }
+}
+
+/** A value in Java's properties syntax: backslashes, as in Windows paths, would be taken for escapes. */
+function escape(value: string): string {
+  return value.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')
+}
