@@ -23,7 +23,7 @@ describe("Apache's client on our name server and broker", () => {
     for (const each of [json, binary, server]) await each?.[Symbol.asyncDispose]()
   })
 
-  const place = () => ({ nameServer: server.nameServer })
+  const place = () => ({ nameServer: server.nameServer, brokerPort: server.port })
   describeExchange('with JSON headers', () => ({ sender: json, receiver: json, ...place() }))
   describeExchange('with ROCKETMQ headers', () => ({ sender: binary, receiver: binary, ...place() }))
   describeExchange('sends what our client receives', () => ({ sender: json, receiver: ours, ...place() }))

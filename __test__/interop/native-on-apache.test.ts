@@ -24,7 +24,7 @@ describe("our client on Apache's name server and broker", () => {
     for (const each of [java, broker, nameServer]) await each?.[Symbol.asyncDispose]()
   })
 
-  const place = () => ({ nameServer: nameServer.address })
+  const place = () => ({ nameServer: nameServer.address, brokerPort: broker.port })
   describeExchange('with JSON headers', () => ({ sender: json, receiver: json, ...place() }))
   describeExchange('with ROCKETMQ headers', () => ({ sender: binary, receiver: binary, ...place() }))
   describeExchange("sends what Apache's client receives", () => ({ sender: binary, receiver: java, ...place() }))

@@ -29,8 +29,6 @@ export interface ReceivedRow {
   readonly properties: Readonly<Record<string, string>>
   readonly bornTimestamp: number
   readonly storeTimestamp: number
-  /** Bytes of the stored record. */
-  readonly storeSize: number
 }
 
 /** What to produce: `count` messages with the bodies of bodies.ts, from index `from` on. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { crcOf } from './bodies.js'
 import type { Client, GroupMember, ProduceRequest, ReceivedRow, SentRow } from './client.js'
+import { storedRecord } from './raw-command.js'
 import { until } from './until.js'
 
 /** Who sends to whom, through which name server. Asked for when the tests run. */
@@ -10,9 +11,19 @@ export interface Exchange {
   readonly sender: Client
   readonly receiver: Client
   readonly nameServer: string
+  /** Port of the broker, on 127.0.0.1. */
+  readonly brokerPort: number
 }
 
 const COUNT = 40
+const SYS_FLAG_AT = 36
+const COMPRESSION_BITS = 0x701
+/** By kind: the bits of a record's sysFlag that tell it. */
+const COMPRESSIONS = [
+  ['LZ4', 0x101],
+  ['ZSTD', 0x201],
+  ['ZLIB', 0x301]
+] as const
 let exchanges = 0
 
 /** The messages `from` ... `from + count - 1` that a member received, by index, once all of them are there. */
@@ -81,10 +92,13 @@ export function describeExchange(name: string, ask: () => Exchange): void {
       }
     })
 
-    for (const compress of ['ZLIB', 'LZ4', 'ZSTD'] as const) {
+    for (const [compress, sysFlag] of COMPRESSIONS) {
       it(`delivers bodies compressed with ${compress}`, async () => {
         const received = await send({ compress, bytes: 6_000 })
-        for (const row of received.values()) assert.ok(row.storeSize < 3_000, `${row.storeSize} bytes were stored`)
+        const [row] = received.values()
+        const record = await storedRecord(exchange.brokerPort, topic, row!.queueId, row!.queueOffset)
+        assert.equal(record.readInt32BE(SYS_FLAG_AT) & COMPRESSION_BITS, sysFlag)
+        assert.ok(record.length < 3_000, `${record.length} bytes were stored`)
       })
     }
 

@@ -45,8 +45,7 @@ function receivedRow(message: MessageExt): ReceivedRow {
     uniqueKey: message.getProperty('UNIQ_KEY') ?? null,
     properties: Object.fromEntries(message.properties),
     bornTimestamp: message.bornTimestamp,
-    storeTimestamp: message.storeTimestamp,
-    storeSize: message.storeSize
+    storeTimestamp: message.storeTimestamp
   }
 }
 
@@ -98,8 +97,8 @@ export class NativeClient implements Client {
       received: (atLeast, timeoutMs = 60_000) =>
         until(`${atLeast} messages`, () => received.length >= atLeast && [...received], { timeoutMs }),
       assignment: async () =>
-        consumer
-          .assignment(request.topic)
+        consumer.assignedMessageQueues
+          .filter(queue => queue.topic === request.topic)
           .map(queue => queue.queueId)
           .toSorted((a, b) => a - b),
       [Symbol.asyncDispose]: () => consumer.shutdown()

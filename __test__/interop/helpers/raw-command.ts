@@ -69,3 +69,26 @@ export async function brokerRegistered(port: number): Promise<boolean> {
   const answer = await rawCommand(port, GET_ROUTEINFO_BY_TOPIC, { topic: 'TBW102' })
   return answer.code === 0
 }
+
+const PULL_MESSAGE = 11
+const PULL_WITH_SUBSCRIPTION = '4'
+
+/** The record that the broker at `port` has stored at one place, byte for byte. */
+export async function storedRecord(port: number, topic: string, queueId: number, queueOffset: number): Promise<Buffer> {
+  const answer = await rawCommand(port, PULL_MESSAGE, {
+    consumerGroup: 'looks_at_records',
+    topic,
+    queueId: String(queueId),
+    queueOffset: String(queueOffset),
+    maxMsgNums: '1',
+    sysFlag: PULL_WITH_SUBSCRIPTION,
+    commitOffset: '0',
+    suspendTimeoutMillis: '0',
+    subscription: '*',
+    subVersion: '0',
+    expressionType: 'TAG'
+  })
+  if (answer.code !== 0)
+    throw new Error(`no record at ${topic} ${queueId}/${queueOffset}: ${answer.code} ${answer.remark}`)
+  return answer.body
+}

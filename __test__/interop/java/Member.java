@@ -86,7 +86,6 @@ final class Member {
         row.put("properties", message.getProperties());
         row.put("bornTimestamp", message.getBornTimestamp());
         row.put("storeTimestamp", message.getStoreTimestamp());
-        row.put("storeSize", message.getStoreSize());
         return row;
     }
 }
