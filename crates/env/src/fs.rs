@@ -38,6 +38,20 @@ pub trait Fs: Send + Sync + Debug {
     /// The lock lives as long as the returned file.
     fn try_lock(&self, path: &Path) -> io::Result<Option<Arc<dyn File>>>;
 
+    /// Creates a directory and its missing parents so that a power cut does not take them away again.
+    fn create_dir_all_durably(&self, path: &Path) -> io::Result<()> {
+        let is_missing = |path: &&Path| !path.as_os_str().is_empty() && self.metadata(path).is_err();
+        let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        self.create_dir_all(path)?;
+        for parent in missing.iter().filter_map(|path| path.parent()) {
+            self.sync_dir(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })?;
+        }
+        Ok(())
+    }
+
     /// The whole content of a file; a file above `max_bytes` is refused before memory is allocated for it.
     fn read(&self, path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
         let file = self.open(path, OpenMode::Read)?;

@@ -1,5 +1,17 @@
 //! Segmented append-only files that know nothing of messages.
+//!
+//! A log is a directory of files of one length. Each is named by the offset of its first byte (20 digits) and is created
+//! at its full length, zero-filled, so Apache finds exactly the files it would have made. [`SegmentedLog`] reads and writes
+//! them, [`Flusher`] makes what was written durable, one fdatasync for all who wait.
 
 mod error;
+mod flusher;
+mod reader;
+mod segment;
+mod segmented;
 
 pub use error::LogError;
+pub use flusher::{FlushDone, FlushError, Flusher, FlusherOptions};
+pub use reader::Reader;
+pub use segment::Segment;
+pub use segmented::SegmentedLog;

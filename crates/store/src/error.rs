@@ -69,6 +69,12 @@ pub enum StoreError {
         /// The failure.
         reason: String,
     },
+    /// A topic that cannot be the name of a directory.
+    #[error("illegal topic {topic:?}: no name of a directory")]
+    IllegalTopic {
+        /// The topic.
+        topic: String,
+    },
     /// A batch whose messages must lie in one file does not fit into one.
     #[error("a batch of {need} bytes does not fit into a commit log file of {have} bytes")]
     BatchTooLarge {
@@ -109,14 +115,14 @@ pub enum PutError {
     },
 }
 
-/// Why a position is not on disk.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum FlushError {
-    /// The fdatasync failed; the data may or may not be on disk.
-    #[error("flush failed: {0}")]
-    Failed(String),
-    /// Not within the time (Apache: FLUSH_DISK_TIMEOUT). The message is stored.
-    #[error("flush took too long")]
-    Timeout,
+/// An error with its causes, as one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
 }

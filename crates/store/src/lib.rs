@@ -1,18 +1,34 @@
 //! The message store: commit log, consume queues, offsets by time, configuration files.
 //!
 //! Files, names and bytes are those of Apache RocketMQ 5.5.0; a directory written by either opens in the other.
+//!
+//! A put encodes its records and their CRCs outside of all locks ([`PutBatch`]); under one lock they get their offsets and
+//! are written at once; then their consume queue units are appended in memory, and whoever holds pulls hears of them.
+//! A flush thread makes the log durable, a housekeeping thread the consume queues, which can be made from the log again.
 
+mod background;
+mod batch;
+mod checkpoint;
+mod commit_log;
 mod config;
 pub mod config_file;
+mod dispatch;
 mod error;
 mod get;
 mod message;
 mod queue;
+mod queues;
+mod read;
+mod recover;
 mod store;
 
+pub use batch::PutBatch;
 pub use config::{FlushDiskType, StoreConfig};
-pub use error::{FlushError, PutError, StoreError};
+pub use dispatch::ArrivalListener;
+pub use error::{PutError, StoreError};
 pub use get::{Boundary, GetResult, GetStatus, TagFilter};
 pub use message::{Arrival, PutMessage, PutOutcome, PutTicket};
 pub use queue::Queue;
-pub use store::{ArrivalListener, FlushDone, MessageStore, PutBatch};
+pub use rocketmq_codec::message::HostAddr;
+pub use rocketmq_log::{FlushDone, FlushError};
+pub use store::MessageStore;

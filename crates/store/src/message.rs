@@ -1,7 +1,8 @@
 //! What goes in: one message, a reusable batch of them, and what became of each.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
+
+use rocketmq_codec::message::HostAddr;
 
 use crate::queue::Queue;
 
@@ -17,9 +18,9 @@ pub struct PutMessage<'a> {
     /// When the producer made the message, milliseconds since the epoch.
     pub born_timestamp: i64,
     /// Address of the producer.
-    pub born_host: SocketAddr,
+    pub born_host: HostAddr,
     /// Address of this broker.
-    pub store_host: SocketAddr,
+    pub store_host: HostAddr,
     /// How often the message was sent back by consumers.
     pub reconsume_times: i32,
     /// Commit log offset of the half message this one decides, else 0.

@@ -1,102 +1,251 @@
-//! skeleton
+//! The store: opens and closes the parts, and passes calls to them.
+
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rocketmq_env::{Clock, Fs};
+use parking_lot::Mutex;
+use rocketmq_env::{Clock, File, Fs, OpenMode, Parker, Unparker};
+use rocketmq_log::{FlushDone, FlushError, Flusher, FlusherOptions, SegmentedLog};
 
-use crate::*;
+use crate::background::{Background, Control};
+use crate::batch::PutBatch;
+use crate::checkpoint::Checkpoint;
+use crate::commit_log::CommitLog;
+use crate::dispatch::{ArrivalListener, Dispatcher};
+use crate::get::{Boundary, GetResult, GetStatus, TagFilter};
+use crate::message::PutTicket;
+use crate::queue::{Queue, UNIT_BYTES};
+use crate::queues::Queues;
+use crate::recover::{Recovered, Recovery};
+use crate::{StoreConfig, StoreError, read};
 
-/// Callback of [`MessageStore::when_flushed`].
-pub type FlushDone = Box<dyn FnOnce(Result<(), FlushError>) + Send>;
+/// Smallest commit log file; no use but in tests.
+const MIN_SEGMENT_BYTES: u64 = 1024;
 
-/// Callback of [`MessageStore::set_arrival_listener`].
-pub type ArrivalListener = Arc<dyn Fn(&[Arrival]) + Send + Sync>;
-
-/// Reusable by a connection.
-#[derive(Debug, Default)]
-pub struct PutBatch {}
-
-impl PutBatch {
-    /// An empty batch.
-    pub fn new() -> Self {
-        Self::default()
-    }
-    /// Forgets the messages, keeps the memory.
-    pub fn clear(&mut self) {}
-    /// How many messages it holds.
-    pub fn len(&self) -> usize {
-        0
-    }
-    /// Whether it holds none.
-    pub fn is_empty(&self) -> bool {
-        true
-    }
-    /// Encodes a message, gives its index.
-    pub fn push(&mut self, store: &MessageStore, message: &PutMessage<'_>) -> Result<usize, PutError> {
-        let _ = (store, message);
-        unimplemented!()
-    }
-    /// As push, but the record must lie in the same commit log file as the one pushed before it (320 batches).
-    pub fn push_joined(&mut self, store: &MessageStore, message: &PutMessage<'_>) -> Result<usize, PutError> {
-        let _ = (store, message);
-        unimplemented!()
-    }
-    /// Forgets the messages from index `len` on (a 320 batch of which one message is refused).
-    pub fn truncate(&mut self, len: usize) {
-        let _ = len;
-    }
-    /// Where message `index` went; after a successful put.
-    pub fn outcome(&self, index: usize) -> Option<PutOutcome> {
-        let _ = index;
-        None
-    }
+/// The message store: a directory with commit log, consume queues and checkpoint, as Apache's `DefaultMessageStore` keeps it.
+///
+/// Dropping it without [`close`](MessageStore::close) is an unclean stop: what was acknowledged is safe, and the next start
+/// recovers.
+#[derive(Debug)]
+pub struct MessageStore {
+    config: StoreConfig,
+    fs: Arc<dyn Fs>,
+    commit_log: Arc<CommitLog>,
+    queues: Arc<Queues>,
+    dispatcher: Arc<Dispatcher>,
+    flusher: Arc<Flusher>,
+    background: Arc<Background>,
+    unparker: Unparker,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    closed: AtomicBool,
+    /// The directory's lock; `None` once closed.
+    lock: Mutex<Option<Arc<dyn File>>>,
 }
 
-/// The message store.
-#[derive(Debug)]
-pub struct MessageStore {}
-
 impl MessageStore {
-    /// Opens.
-    pub fn open(config: StoreConfig, fs: Arc<dyn Fs>, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StoreError> {
-        let _ = (config, fs, clock);
-        unimplemented!()
+    /// Locks the directory (made if missing), recovers what is in it, and starts the threads.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] if another process or another store has it open, [`StoreError::DamagedLog`] if recovering
+    /// would cut acknowledged messages, [`StoreError::Log`] for files that are not those of a store with this configuration.
+    pub fn open(mut config: StoreConfig, fs: Arc<dyn Fs>, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StoreError> {
+        check(&mut config)?;
+        let root = config.root.as_path();
+        fs.create_dir_all_durably(root).map_err(io_at("create", root))?;
+        let lock = lock(&*fs, root)?;
+        let was_clean = fs.metadata(&root.join("abort")).is_err();
+        let mut log =
+            SegmentedLog::open(Arc::clone(&fs), config.commit_log_dir.clone(), config.commit_log_segment_bytes)?;
+        let mut queues = Queues::load(Arc::clone(&fs), root, config.consume_queue_segment_bytes)?;
+        let checkpoint = Checkpoint::open(&*fs, root)?;
+        let recovery = Recovery {
+            config: &config,
+            log: &mut log,
+            queues: &mut queues,
+            checkpoint: checkpoint.values(),
+            was_clean,
+        };
+        let recovered = recovery.run()?;
+        make_durable(&log, &queues, &checkpoint, recovered)?;
+        write_abort(&*fs, root)?;
+        Ok(Self::start(config, fs, clock, Parts { log, queues, checkpoint, recovered, lock }))
     }
-    /// Closes; idempotent.
+
+    fn start(config: StoreConfig, fs: Arc<dyn Fs>, clock: Arc<dyn Clock>, parts: Parts) -> Arc<Self> {
+        let Parts { log, queues, checkpoint, recovered, lock } = parts;
+        let (log, queues, checkpoint) = (Arc::new(log), Arc::new(queues), Arc::new(checkpoint));
+        let last_store_timestamp = recovered.progress.store_timestamp;
+        let commit_log = Arc::new(CommitLog::new(Arc::clone(&log), Arc::clone(&clock), last_store_timestamp));
+        let dispatcher = Arc::new(Dispatcher::new(Arc::clone(&queues), recovered.progress));
+        let control = Arc::new(Control::default());
+        let options = FlusherOptions {
+            clock: Arc::clone(&clock),
+            interval: config.flush_interval_commit_log,
+            before_flush: Box::new({
+                let commit_log = Arc::clone(&commit_log);
+                move || commit_log.last_store_timestamp()
+            }),
+            after_flush: Box::new({
+                let (checkpoint, control) = (Arc::clone(&checkpoint), Arc::clone(&control));
+                move |store_timestamp| control.note_failure(checkpoint.log_flushed(store_timestamp))
+            }),
+        };
+        let flusher = Arc::new(Flusher::start(Arc::clone(&log), options));
+        let background = Arc::new(Background {
+            clock: Arc::clone(&clock),
+            log,
+            flusher: Arc::clone(&flusher),
+            queues: Arc::clone(&queues),
+            dispatcher: Arc::clone(&dispatcher),
+            checkpoint,
+            interval: config.flush_interval_consume_queue,
+            thorough_interval: config.flush_consume_queue_thorough_interval,
+            control,
+        });
+        let parker = Parker::new(&clock);
+        let unparker = parker.unparker();
+        queues.set_background(unparker.clone());
+        let thread = thread::spawn({
+            let background = Arc::clone(&background);
+            move || background.run(&parker)
+        });
+        Arc::new(Self {
+            config,
+            fs,
+            commit_log,
+            queues,
+            dispatcher,
+            flusher,
+            background,
+            unparker,
+            thread: Mutex::new(Some(thread)),
+            closed: AtomicBool::new(false),
+            lock: Mutex::new(Some(lock)),
+        })
+    }
+
+    /// Ends the store cleanly: refuses puts, dispatches, flushes everything, moves the checkpoint, removes the abort file,
+    /// releases the directory. Idempotent.
+    ///
+    /// # Errors
+    /// Whatever could not be flushed; the abort file stays then, so the next start recovers.
     pub fn close(&self) -> Result<(), StoreError> {
-        unimplemented!()
+        let Some(lock) = self.lock.lock().take() else { return Ok(()) };
+        self.commit_log.close();
+        self.closed.store(true, Ordering::Release);
+        self.dispatcher.drain();
+        let flushed = self.stop_threads();
+        let outcome = flushed.and_then(|()| self.finish());
+        drop(lock);
+        outcome
     }
+
+    fn stop_threads(&self) -> Result<(), StoreError> {
+        self.background.control.stopping.store(true, Ordering::Release);
+        self.unparker.unpark();
+        let thread = self.thread.lock().take();
+        if let Some(thread) = thread.filter(|thread| thread.thread().id() != thread::current().id())
+            && thread.join().is_err()
+        {
+            return Err(StoreError::Poisoned { reason: "the housekeeping thread panicked".to_owned() });
+        }
+        self.flusher.stop().map_err(|error| StoreError::Poisoned { reason: error.to_string() })
+    }
+
+    fn finish(&self) -> Result<(), StoreError> {
+        self.background.sync_queues()?;
+        self.background.checkpoint.sync()?;
+        if let Some(reason) = self.background.control.sync_failure() {
+            return Err(StoreError::Poisoned { reason });
+        }
+        self.commit_log.log.remove_spare()?;
+        let root = self.config.root.as_path();
+        self.fs.remove_file(&root.join("abort")).map_err(io_at("remove", &root.join("abort")))?;
+        self.fs.sync_dir(root).map_err(io_at("fsync", root))
+    }
+
     /// Its settings.
     pub fn config(&self) -> &StoreConfig {
-        unimplemented!()
+        &self.config
     }
-    /// The queue, created (in memory) if missing.
-    pub fn queue(&self, topic: &str, queue_id: i32) -> Arc<Queue> {
-        let _ = (topic, queue_id);
-        unimplemented!()
+
+    /// The queue, made (in memory only) if there is none yet.
+    ///
+    /// # Errors
+    /// [`StoreError::IllegalTopic`] if the topic cannot name a directory or the number is negative.
+    pub fn queue(&self, topic: &str, queue_id: i32) -> Result<Arc<Queue>, StoreError> {
+        self.queues.get(topic, queue_id)
     }
-    /// The queue if it exists.
+
+    /// The queue, if there is one.
     pub fn find_queue(&self, topic: &str, queue_id: i32) -> Option<Arc<Queue>> {
-        let _ = (topic, queue_id);
-        unimplemented!()
+        self.queues.find(topic, queue_id)
     }
-    /// Stores the batch.
+
+    /// All queues, in no particular order.
+    pub fn queues(&self) -> Vec<Arc<Queue>> {
+        self.queues.all()
+    }
+
+    /// Stores the messages of a batch, all or none; [`PutBatch::outcome`] tells where they went. They are readable from the
+    /// commit log when this returns, and from their queues once dispatched (at once, unless another thread is just doing
+    /// that). They are on disk once [`when_flushed`](MessageStore::when_flushed) says so.
+    ///
+    /// # Errors
+    /// A failed write stores nothing, and later puts may succeed (space may have come back). After a failed flush every put
+    /// fails with [`StoreError::Poisoned`].
     pub fn put(&self, batch: &mut PutBatch) -> Result<PutTicket, StoreError> {
-        let _ = batch;
-        unimplemented!()
+        let also_check = || self.check_flush_and_queues();
+        let ticket = self.commit_log.append(batch, &self.dispatcher, also_check)?;
+        self.dispatcher.run();
+        self.want_spare(ticket.end as u64);
+        Ok(ticket)
     }
-    /// Runs `done` once an fdatasync covers `position`.
+
+    fn check_flush_and_queues(&self) -> Result<(), StoreError> {
+        if let Some(reason) = self.flusher.failure() {
+            return Err(StoreError::Poisoned { reason: reason.to_string() });
+        }
+        self.queues.writable()
+    }
+
+    /// Asks for the next commit log file when the current one is half full.
+    fn want_spare(&self, end: u64) {
+        let segment_bytes = self.config.commit_log_segment_bytes;
+        let file_end = end.next_multiple_of(segment_bytes);
+        let wanted = &self.background.control.spare_wanted_at;
+        if end + segment_bytes / 2 >= file_end
+            && wanted.load(Ordering::Relaxed) < file_end
+            && wanted.fetch_max(file_end, Ordering::AcqRel) < file_end
+        {
+            self.unparker.unpark();
+        }
+    }
+
+    /// Whether a put would be refused now, and why.
+    pub fn writable(&self) -> Result<(), StoreError> {
+        self.commit_log.writable()?;
+        self.check_flush_and_queues()
+    }
+
+    /// Runs `done` as soon as an fdatasync covers everything below `position` (the end of a [`PutTicket`]), or has failed to.
+    /// It runs on the flush thread (at once if the outcome is known) and must not block.
     pub fn when_flushed(&self, position: i64, done: FlushDone) {
-        let _ = (position, done);
-        unimplemented!()
+        self.flusher.when_flushed(u64::try_from(position).unwrap_or(0), done);
     }
-    /// Waits for an fdatasync that covers `position`.
+
+    /// Waits until an fdatasync covers everything below `position`, at most `timeout`.
     pub fn wait_flushed(&self, position: i64, timeout: Duration) -> Result<(), FlushError> {
-        let _ = (position, timeout);
-        unimplemented!()
+        self.flusher.wait_flushed(u64::try_from(position).unwrap_or(0), timeout)
     }
-    /// Gets.
-    #[expect(clippy::too_many_arguments, reason = "Apache's getMessage")]
+
+    /// Appends messages of a queue from `offset` on to `out`, as stored records one behind the other: at most `max_count` and
+    /// `max_bytes` and the configured limits, but always the first. Status and next offset are those of Apache's
+    /// `DefaultMessageStore#getMessage`.
+    #[expect(clippy::too_many_arguments, reason = "those of Apache's getMessage")]
     pub fn get(
         &self,
         topic: &str,
@@ -107,20 +256,26 @@ impl MessageStore {
         filter: Option<&TagFilter>,
         out: &mut Vec<u8>,
     ) -> Result<GetResult, StoreError> {
-        let _ = (topic, queue_id, offset, max_count, max_bytes, filter, out);
-        unimplemented!()
+        self.check_open()?;
+        let Some(queue) = self.queues.find(topic, queue_id) else {
+            let status = GetStatus::NoMatchedLogicQueue;
+            return Ok(GetResult { status, next_begin_offset: 0, min_offset: 0, max_offset: 0, count: 0, bytes: 0 });
+        };
+        let get = read::Get { offset, max_count, max_bytes, filter };
+        read::get(&self.commit_log.log, &self.config, &queue, &get, out)
     }
-    /// First offset of a queue, 0 if there is no such queue.
+
+    /// First offset of a queue; 0 if there is no such queue.
     pub fn min_offset(&self, topic: &str, queue_id: i32) -> i64 {
-        let _ = (topic, queue_id);
-        unimplemented!()
+        self.queues.find(topic, queue_id).map_or(0, |queue| queue.min_offset())
     }
-    /// One more than the last offset of a queue, 0 if there is no such queue.
+
+    /// One more than the last offset of a queue; 0 if there is no such queue.
     pub fn max_offset(&self, topic: &str, queue_id: i32) -> i64 {
-        let _ = (topic, queue_id);
-        unimplemented!()
+        self.queues.find(topic, queue_id).map_or(0, |queue| queue.max_offset())
     }
-    /// Offset by time.
+
+    /// The offset a time (milliseconds since the epoch) stands for, between min and max offset; 0 if there is no such queue.
     pub fn offset_by_time(
         &self,
         topic: &str,
@@ -128,47 +283,128 @@ impl MessageStore {
         timestamp_ms: i64,
         boundary: Boundary,
     ) -> Result<i64, StoreError> {
-        let _ = (topic, queue_id, timestamp_ms, boundary);
-        unimplemented!()
+        self.check_open()?;
+        let Some(queue) = self.queues.find(topic, queue_id) else { return Ok(0) };
+        read::offset_by_time(&self.commit_log.log, &queue, timestamp_ms, boundary)
     }
-    /// Appends the record at a commit log offset to `out`; false if no record starts there.
-    pub fn record_at(&self, physical_offset: i64, out: &mut Vec<u8>) -> Result<bool, StoreError> {
-        let _ = (physical_offset, out);
-        unimplemented!()
-    }
-    /// Store timestamp of the message at a queue offset.
+
+    /// Store timestamp of the message at a queue offset; `None` if it is not there (any more).
     pub fn store_timestamp_at(&self, topic: &str, queue_id: i32, offset: i64) -> Result<Option<i64>, StoreError> {
-        let _ = (topic, queue_id, offset);
-        unimplemented!()
+        self.check_open()?;
+        let Some(queue) = self.queues.find(topic, queue_id) else { return Ok(None) };
+        read::store_timestamp_at(&self.commit_log.log, &queue, offset)
     }
+
     /// Store timestamp of the first message of a queue.
     pub fn earliest_time(&self, topic: &str, queue_id: i32) -> Result<Option<i64>, StoreError> {
-        let _ = (topic, queue_id);
-        unimplemented!()
+        self.store_timestamp_at(topic, queue_id, self.min_offset(topic, queue_id))
     }
+
     /// Store timestamp of the first message of the store.
     pub fn earliest_store_time(&self) -> Result<Option<i64>, StoreError> {
-        unimplemented!()
+        self.check_open()?;
+        let head = read::record_head(&mut self.commit_log.log.reader(), self.min_physical_offset())?;
+        Ok(head.map(|head| head.store_timestamp))
     }
-    /// First and end position of the commit log.
+
+    /// Appends the record that starts at a commit log offset to `out`; false if none does.
+    pub fn record_at(&self, physical_offset: i64, out: &mut Vec<u8>) -> Result<bool, StoreError> {
+        self.check_open()?;
+        read::record_at(&self.commit_log.log, physical_offset, out)
+    }
+
+    /// Start of the commit log.
     pub fn min_physical_offset(&self) -> i64 {
-        unimplemented!()
+        self.commit_log.log.first_offset().unwrap_or(0) as i64
     }
+
     /// End of the commit log.
     pub fn max_physical_offset(&self) -> i64 {
-        unimplemented!()
+        self.commit_log.log.end() as i64
     }
+
     /// Up to where the commit log is on disk.
     pub fn flushed_physical_offset(&self) -> i64 {
-        unimplemented!()
+        self.flusher.flushed() as i64
     }
-    /// Whether put would be refused, and why.
-    pub fn writable(&self) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-    /// Called after consume queue entries have become readable, one call per dispatch run, outside of all locks.
+
+    /// From now on `listener` hears of messages whose queue entries have become readable: one call per dispatch run, on the
+    /// thread of a put, outside of all locks. Calls of different threads may overlap, and come in any order.
     pub fn set_arrival_listener(&self, listener: ArrivalListener) {
-        let _ = listener;
-        unimplemented!()
+        self.dispatcher.set_listener(listener);
     }
+
+    fn check_open(&self) -> Result<(), StoreError> {
+        if self.closed.load(Ordering::Acquire) { Err(StoreError::Closed) } else { Ok(()) }
+    }
+}
+
+impl Drop for MessageStore {
+    fn drop(&mut self) {
+        if self.lock.lock().is_some() {
+            self.commit_log.close();
+            // Nobody is left to hear of a failure, and the abort file makes the next start recover.
+            let _ = self.stop_threads();
+        }
+    }
+}
+
+struct Parts {
+    log: SegmentedLog,
+    queues: Queues,
+    checkpoint: Checkpoint,
+    recovered: Recovered,
+    lock: Arc<dyn File>,
+}
+
+fn check(config: &mut StoreConfig) -> Result<(), StoreError> {
+    let bytes = config.commit_log_segment_bytes;
+    let wrong = |why| Err(StoreError::Config { name: "mappedFileSizeCommitLog", value: bytes, why });
+    if bytes < MIN_SEGMENT_BYTES {
+        return wrong("less than 1024 bytes");
+    } else if bytes > i32::MAX as u64 {
+        return wrong("a blank record could not tell its length");
+    }
+    let unit_bytes = UNIT_BYTES as u64;
+    config.consume_queue_segment_bytes = config.consume_queue_segment_bytes.max(1).next_multiple_of(unit_bytes);
+    Ok(())
+}
+
+/// (`DefaultMessageStore#start`)
+fn lock(fs: &dyn Fs, root: &Path) -> Result<Arc<dyn File>, StoreError> {
+    let path = root.join("lock");
+    let lock = fs.try_lock(&path).map_err(io_at("lock", &path))?;
+    let lock = lock.ok_or_else(|| StoreError::Locked { root: root.to_owned() })?;
+    lock.write_all_at(b"lock", 0).map_err(io_at("write", &path))?;
+    Ok(lock)
+}
+
+/// The file that tells the next start of an unclean stop. (`DefaultMessageStore#createTempFile`)
+fn write_abort(fs: &dyn Fs, root: &Path) -> Result<(), StoreError> {
+    let path = root.join("abort");
+    let file = fs.open(&path, OpenMode::CreateTruncate).map_err(io_at("create", &path))?;
+    file.write_all_at(std::process::id().to_string().as_bytes(), 0).map_err(io_at("write", &path))?;
+    file.sync_all().map_err(io_at("fsync", &path))?;
+    fs.sync_dir(root).map_err(io_at("fsync", root))
+}
+
+/// What recovery found may be in the page cache only, and so may be what it cut.
+fn make_durable(
+    log: &SegmentedLog,
+    queues: &Queues,
+    checkpoint: &Checkpoint,
+    recovered: Recovered,
+) -> Result<(), StoreError> {
+    log.sync(recovered.scanned_from, log.end())?;
+    queues.write_tails()?;
+    queues.sync()?;
+    let progress = recovered.progress;
+    checkpoint.log_cut(log.end() as i64)?;
+    checkpoint.log_flushed(progress.store_timestamp)?;
+    checkpoint.queues_flushed(progress.store_timestamp, progress.physical_offset)?;
+    checkpoint.sync()
+}
+
+fn io_at<'p>(op: &'static str, path: &'p Path) -> impl FnOnce(std::io::Error) -> StoreError + 'p {
+    move |source| StoreError::Io { op, path: path.to_owned(), source }
 }

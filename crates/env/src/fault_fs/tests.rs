@@ -4,9 +4,7 @@ use super::*;
 
 fn file_in(fs: &FaultFs, name: &str) -> (PathBuf, Arc<dyn File>) {
     let root = Path::new("/data");
-    fs.create_dir_all(root).unwrap();
-    fs.sync_dir(Path::new("/")).unwrap();
-    fs.sync_dir(Path::new("")).unwrap();
+    fs.create_dir_all_durably(root).unwrap();
     let path = root.join(name);
     let file = fs.open(&path, OpenMode::CreateNew).unwrap();
     (path, file)

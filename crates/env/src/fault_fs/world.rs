@@ -11,7 +11,7 @@ use crate::fs::{DirEntry, Metadata, OpenMode};
 const SECTOR: usize = 512;
 const ENOSPC: i32 = 28;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct World {
     inodes: HashMap<u64, Inode>,
     next_inode: u64,
@@ -61,6 +61,28 @@ impl Random {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         ((mixed ^ (mixed >> 31)) % bound.max(1) as u64) as usize
+    }
+}
+
+impl Default for World {
+    /// The root directory alone.
+    fn default() -> Self {
+        let root = BTreeMap::from([(PathBuf::from("/"), Entry::Dir)]);
+        Self {
+            inodes: HashMap::new(),
+            next_inode: 0,
+            entries: root.clone(),
+            durable_entries: root,
+            unsynced: Vec::new(),
+            locks: HashSet::new(),
+            epoch: 0,
+            powered_off: false,
+            faults: Vec::new(),
+            calls: 0,
+            power_off_at: None,
+            one_byte: false,
+            free_bytes: None,
+        }
     }
 }
 
@@ -348,7 +370,7 @@ impl World {
         self.entries.clear();
         for (path, entry) in &self.durable_entries {
             let directory = parent(path);
-            if path.parent().is_none_or(|_| self.entries.get(&directory) == Some(&Entry::Dir)) {
+            if path.parent().is_none() || self.entries.get(&directory) == Some(&Entry::Dir) {
                 self.entries.insert(path.clone(), *entry);
             }
         }

@@ -1,0 +1,117 @@
+//! One file of a log.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use rocketmq_env::{File, Fs, Map, OpenMode};
+
+use crate::LogError;
+
+/// One file of a log, open for reading and writing.
+#[derive(Debug)]
+pub struct Segment {
+    base: u64,
+    path: PathBuf,
+    file: Arc<dyn File>,
+    /// Made by the first read; `None` inside where the file system cannot map.
+    map: OnceLock<Option<Map>>,
+    /// Whether the file's length and directory entry are known to be on disk.
+    entry_synced: AtomicBool,
+}
+
+impl Segment {
+    /// Opens an existing file.
+    pub(crate) fn open(fs: &dyn Fs, path: PathBuf, base: u64) -> Result<Self, LogError> {
+        let file = fs.open(&path, OpenMode::ReadWrite).map_err(|source| fail("open", &path, 0, source))?;
+        // Whoever made the file may have died before syncing the directory.
+        Ok(Self { base, path, file, map: OnceLock::new(), entry_synced: AtomicBool::new(false) })
+    }
+
+    /// Makes a new file of its full length. On failure no file is left.
+    pub(crate) fn create(fs: &dyn Fs, path: PathBuf, base: u64, len: u64) -> Result<Self, LogError> {
+        let file = fs.open(&path, OpenMode::CreateNew).map_err(|source| fail("create", &path, 0, source))?;
+        if let Err(source) = file.set_len(len) {
+            let error = fail("extend", &path, len, source);
+            // A file of the wrong length would stop the next start (a last one of length 0 does not).
+            return match fs.remove_file(&path) {
+                Ok(()) => Err(error),
+                Err(_) => file.set_len(0).map_err(|source| fail("empty", &path, 0, source)).and(Err(error)),
+            };
+        }
+        Ok(Self { base, path, file, map: OnceLock::new(), entry_synced: AtomicBool::new(false) })
+    }
+
+    /// Offset in the log of its first byte.
+    pub fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes at `offset` of this file.
+    pub(crate) fn write(&self, bytes: &[u8], offset: u64) -> Result<(), LogError> {
+        self.file.write_all_at(bytes, offset).map_err(|source| fail("write", &self.path, offset, source))
+    }
+
+    /// Makes `len` bytes at `offset` of this file zero again.
+    pub(crate) fn zero(&self, offset: u64, len: u64) -> Result<(), LogError> {
+        self.file.zero_range(offset, len).map_err(|source| fail("zero", &self.path, offset, source))
+    }
+
+    /// Makes what was written durable; a new file's length and directory entry first.
+    pub(crate) fn sync(&self, fs: &dyn Fs) -> Result<(), LogError> {
+        if self.entry_synced.load(Ordering::Acquire) {
+            return self.file.sync_data().map_err(|source| fail("fdatasync", &self.path, 0, source));
+        }
+        self.file.sync_all().map_err(|source| fail("fsync", &self.path, 0, source))?;
+        if let Some(directory) = self.path.parent() {
+            fs.sync_dir(directory).map_err(|source| fail("fsync", directory, 0, source))?;
+        }
+        self.entry_synced.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Runs `read` on `len` bytes at `offset` of this file, straight from the mapping where there is one.
+    ///
+    /// # Safety
+    /// Nobody may write these bytes meanwhile.
+    pub(crate) unsafe fn with_bytes<R>(
+        &self,
+        offset: u64,
+        len: usize,
+        scratch: &mut Vec<u8>,
+        read: impl FnOnce(&[u8]) -> R,
+    ) -> Result<R, LogError> {
+        if let (Some(map), Ok(offset)) = (self.map()?, usize::try_from(offset)) {
+            // SAFETY: the caller keeps writers away from the range; segments are never shortened.
+            if let Some(bytes) = unsafe { map.bytes(offset, len) } {
+                return Ok(read(bytes));
+            }
+        }
+        scratch.resize(len, 0);
+        self.file.read_exact_at(scratch, offset).map_err(|source| fail("read", &self.path, offset, source))?;
+        Ok(read(scratch))
+    }
+
+    /// Reads without the mapping: for small, rarely read files, of which there may be more than mappings allowed.
+    pub(crate) fn read(&self, buffer: &mut [u8], offset: u64) -> Result<(), LogError> {
+        self.file.read_exact_at(buffer, offset).map_err(|source| fail("read", &self.path, offset, source))
+    }
+
+    fn map(&self) -> Result<Option<&Map>, LogError> {
+        if let Some(map) = self.map.get() {
+            return Ok(map.as_ref());
+        }
+        let map = self.file.map().map_err(|source| fail("map", &self.path, 0, source))?;
+        Ok(self.map.get_or_init(|| map).as_ref())
+    }
+}
+
+pub(crate) fn fail(op: &'static str, path: &Path, offset: u64, source: io::Error) -> LogError {
+    LogError::Io { op, path: path.to_owned(), offset, source }
+}

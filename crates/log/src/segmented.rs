@@ -1,0 +1,252 @@
+//! The files of one log as one stream of bytes.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+use rocketmq_env::Fs;
+
+use crate::LogError;
+use crate::reader::Reader;
+use crate::segment::{Segment, fail};
+
+/// A directory of segments, appended to by one writer at a time and read by many.
+///
+/// Bytes below [`end`](SegmentedLog::end) are published: they never change, and readers see no others. The writer puts
+/// bytes at or above it and then moves it.
+#[derive(Debug)]
+pub struct SegmentedLog {
+    fs: Arc<dyn Fs>,
+    directory: PathBuf,
+    segment_bytes: u64,
+    segments: RwLock<Vec<Arc<Segment>>>,
+    /// The next file, made before it is needed.
+    spare: Mutex<Option<Arc<Segment>>>,
+    end: AtomicU64,
+}
+
+impl SegmentedLog {
+    /// Opens the segments in `directory` (none if it does not exist); `end` is that of the last file until
+    /// [`truncate`](SegmentedLog::truncate) lowers it. Empty files at the end, left by a crash between creation and
+    /// extension, are removed; directories are ignored; any other file that Apache would refuse is refused
+    /// (`MappedFileQueue#doLoad`).
+    pub fn open(fs: Arc<dyn Fs>, directory: PathBuf, segment_bytes: u64) -> Result<Self, LogError> {
+        let mut files = list(&*fs, &directory, segment_bytes)?;
+        while let Some((_, path, 0)) = files.last() {
+            fs.remove_file(path).map_err(|source| fail("remove", path, 0, source))?;
+            files.pop();
+        }
+        if let Some((_, path, have)) = files.iter().find(|(_, _, len)| *len != segment_bytes) {
+            return Err(LogError::SegmentLength { path: path.clone(), have: *have, need: segment_bytes });
+        }
+        let opened = files.into_iter().map(|(base, path, _)| Segment::open(&*fs, path, base).map(Arc::new));
+        let segments = opened.collect::<Result<Vec<_>, _>>()?;
+        let end = segments.last().map_or(0, |last| last.base() + segment_bytes);
+        Ok(Self {
+            fs,
+            directory,
+            segment_bytes,
+            segments: RwLock::new(segments),
+            spare: Mutex::new(None),
+            end: AtomicU64::new(end),
+        })
+    }
+
+    /// Its directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Length of each file.
+    pub fn segment_bytes(&self) -> u64 {
+        self.segment_bytes
+    }
+
+    /// Offset of the first byte that is kept; `None` without files.
+    pub fn first_offset(&self) -> Option<u64> {
+        self.segments.read().first().map(|first| first.base())
+    }
+
+    /// End of what readers may see.
+    pub fn end(&self) -> u64 {
+        self.end.load(Ordering::Acquire)
+    }
+
+    /// The segments as they are now, in order.
+    pub fn segments(&self) -> Vec<Arc<Segment>> {
+        self.segments.read().clone()
+    }
+
+    /// The file that holds `offset`.
+    pub fn segment_at(&self, offset: u64) -> Option<Arc<Segment>> {
+        let segments = self.segments.read();
+        let after = segments.partition_point(|segment| segment.base() <= offset);
+        let segment = segments.get(after.checked_sub(1)?)?;
+        (offset < segment.base() + self.segment_bytes).then(|| Arc::clone(segment))
+    }
+
+    /// A reader of what is published.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader::new(self)
+    }
+
+    /// Reads published bytes by a system call, not through a mapping. False if the range is not (all) there.
+    pub fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<bool, LogError> {
+        let mut at = offset;
+        let mut rest = buffer;
+        if offset + rest.len() as u64 > self.end() {
+            return Ok(false);
+        }
+        while !rest.is_empty() {
+            let Some(segment) = self.segment_at(at) else { return Ok(false) };
+            let in_segment = at - segment.base();
+            let here = usize::try_from(self.segment_bytes - in_segment).map_or(rest.len(), |left| left.min(rest.len()));
+            let (head, tail) = rest.split_at_mut(here);
+            segment.read(head, in_segment)?;
+            at += here as u64;
+            rest = tail;
+        }
+        Ok(true)
+    }
+
+    /// Writes unpublished bytes, which must not cross the end of a file. The file is made if missing.
+    ///
+    /// # Panics
+    /// If `offset` is published.
+    pub fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), LogError> {
+        assert!(offset >= self.end(), "published bytes never change");
+        let segment = match self.segment_at(offset) {
+            Some(segment) => segment,
+            None => self.add_segment(offset - offset % self.segment_bytes)?,
+        };
+        segment.write(bytes, offset - segment.base())
+    }
+
+    /// Lets readers see everything below `end`.
+    pub fn publish(&self, end: u64) {
+        self.end.store(end, Ordering::Release);
+    }
+
+    /// Zeroes unpublished bytes in `from..to` again, after a write that failed half way.
+    pub fn discard(&self, from: u64, to: u64) -> Result<(), LogError> {
+        let from = from.max(self.end());
+        for segment in self.segments().iter().filter(|segment| segment.base() < to) {
+            let end = (segment.base() + self.segment_bytes).min(to);
+            let start = segment.base().max(from);
+            if start < end {
+                segment.zero(start - segment.base(), end - start)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add_segment(&self, base: u64) -> Result<Arc<Segment>, LogError> {
+        let spare = self.spare.lock().take();
+        let segment = match spare {
+            Some(spare) if spare.base() == base => spare,
+            _ => self.create_segment(base)?,
+        };
+        self.segments.write().push(Arc::clone(&segment));
+        Ok(segment)
+    }
+
+    fn create_segment(&self, base: u64) -> Result<Arc<Segment>, LogError> {
+        let made = self.fs.create_dir_all_durably(&self.directory);
+        made.map_err(|source| fail("create directory", &self.directory, 0, source))?;
+        let path = self.directory.join(format!("{base:020}"));
+        Segment::create(&*self.fs, path, base, self.segment_bytes).map(Arc::new)
+    }
+
+    /// Makes the file after the last one, if there is none yet, so that the writer does not wait for it.
+    pub fn prepare_spare(&self) -> Result<(), LogError> {
+        let Some(last) = self.segments.read().last().cloned() else { return Ok(()) };
+        let base = last.base() + self.segment_bytes;
+        // At most one file may be without a synced entry: of two empty leftovers Apache would only forgive the last.
+        last.sync(&*self.fs)?;
+        let mut spare = self.spare.lock();
+        if self.segment_at(base).is_none() && spare.as_ref().is_none_or(|spare| spare.base() != base) {
+            *spare = Some(self.create_segment(base)?);
+        }
+        Ok(())
+    }
+
+    /// Removes the file made ahead, at a clean stop (Apache does too).
+    pub fn remove_spare(&self) -> Result<(), LogError> {
+        let Some(spare) = self.spare.lock().take() else { return Ok(()) };
+        self.fs.remove_file(spare.path()).map_err(|source| fail("remove", spare.path(), 0, source))?;
+        self.fs.sync_dir(&self.directory).map_err(|source| fail("fsync", &self.directory, 0, source))
+    }
+
+    /// Makes `from..to` durable.
+    pub fn sync(&self, from: u64, to: u64) -> Result<(), LogError> {
+        for segment in self.segments() {
+            if segment.base() < to && segment.base() + self.segment_bytes > from {
+                segment.sync(&*self.fs)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Cuts the log at `end`: later files are removed, the rest of the file with `end` in it becomes zero. So no old
+    /// record can come back to life behind a new, shorter tail.
+    pub fn truncate(&mut self, end: u64) -> Result<(), LogError> {
+        let segments = self.segments.get_mut();
+        let mut removed = false;
+        while let Some(last) = segments.last().filter(|last| last.base() > 0 && last.base() >= end) {
+            self.fs.remove_file(last.path()).map_err(|source| fail("remove", last.path(), 0, source))?;
+            segments.pop();
+            removed = true;
+        }
+        if removed {
+            self.fs.sync_dir(&self.directory).map_err(|source| fail("fsync", &self.directory, 0, source))?;
+        }
+        if let Some(last) = segments.last() {
+            let in_segment = end.saturating_sub(last.base()).min(self.segment_bytes);
+            last.zero(in_segment, self.segment_bytes - in_segment)?;
+        }
+        *self.end.get_mut() = end;
+        Ok(())
+    }
+
+    /// Removes all files and starts over, empty.
+    pub fn clear(&mut self) -> Result<(), LogError> {
+        let segments = self.segments.get_mut();
+        if !segments.is_empty() {
+            while let Some(last) = segments.last() {
+                self.fs.remove_file(last.path()).map_err(|source| fail("remove", last.path(), 0, source))?;
+                segments.pop();
+            }
+            self.fs.sync_dir(&self.directory).map_err(|source| fail("fsync", &self.directory, 0, source))?;
+        }
+        *self.end.get_mut() = 0;
+        Ok(())
+    }
+
+    /// Moves the end of a log without files to `end`: it starts in the file that holds that offset.
+    pub fn start_at(&self, end: u64) {
+        if self.segments.read().is_empty() {
+            self.publish(end);
+        }
+    }
+}
+
+/// The files of a log directory as (first offset, path, length), in order.
+pub(crate) fn list(fs: &dyn Fs, directory: &Path, segment_bytes: u64) -> Result<Vec<(u64, PathBuf, u64)>, LogError> {
+    if fs.metadata(directory).is_err() {
+        return Ok(Vec::new());
+    }
+    let mut files = Vec::new();
+    let entries = fs.read_dir(directory).map_err(|source| fail("read directory", directory, 0, source))?;
+    for entry in entries.into_iter().filter(|entry| !entry.is_dir) {
+        let path = directory.join(&entry.name);
+        let base = entry.name.to_str().and_then(|name| name.parse::<u64>().ok());
+        let Some(base) = base.filter(|base| base % segment_bytes == 0) else {
+            return Err(LogError::SegmentName { path, segment_bytes });
+        };
+        let len = fs.metadata(&path).map_err(|source| fail("stat", &path, 0, source))?.len;
+        files.push((base, path, len));
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,97 @@
+//! The store's housekeeping thread: writes consume queue tails, syncs queues and checkpoint, makes the next commit log file
+//! before it is needed. (`FlushConsumeQueueService`, `AllocateMappedFileService`)
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use rocketmq_env::{Clock, Parker};
+use rocketmq_log::{Flusher, SegmentedLog};
+
+use crate::StoreError;
+use crate::checkpoint::Checkpoint;
+use crate::dispatch::Dispatcher;
+use crate::queues::Queues;
+
+/// How long a flush of the commit log may take before the queues are synced without it.
+const LOG_FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What the thread works on.
+#[derive(Debug)]
+pub(crate) struct Background {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) log: Arc<SegmentedLog>,
+    pub(crate) flusher: Arc<Flusher>,
+    pub(crate) queues: Arc<Queues>,
+    pub(crate) dispatcher: Arc<Dispatcher>,
+    pub(crate) checkpoint: Arc<Checkpoint>,
+    pub(crate) interval: Duration,
+    pub(crate) thorough_interval: Duration,
+    pub(crate) control: Arc<Control>,
+}
+
+/// What others tell the thread, and it them.
+#[derive(Debug, Default)]
+pub(crate) struct Control {
+    pub(crate) stopping: AtomicBool,
+    /// Ends of commit log files behind which a next one is wanted.
+    pub(crate) spare_wanted_at: AtomicU64,
+    /// A sync of queues or checkpoint failed: what is on disk is unknown, the next start must not trust it.
+    sync_failure: Mutex<Option<String>>,
+}
+
+impl Control {
+    /// Keeps the first failure.
+    pub(crate) fn note_failure(&self, outcome: Result<(), StoreError>) {
+        if let Err(error) = outcome {
+            self.sync_failure.lock().get_or_insert(crate::error::chain(&error));
+        }
+    }
+
+    /// Why the next start must recover from the log, if it must.
+    pub(crate) fn sync_failure(&self) -> Option<String> {
+        self.sync_failure.lock().clone()
+    }
+}
+
+impl Background {
+    pub(crate) fn run(&self, parker: &Parker) {
+        let mut thorough_at = self.clock.uptime() + self.thorough_interval;
+        let mut thorough_end = self.log.end();
+        let mut spare_made_at = 0;
+        while !self.control.stopping.load(Ordering::Acquire) {
+            parker.park_for(self.interval);
+            let spare_wanted_at = self.control.spare_wanted_at.load(Ordering::Acquire);
+            if spare_wanted_at > spare_made_at && self.log.prepare_spare().is_ok() {
+                spare_made_at = spare_wanted_at;
+            }
+            // Failures of writes are kept by the queues, refuse puts, and are retried here.
+            let written = self.queues.write_tails();
+            let now = self.clock.uptime();
+            // By amount as well as by time: that bounds what the next start has to scan.
+            let is_due = now >= thorough_at || self.log.end() - thorough_end >= self.log.segment_bytes();
+            if written.is_ok() && is_due {
+                thorough_at = now + self.thorough_interval;
+                thorough_end = self.log.end();
+                self.control.note_failure(self.sync_queues());
+            }
+            self.control.note_failure(self.checkpoint.sync());
+        }
+    }
+
+    /// Makes all units of what is dispatched now durable, after the records they point to, and says so in the checkpoint.
+    pub(crate) fn sync_queues(&self) -> Result<(), StoreError> {
+        if self.control.sync_failure().is_some() {
+            return Ok(());
+        }
+        let progress = self.dispatcher.progress();
+        self.queues.write_tails()?;
+        if self.flusher.wait_flushed(self.log.end(), LOG_FLUSH_TIMEOUT).is_err() {
+            // A slow disk: next time. A failed flush poisons the store itself.
+            return Ok(());
+        }
+        self.queues.sync()?;
+        self.checkpoint.queues_flushed(progress.store_timestamp, progress.physical_offset)
+    }
+}

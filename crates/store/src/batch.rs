@@ -1,0 +1,157 @@
+//! Messages encoded ahead of a put, outside of all locks.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use rocketmq_codec::message::{
+    MAX_PROPERTIES_BYTES, MAX_TOPIC_BYTES, RecordError, RecordFields, encode_record, sys_flag, tags_code,
+};
+
+use crate::commit_log::BLANK_BYTES;
+use crate::message::{Arrival, PutMessage, PutOutcome};
+use crate::queue::Queue;
+use crate::{MessageStore, PutError};
+
+/// How much larger than its body a record may be (`MessageExtEncoder#encode`).
+const RECORD_OVERHEAD_BYTES: usize = 64 * 1024;
+
+/// Messages on their way into the store, as encoded records. A connection keeps one and reuses its memory.
+#[derive(Debug, Default)]
+pub struct PutBatch {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) entries: Vec<Entry>,
+}
+
+/// What the append needs to know of a record.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) record: Range<usize>,
+    pub(crate) tags_code: i64,
+    /// Prepared and rollback messages take no offset of the queue and get no unit.
+    pub(crate) takes_slot: bool,
+    /// Must lie in the same file as the record before it.
+    pub(crate) joined: bool,
+    pub(crate) outcome: PutOutcome,
+}
+
+impl PutBatch {
+    /// An empty batch.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Forgets the messages, keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.entries.clear();
+    }
+
+    /// How many messages it holds.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Bytes of its records.
+    pub fn byte_len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Encodes a message with its CRC and returns its index, for [`outcome`](PutBatch::outcome). On error nothing is added.
+    pub fn push(&mut self, store: &MessageStore, message: &PutMessage<'_>) -> Result<usize, PutError> {
+        self.encode(store, message, false)
+    }
+
+    /// As [`push`](PutBatch::push), for the second and later messages of one batch request: its record lies in the same
+    /// commit log file as that of the message before (`CommitLog#asyncPutMessages`).
+    pub fn push_joined(&mut self, store: &MessageStore, message: &PutMessage<'_>) -> Result<usize, PutError> {
+        self.encode(store, message, true)
+    }
+
+    /// Forgets the messages from index `len` on: a batch request of which one message is refused is refused whole.
+    pub fn truncate(&mut self, len: usize) {
+        if let Some(first) = self.entries.get(len) {
+            self.bytes.truncate(first.record.start);
+            self.entries.truncate(len);
+        }
+    }
+
+    /// Where message `index` went, after a successful put. `None` if there is no such message.
+    pub fn outcome(&self, index: usize) -> Option<PutOutcome> {
+        self.entries.get(index).map(|entry| entry.outcome)
+    }
+
+    fn encode(&mut self, store: &MessageStore, message: &PutMessage<'_>, joined: bool) -> Result<usize, PutError> {
+        let config = store.config();
+        check_len(message.body.len(), config.max_message_bytes)?;
+        let start = self.bytes.len();
+        let fields = RecordFields {
+            topic: message.queue.topic(),
+            queue_id: message.queue.queue_id(),
+            flag: message.flag,
+            sys_flag: message.sys_flag,
+            born_timestamp: message.born_timestamp,
+            born_host: message.born_host,
+            store_host: message.store_host,
+            reconsume_times: message.reconsume_times,
+            prepared_transaction_offset: message.prepared_transaction_offset,
+            body: message.body,
+            properties: message.properties,
+        };
+        encode_record(&mut self.bytes, &fields).map_err(|error| refused(&error, message))?;
+        let size = self.bytes.len() - start;
+        let room = usize::try_from(config.commit_log_segment_bytes).map_or(usize::MAX, |bytes| bytes - BLANK_BYTES);
+        if let Err(error) = check_len(size, room.min(config.max_message_bytes + RECORD_OVERHEAD_BYTES)) {
+            self.bytes.truncate(start);
+            return Err(error);
+        }
+        self.entries.push(Entry {
+            queue: Arc::clone(message.queue),
+            record: start..start + size,
+            tags_code: tags_code(message.properties),
+            takes_slot: takes_slot(message.sys_flag),
+            joined: joined && start > 0,
+            outcome: PutOutcome { queue_offset: 0, physical_offset: 0, store_timestamp: 0 },
+        });
+        Ok(self.entries.len() - 1)
+    }
+}
+
+impl Entry {
+    pub(crate) fn arrival(&self) -> Arrival {
+        Arrival {
+            queue: Arc::clone(&self.queue),
+            queue_offset: self.outcome.queue_offset,
+            tags_code: self.tags_code,
+            physical_offset: self.outcome.physical_offset,
+            size: i32::try_from(self.record.len()).unwrap_or(i32::MAX),
+            store_timestamp: self.outcome.store_timestamp,
+        }
+    }
+}
+
+/// Whether a message with this sysFlag gets an offset and a unit in its queue.
+pub(crate) fn takes_slot(flag: i32) -> bool {
+    matches!(sys_flag::transaction_type(flag), 0 | sys_flag::TRANSACTION_COMMIT)
+}
+
+fn check_len(need: usize, have: usize) -> Result<(), PutError> {
+    if need > have { Err(PutError::MessageSizeExceeded { need, have }) } else { Ok(()) }
+}
+
+fn refused(error: &RecordError, message: &PutMessage<'_>) -> PutError {
+    match error {
+        RecordError::Length { field: "properties", .. } => {
+            PutError::PropertiesSizeExceeded { need: message.properties.len(), have: MAX_PROPERTIES_BYTES }
+        }
+        RecordError::Length { field: "topic", .. } => {
+            PutError::TopicTooLong { need: message.queue.topic().len(), have: MAX_TOPIC_BYTES }
+        }
+        _ => PutError::MessageSizeExceeded { need: message.body.len(), have: i32::MAX as usize },
+    }
+}

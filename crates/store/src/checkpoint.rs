@@ -1,0 +1,154 @@
+//! The checkpoint file: up to where log and queues are on disk, so that recovery knows where to start.
+//!
+//! ```text
+//! 0                   8                   16                 24                   32                40
+//! | physicMsgTimestamp | logicsMsgTimestamp | indexMsgTimestamp | masterFlushedOffset | confirmPhyOffset | logicsPhysicalOffset |
+//! ```
+//!
+//! Six i64, big endian, in a file of 4096 bytes. (`StoreCheckpoint`, 5.5.0)
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rocketmq_env::{File, Fs, OpenMode};
+
+use crate::StoreError;
+
+const FILE_BYTES: u64 = 4096;
+const USED_BYTES: usize = 48;
+
+/// The values of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct CheckpointValues {
+    /// Store timestamp of the last message whose record is on disk.
+    pub(crate) physic_msg_timestamp: i64,
+    /// Store timestamp of the last message up to which all consume queue units are on disk.
+    pub(crate) logics_msg_timestamp: i64,
+    index_msg_timestamp: i64,
+    master_flushed_offset: i64,
+    confirm_phy_offset: i64,
+    /// Start of the record of that message (since 5.5.0; 0 in files of older versions).
+    pub(crate) logics_physical_offset: i64,
+}
+
+/// The open file.
+#[derive(Debug)]
+pub(crate) struct Checkpoint {
+    path: PathBuf,
+    file: Arc<dyn File>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    values: CheckpointValues,
+    written: CheckpointValues,
+    synced: CheckpointValues,
+}
+
+impl Checkpoint {
+    /// Opens the file under `root`, or makes it.
+    pub(crate) fn open(fs: &dyn Fs, root: &Path) -> Result<Self, StoreError> {
+        let path = root.join("checkpoint");
+        let fail = |op| {
+            let path = path.clone();
+            move |source| StoreError::Io { op, path, source }
+        };
+        let exists = fs.metadata(&path).is_ok();
+        let mode = if exists { OpenMode::ReadWrite } else { OpenMode::CreateNew };
+        let file = fs.open(&path, mode).map_err(fail("open"))?;
+        if file.len().map_err(fail("stat"))? < FILE_BYTES {
+            file.set_len(FILE_BYTES).map_err(fail("extend"))?;
+            file.sync_all().map_err(fail("fsync"))?;
+            fs.sync_dir(root).map_err(fail("fsync directory of"))?;
+        }
+        let mut bytes = [0; USED_BYTES];
+        file.read_exact_at(&mut bytes, 0).map_err(fail("read"))?;
+        let values = CheckpointValues::decode(&bytes);
+        Ok(Self { path, file, state: Mutex::new(State { values, written: values, synced: values }) })
+    }
+
+    pub(crate) fn values(&self) -> CheckpointValues {
+        self.state.lock().values
+    }
+
+    /// Records are on disk up to the one stored at `timestamp`. Written to the page cache at once: after a mere kill the
+    /// next start knows which records were acknowledged.
+    pub(crate) fn log_flushed(&self, timestamp: i64) -> Result<(), StoreError> {
+        let mut state = self.state.lock();
+        state.values.physic_msg_timestamp = state.values.physic_msg_timestamp.max(timestamp);
+        self.write(&mut state)
+    }
+
+    /// Units are on disk up to that of the record at `physical_offset`, stored at `timestamp`.
+    pub(crate) fn queues_flushed(&self, timestamp: i64, physical_offset: i64) -> Result<(), StoreError> {
+        let mut state = self.state.lock();
+        state.values.logics_msg_timestamp = state.values.logics_msg_timestamp.max(timestamp);
+        state.values.logics_physical_offset = state.values.logics_physical_offset.max(physical_offset);
+        self.write(&mut state)
+    }
+
+    /// The log was cut at `end`: nothing behind it is on disk.
+    pub(crate) fn log_cut(&self, end: i64) -> Result<(), StoreError> {
+        let mut state = self.state.lock();
+        state.values.logics_physical_offset = state.values.logics_physical_offset.min(end);
+        self.write(&mut state)
+    }
+
+    /// Makes the file durable if it changed.
+    pub(crate) fn sync(&self) -> Result<(), StoreError> {
+        let written = {
+            let state = self.state.lock();
+            if state.synced == state.written {
+                return Ok(());
+            }
+            state.written
+        };
+        self.file.sync_data().map_err(|source| self.fail("fdatasync", source))?;
+        self.state.lock().synced = written;
+        Ok(())
+    }
+
+    fn write(&self, state: &mut State) -> Result<(), StoreError> {
+        if state.values != state.written {
+            self.file.write_all_at(&state.values.encode(), 0).map_err(|source| self.fail("write", source))?;
+            state.written = state.values;
+        }
+        Ok(())
+    }
+
+    fn fail(&self, op: &'static str, source: io::Error) -> StoreError {
+        StoreError::Io { op, path: self.path.clone(), source }
+    }
+}
+
+impl CheckpointValues {
+    fn fields(&mut self) -> [&mut i64; 6] {
+        [
+            &mut self.physic_msg_timestamp,
+            &mut self.logics_msg_timestamp,
+            &mut self.index_msg_timestamp,
+            &mut self.master_flushed_offset,
+            &mut self.confirm_phy_offset,
+            &mut self.logics_physical_offset,
+        ]
+    }
+
+    fn decode(bytes: &[u8; USED_BYTES]) -> Self {
+        let mut values = Self::default();
+        for (field, bytes) in values.fields().into_iter().zip(bytes.as_chunks().0) {
+            *field = i64::from_be_bytes(*bytes);
+        }
+        values
+    }
+
+    fn encode(mut self) -> [u8; USED_BYTES] {
+        let mut bytes = [0; USED_BYTES];
+        for (field, bytes) in self.fields().into_iter().zip(bytes.as_chunks_mut().0) {
+            *bytes = field.to_be_bytes();
+        }
+        bytes
+    }
+}

@@ -1,0 +1,192 @@
+//! The append: one lock, one timestamp, one write for a whole batch.
+//!
+//! A record never spans files. It is appended if its size and 8 bytes more are left in the file; otherwise a blank record
+//! (length of the rest, magic 0xCBD43194) ends the file and the record starts the next one. (`CommitLog`)
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use parking_lot::Mutex;
+use rocketmq_codec::message::{BLANK_MAGIC, patch_record};
+use rocketmq_env::Clock;
+use rocketmq_log::{LogError, SegmentedLog};
+
+use crate::batch::PutBatch;
+use crate::dispatch::Dispatcher;
+use crate::message::PutTicket;
+use crate::{StoreError, error};
+
+/// Bytes of a blank record, which must stay free behind every other record.
+pub(crate) const BLANK_BYTES: usize = 8;
+
+/// The commit log's writing end.
+#[derive(Debug)]
+pub(crate) struct CommitLog {
+    pub(crate) log: Arc<SegmentedLog>,
+    clock: Arc<dyn Clock>,
+    append: Mutex<AppendState>,
+    /// That of the last published record; moves after the log's end does.
+    last_store_timestamp: AtomicI64,
+}
+
+#[derive(Debug)]
+struct AppendState {
+    refusal: Option<Refusal>,
+    last_store_timestamp: i64,
+    /// Where the log rolled over within the batch: (index of the first record behind, end of the one before).
+    rolls: Vec<(usize, u64)>,
+}
+
+#[derive(Debug, Clone)]
+enum Refusal {
+    Closed,
+    Poisoned(String),
+}
+
+impl CommitLog {
+    pub(crate) fn new(log: Arc<SegmentedLog>, clock: Arc<dyn Clock>, last_store_timestamp: i64) -> Self {
+        let append = AppendState { refusal: None, last_store_timestamp, rolls: Vec::new() };
+        Self { log, clock, append: Mutex::new(append), last_store_timestamp: AtomicI64::new(last_store_timestamp) }
+    }
+
+    /// Store timestamp of a record below the log's end; all published later are at least as old.
+    pub(crate) fn last_store_timestamp(&self) -> i64 {
+        self.last_store_timestamp.load(Ordering::Acquire)
+    }
+
+    /// Whether a put would be refused.
+    pub(crate) fn writable(&self) -> Result<(), StoreError> {
+        self.append.lock().check()
+    }
+
+    /// No put succeeds from now on; those that are under way have ended when this returns.
+    pub(crate) fn close(&self) {
+        self.append.lock().refusal.get_or_insert(Refusal::Closed);
+    }
+
+    /// Appends the records, all or none. `also_check` is asked under the lock.
+    pub(crate) fn append(
+        &self,
+        batch: &mut PutBatch,
+        dispatcher: &Dispatcher,
+        also_check: impl FnOnce() -> Result<(), StoreError>,
+    ) -> Result<PutTicket, StoreError> {
+        let mut state = self.append.lock();
+        state.check()?;
+        also_check()?;
+        let start = self.log.end();
+        // The search by time and recovery need timestamps that never fall, whatever the wall clock does.
+        let store_timestamp = self.clock.now_ms().max(state.last_store_timestamp);
+        let end = self.place(batch, start, store_timestamp, &mut state.rolls)?;
+        if let Err(error) = self.write(batch, start, &state.rolls) {
+            release_slots(batch);
+            // What did get written must not come back as whole records behind the next, shorter batch.
+            if let Err(error) = self.log.discard(start, end) {
+                state.refusal = Some(Refusal::Poisoned(error::chain(&error)));
+            }
+            return Err(error.into());
+        }
+        self.log.publish(end);
+        state.last_store_timestamp = store_timestamp;
+        self.last_store_timestamp.store(store_timestamp, Ordering::Release);
+        // Under the lock, so that units come in the order of records.
+        dispatcher.enqueue(batch.entries.iter().filter(|entry| entry.takes_slot).map(|entry| entry.arrival()));
+        Ok(PutTicket { end: end as i64, store_timestamp })
+    }
+
+    /// Gives each record its place and patches it. Returns the end of the last.
+    fn place(
+        &self,
+        batch: &mut PutBatch,
+        start: u64,
+        store_timestamp: i64,
+        rolls: &mut Vec<(usize, u64)>,
+    ) -> Result<u64, StoreError> {
+        self.find_rolls(batch, start, rolls)?;
+        let mut rolls = rolls.iter().peekable();
+        let mut at = start;
+        for (index, entry) in batch.entries.iter_mut().enumerate() {
+            if rolls.next_if(|(first_behind, _)| *first_behind == index).is_some() {
+                at = at.next_multiple_of(self.log.segment_bytes());
+            }
+            let queue_offset = if entry.takes_slot { entry.queue.take_slot() } else { 0 };
+            entry.outcome.queue_offset = queue_offset;
+            entry.outcome.physical_offset = at as i64;
+            entry.outcome.store_timestamp = store_timestamp;
+            if let Some(record) = batch.bytes.get_mut(entry.record.clone()) {
+                patch_record(record, queue_offset, at as i64, store_timestamp);
+            }
+            at += entry.record.len() as u64;
+        }
+        Ok(at)
+    }
+
+    fn find_rolls(&self, batch: &PutBatch, start: u64, rolls: &mut Vec<(usize, u64)>) -> Result<(), StoreError> {
+        rolls.clear();
+        let segment_bytes = self.log.segment_bytes();
+        let room = segment_bytes - start % segment_bytes;
+        if (batch.bytes.len() + BLANK_BYTES) as u64 <= room {
+            return Ok(());
+        }
+        let mut at = start;
+        let mut first = 0;
+        for group in batch.entries.chunk_by(|_, next| next.joined) {
+            let need = group.iter().map(|entry| entry.record.len() as u64).sum::<u64>() + BLANK_BYTES as u64;
+            if need > segment_bytes {
+                return Err(StoreError::BatchTooLarge { need, have: segment_bytes });
+            }
+            // A full file is left without a byte only by Apache's own rule never; at its end `at` is the next one's start.
+            if need > segment_bytes - at % segment_bytes {
+                rolls.push((first, at));
+                at = at.next_multiple_of(segment_bytes);
+            }
+            at += need - BLANK_BYTES as u64;
+            first += group.len();
+        }
+        Ok(())
+    }
+
+    fn write(&self, batch: &PutBatch, start: u64, rolls: &[(usize, u64)]) -> Result<(), LogError> {
+        let segment_bytes = self.log.segment_bytes();
+        let mut at = start;
+        let mut written = 0;
+        for (first_behind, end) in rolls {
+            let until = batch.entries.get(*first_behind).map_or(batch.bytes.len(), |entry| entry.record.start);
+            self.write_part(batch.bytes.get(written..until).unwrap_or_default(), at)?;
+            written = until;
+            at = end.next_multiple_of(segment_bytes);
+            self.write_part(&blank(at - end), *end)?;
+        }
+        self.write_part(batch.bytes.get(written..).unwrap_or_default(), at)
+    }
+
+    fn write_part(&self, bytes: &[u8], at: u64) -> Result<(), LogError> {
+        if bytes.is_empty() { Ok(()) } else { self.log.write(at, bytes) }
+    }
+}
+
+impl AppendState {
+    fn check(&self) -> Result<(), StoreError> {
+        match &self.refusal {
+            None => Ok(()),
+            Some(Refusal::Closed) => Err(StoreError::Closed),
+            Some(Refusal::Poisoned(reason)) => Err(StoreError::Poisoned { reason: reason.clone() }),
+        }
+    }
+}
+
+fn blank(length: u64) -> [u8; BLANK_BYTES] {
+    // The length of a file is checked at open to fit.
+    let length = i32::try_from(length).unwrap_or(i32::MAX).to_be_bytes();
+    let magic = BLANK_MAGIC.to_be_bytes();
+    let mut bytes = [0; BLANK_BYTES];
+    bytes[..4].copy_from_slice(&length);
+    bytes[4..].copy_from_slice(&magic);
+    bytes
+}
+
+fn release_slots(batch: &PutBatch) {
+    for entry in batch.entries.iter().rev().filter(|entry| entry.takes_slot) {
+        entry.queue.release_slot(entry.outcome.queue_offset);
+    }
+}

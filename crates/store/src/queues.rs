@@ -1,0 +1,208 @@
+//! All consume queues: found by topic and number, written out and synced in the background.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use parking_lot::{Mutex, RwLock};
+use rocketmq_env::{Fs, Unparker};
+use rocketmq_log::{LogError, SegmentedLog};
+
+use crate::queue::{Queue, TAIL_FULL_BYTES, TAIL_LIMIT_BYTES};
+use crate::{StoreError, error};
+
+type Table = HashMap<Arc<str>, HashMap<i32, Arc<Queue>>>;
+
+/// The queues of a store.
+#[derive(Debug)]
+pub(crate) struct Queues {
+    fs: Arc<dyn Fs>,
+    /// `{root}/consumequeue`
+    directory: PathBuf,
+    segment_bytes: u64,
+    table: RwLock<Table>,
+    /// Queues with a tail to write.
+    tails: Mutex<Vec<Arc<Queue>>>,
+    /// Queues with files to sync.
+    unsynced: Mutex<Vec<Arc<Queue>>>,
+    /// Why tails cannot be written at the moment.
+    failure: Mutex<Option<String>>,
+    has_failure: AtomicBool,
+    background: OnceLock<Unparker>,
+}
+
+impl Queues {
+    /// Opens all queues under `root`, as their files are. (`ConsumeQueueStore#load`)
+    pub(crate) fn load(fs: Arc<dyn Fs>, root: &Path, segment_bytes: u64) -> Result<Self, StoreError> {
+        let directory = root.join("consumequeue");
+        let mut table = Table::new();
+        for (topic, path) in subdirectories(&*fs, &directory)? {
+            let topic: Arc<str> = topic.into();
+            for (number, path) in subdirectories(&*fs, &path)? {
+                // Apache skips other names as well.
+                let Ok(queue_id) = number.parse::<i32>() else { continue };
+                let files = SegmentedLog::open(Arc::clone(&fs), path, segment_bytes)?;
+                let queue = Arc::new(Queue::new(Arc::clone(&topic), queue_id, files));
+                table.entry(Arc::clone(&topic)).or_default().insert(queue_id, queue);
+            }
+        }
+        Ok(Self {
+            fs,
+            directory,
+            segment_bytes,
+            table: RwLock::new(table),
+            tails: Mutex::default(),
+            unsynced: Mutex::default(),
+            failure: Mutex::default(),
+            has_failure: AtomicBool::new(false),
+            background: OnceLock::new(),
+        })
+    }
+
+    /// Whom to wake when a tail is long.
+    pub(crate) fn set_background(&self, unparker: Unparker) {
+        // Set once, when the store opens.
+        let _ = self.background.set(unparker);
+    }
+
+    pub(crate) fn find(&self, topic: &str, queue_id: i32) -> Option<Arc<Queue>> {
+        self.table.read().get(topic)?.get(&queue_id).cloned()
+    }
+
+    /// The queue, made in memory if missing.
+    pub(crate) fn get(&self, topic: &str, queue_id: i32) -> Result<Arc<Queue>, StoreError> {
+        if let Some(queue) = self.find(topic, queue_id) {
+            return Ok(queue);
+        }
+        if !is_directory_name(topic) || queue_id < 0 {
+            return Err(StoreError::IllegalTopic { topic: format!("{topic}/{queue_id}") });
+        }
+        let directory = self.directory.join(topic).join(queue_id.to_string());
+        let mut table = self.table.write();
+        let name = table.get_key_value(topic).map_or_else(|| Arc::from(topic), |(name, _)| Arc::clone(name));
+        let of_topic = table.entry(Arc::clone(&name)).or_default();
+        if let Some(queue) = of_topic.get(&queue_id) {
+            return Ok(Arc::clone(queue));
+        }
+        let files = SegmentedLog::open(Arc::clone(&self.fs), directory, self.segment_bytes)?;
+        let queue = Arc::new(Queue::new(name, queue_id, files));
+        of_topic.insert(queue_id, Arc::clone(&queue));
+        Ok(queue)
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Queue>> {
+        self.table.read().values().flat_map(HashMap::values).cloned().collect()
+    }
+
+    /// Runs `change` on every queue while nobody else has any (recovery).
+    pub(crate) fn for_each_mut(
+        &mut self,
+        mut change: impl FnMut(&mut Queue) -> Result<(), LogError>,
+    ) -> Result<(), LogError> {
+        for queue in self.table.get_mut().values_mut().flat_map(HashMap::values_mut) {
+            if let Some(queue) = Arc::get_mut(queue) {
+                change(queue)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that a queue's tail has `bytes` now.
+    pub(crate) fn tail_grew(&self, queue: &Arc<Queue>, bytes: usize) {
+        if !queue.has_tail.load(Ordering::Relaxed) && !queue.has_tail.swap(true, Ordering::AcqRel) {
+            self.tails.lock().push(Arc::clone(queue));
+        }
+        if bytes >= TAIL_LIMIT_BYTES {
+            // A failure keeps the queue on the list and refuses further puts.
+            if let Err(error) = self.write_tail_of(queue) {
+                self.failed(&error);
+            }
+        } else if bytes >= TAIL_FULL_BYTES
+            && bytes % TAIL_FULL_BYTES < crate::queue::UNIT_BYTES
+            && let Some(background) = self.background.get()
+        {
+            background.unpark();
+        }
+    }
+
+    /// Writes all tails to the files. On failure what is left stays for the next time.
+    pub(crate) fn write_tails(&self) -> Result<(), StoreError> {
+        let mut queues = std::mem::take(&mut *self.tails.lock());
+        while let Some(queue) = queues.pop() {
+            queue.has_tail.store(false, Ordering::Release);
+            if let Err(error) = self.write_tail_of(&queue) {
+                if !queue.has_tail.swap(true, Ordering::AcqRel) {
+                    queues.push(queue);
+                }
+                self.tails.lock().append(&mut queues);
+                self.failed(&error);
+                return Err(error.into());
+            }
+        }
+        if self.has_failure.swap(false, Ordering::AcqRel) {
+            *self.failure.lock() = None;
+        }
+        Ok(())
+    }
+
+    fn write_tail_of(&self, queue: &Arc<Queue>) -> Result<(), LogError> {
+        if queue.write_tail()? {
+            self.note_unsynced(queue);
+        }
+        Ok(())
+    }
+
+    /// Puts the queue on the list of those to sync.
+    pub(crate) fn note_unsynced(&self, queue: &Arc<Queue>) {
+        if !queue.is_unsynced.swap(true, Ordering::AcqRel) {
+            self.unsynced.lock().push(Arc::clone(queue));
+        }
+    }
+
+    /// Makes all files that changed durable.
+    pub(crate) fn sync(&self) -> Result<(), StoreError> {
+        let mut queues = std::mem::take(&mut *self.unsynced.lock());
+        while let Some(queue) = queues.pop() {
+            queue.is_unsynced.store(false, Ordering::Release);
+            if let Err(error) = queue.sync() {
+                if !queue.is_unsynced.swap(true, Ordering::AcqRel) {
+                    queues.push(queue);
+                }
+                self.unsynced.lock().append(&mut queues);
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Fails while tails cannot be written.
+    pub(crate) fn writable(&self) -> Result<(), StoreError> {
+        if !self.has_failure.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let reason = self.failure.lock().clone().unwrap_or_default();
+        Err(StoreError::ConsumeQueuesBehind { reason })
+    }
+
+    fn failed(&self, error: &LogError) {
+        *self.failure.lock() = Some(error::chain(error));
+        self.has_failure.store(true, Ordering::Release);
+    }
+}
+
+/// Whether a topic, which comes from clients, names a directory of its own.
+fn is_directory_name(topic: &str) -> bool {
+    let separates = |byte: u8| matches!(byte, b'/' | b'\\' | 0);
+    !topic.is_empty() && topic.len() <= 255 && topic != "." && topic != ".." && !topic.bytes().any(separates)
+}
+
+fn subdirectories(fs: &dyn Fs, directory: &Path) -> Result<Vec<(String, PathBuf)>, StoreError> {
+    if fs.metadata(directory).is_err() {
+        return Ok(Vec::new());
+    }
+    let fail = |source| StoreError::Io { op: "read directory", path: directory.to_owned(), source };
+    let entries = fs.read_dir(directory).map_err(fail)?;
+    let directories = entries.into_iter().filter(|entry| entry.is_dir);
+    Ok(directories.filter_map(|entry| Some((entry.name.to_str()?.to_owned(), directory.join(&entry.name)))).collect())
+}

@@ -1,0 +1,221 @@
+//! Reading: by queue offset, by commit log offset, by time.
+
+use rocketmq_codec::message::{MAGIC_V1, MAGIC_V2, sys_flag};
+use rocketmq_log::{LogError, Reader, SegmentedLog};
+
+use crate::get::{Boundary, GetResult, GetStatus, TagFilter};
+use crate::queue::{Queue, UNIT_BYTES, Unit};
+use crate::{StoreConfig, StoreError};
+
+/// Units read from a queue at a time.
+const CHUNK_UNITS: usize = 64;
+
+/// Bytes from the start of a record to the end of its store timestamp, with the longest born host.
+const HEAD_BYTES: usize = 76;
+
+/// Most bytes a get may return whatever is configured or asked (`DefaultMessageStore#MAX_PULL_MSG_SIZE`).
+const MAX_PULL_BYTES: usize = 128 << 20;
+
+/// What a get asks for.
+pub(crate) struct Get<'a> {
+    pub(crate) offset: i64,
+    pub(crate) max_count: usize,
+    pub(crate) max_bytes: usize,
+    pub(crate) filter: Option<&'a TagFilter>,
+}
+
+/// Where the loop over the units stands.
+struct Loop<'a> {
+    status: GetStatus,
+    next: i64,
+    count: usize,
+    bytes: usize,
+    /// After a record that is gone: units of the same commit log file are skipped.
+    skip_below: i64,
+    max_count: usize,
+    max_bytes: usize,
+    filter: Option<&'a TagFilter>,
+}
+
+/// Appends messages to `out`. (`DefaultMessageStore#getMessage`)
+pub(crate) fn get(
+    log: &SegmentedLog,
+    config: &StoreConfig,
+    queue: &Queue,
+    get: &Get<'_>,
+    out: &mut Vec<u8>,
+) -> Result<GetResult, StoreError> {
+    let (min_offset, max_offset) = queue.offsets();
+    let result = |status, next_begin_offset, count, bytes| GetResult {
+        status,
+        next_begin_offset,
+        min_offset,
+        max_offset,
+        count,
+        bytes,
+    };
+    let offset = get.offset;
+    if max_offset == 0 {
+        return Ok(result(GetStatus::NoMessageInQueue, 0, 0, 0));
+    } else if offset < min_offset {
+        return Ok(result(GetStatus::OffsetTooSmall, min_offset, 0, 0));
+    } else if offset == max_offset {
+        return Ok(result(GetStatus::OffsetOverflowOne, offset, 0, 0));
+    } else if offset > max_offset {
+        return Ok(result(GetStatus::OffsetOverflowBadly, max_offset, 0, 0));
+    }
+    let mut state = Loop {
+        status: GetStatus::NoMatchedMessage,
+        next: offset,
+        count: 0,
+        bytes: 0,
+        skip_below: i64::MIN,
+        max_count: get.max_count.min(config.max_transfer_count),
+        max_bytes: get.max_bytes.clamp(100, MAX_PULL_BYTES).min(config.max_transfer_bytes),
+        filter: get.filter,
+    };
+    let mut reader = log.reader();
+    let scan_units = config.max_filter_message_bytes.max(get.max_count.saturating_mul(UNIT_BYTES)).div_ceil(UNIT_BYTES);
+    let units_per_file = queue.units_per_file();
+    let file_end = offset - offset % units_per_file + units_per_file;
+    let scan_end = offset.saturating_add(i64::try_from(scan_units).unwrap_or(i64::MAX)).min(file_end).min(max_offset);
+    let mut buffer = [[0; UNIT_BYTES]; CHUNK_UNITS];
+    'chunks: while state.next < scan_end {
+        // Without a filter no unit is read in vain.
+        let wanted = if get.filter.is_none() { (state.max_count - state.count).max(1) } else { CHUNK_UNITS };
+        let wanted = wanted.min(CHUNK_UNITS).min(usize::try_from(scan_end - state.next).unwrap_or(CHUNK_UNITS));
+        let read = queue.read(state.next, &mut buffer[..wanted])?;
+        if read == 0 {
+            return Ok(result(GetStatus::OffsetFoundNull, file_end, state.count, state.bytes));
+        }
+        for bytes in &buffer[..read] {
+            if !state.take(&mut reader, Unit::decode(bytes), out)? {
+                break 'chunks;
+            }
+        }
+    }
+    Ok(result(state.status, state.next, state.count, state.bytes))
+}
+
+impl Loop<'_> {
+    /// Handles the unit at `next`; false when the result is full before it.
+    fn take(&mut self, reader: &mut Reader<'_>, unit: Unit, out: &mut Vec<u8>) -> Result<bool, LogError> {
+        let size = usize::try_from(unit.size).unwrap_or(0);
+        if self.count > 0 && (self.count + 1 > self.max_count || self.bytes + size > self.max_bytes) {
+            return Ok(false);
+        }
+        self.next += 1;
+        if unit.physical_offset < self.skip_below {
+            return Ok(true);
+        }
+        if self.filter.is_some_and(|filter| !filter.matches(unit.tags_code)) {
+            if self.count == 0 {
+                self.status = GetStatus::NoMatchedMessage;
+            }
+            return Ok(true);
+        }
+        if copy_record(reader, unit, out)? {
+            self.status = GetStatus::Found;
+            self.skip_below = i64::MIN;
+            self.count += 1;
+            self.bytes += size;
+        } else {
+            if self.count == 0 {
+                self.status = GetStatus::MessageWasRemoving;
+            }
+            self.skip_below = reader.next_segment(u64::try_from(unit.physical_offset).unwrap_or(0)) as i64;
+        }
+        Ok(true)
+    }
+}
+
+/// Appends the record of a unit to `out`, if it is there.
+fn copy_record(reader: &mut Reader<'_>, unit: Unit, out: &mut Vec<u8>) -> Result<bool, LogError> {
+    let (Ok(offset), Ok(size)) = (u64::try_from(unit.physical_offset), usize::try_from(unit.size)) else {
+        return Ok(false);
+    };
+    let copied = reader.with_bytes(offset, size, |record| {
+        // A unit that does not point to a record of its size must not make the answer unreadable.
+        let fits = record.get(..4) == Some(&unit.size.to_be_bytes());
+        if fits {
+            out.extend_from_slice(record);
+        }
+        fits
+    })?;
+    Ok(copied.unwrap_or(false))
+}
+
+/// What the fixed part of a record says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RecordHead {
+    pub(crate) size: i32,
+    pub(crate) store_timestamp: i64,
+}
+
+/// Reads the head of the record that starts at `offset`; `None` if no record does. (`CommitLog#pickupStoreTimestamp`)
+pub(crate) fn record_head(reader: &mut Reader<'_>, offset: i64) -> Result<Option<RecordHead>, LogError> {
+    let Ok(at) = u64::try_from(offset) else { return Ok(None) };
+    let head = reader.with_bytes(at, HEAD_BYTES, |bytes| {
+        let size = i32_at(bytes, 0)?;
+        let is_record = matches!(i32_at(bytes, 4)?, MAGIC_V1 | MAGIC_V2);
+        let is_v6 = i32_at(bytes, 36)? & sys_flag::BORN_HOST_V6 != 0;
+        let store_timestamp = i64_at(bytes, if is_v6 { 68 } else { 56 })?;
+        (is_record && i64_at(bytes, 28)? == offset).then_some(RecordHead { size, store_timestamp })
+    })?;
+    Ok(head.flatten())
+}
+
+/// Appends the record that starts at `offset` to `out`; false if no record does. (`DefaultMessageStore#lookMessageByOffset`)
+pub(crate) fn record_at(log: &SegmentedLog, offset: i64, out: &mut Vec<u8>) -> Result<bool, StoreError> {
+    let mut reader = log.reader();
+    let Some(head) = record_head(&mut reader, offset)? else { return Ok(false) };
+    Ok(copy_record(&mut reader, Unit { physical_offset: offset, size: head.size, tags_code: 0 }, out)?)
+}
+
+/// Store timestamp of the message at `offset` of the queue.
+pub(crate) fn store_timestamp_at(log: &SegmentedLog, queue: &Queue, offset: i64) -> Result<Option<i64>, StoreError> {
+    let Some(unit) = queue.unit_at(offset)? else { return Ok(None) };
+    Ok(record_head(&mut log.reader(), unit.physical_offset)?.map(|head| head.store_timestamp))
+}
+
+/// The offset a time stands for. Timestamps never fall along a queue, so one binary search over all its units gives what
+/// Apache finds by choosing a file first. (`ConsumeQueue#getOffsetInQueueByTime`)
+pub(crate) fn offset_by_time(
+    log: &SegmentedLog,
+    queue: &Queue,
+    timestamp: i64,
+    boundary: Boundary,
+) -> Result<i64, StoreError> {
+    let (min, max) = queue.offsets();
+    let mut reader = log.reader();
+    let (mut low, mut high) = (min, max);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let head = match queue.unit_at(middle)? {
+            Some(unit) => record_head(&mut reader, unit.physical_offset)?,
+            None => None,
+        };
+        // What is gone was stored before anything that is not.
+        let is_before = head.is_none_or(|head| match boundary {
+            Boundary::Lower => head.store_timestamp < timestamp,
+            Boundary::Upper => head.store_timestamp <= timestamp,
+        });
+        if is_before {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(match boundary {
+        Boundary::Lower => low,
+        Boundary::Upper => (low - 1).max(min),
+    })
+}
+
+fn i32_at(bytes: &[u8], at: usize) -> Option<i32> {
+    bytes.get(at..)?.first_chunk().map(|bytes| i32::from_be_bytes(*bytes))
+}
+
+fn i64_at(bytes: &[u8], at: usize) -> Option<i64> {
+    bytes.get(at..)?.first_chunk().map(|bytes| i64::from_be_bytes(*bytes))
+}

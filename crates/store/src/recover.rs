@@ -1,0 +1,277 @@
+//! Brings log and queues to one state after a start: the log ends with its last whole record, the queues know exactly the
+//! records of the log. (`CommitLog#recoverNormally`, `#recoverAbnormally`)
+//!
+//! After a clean stop the scan starts with the last file whose first record a queue knows. After an unclean one it starts
+//! at the checkpoint: units of older records are on disk; all newer ones are cut and made again from the log, because the
+//! disk may hold any part of them.
+
+use rocketmq_codec::message::{MessageRecord, RecordError, decode_record, sys_flag, tags_code};
+use rocketmq_log::{LogError, Reader, SegmentedLog};
+
+use crate::batch::takes_slot;
+use crate::checkpoint::CheckpointValues;
+use crate::dispatch::Progress;
+use crate::message::Arrival;
+use crate::queue::Appended;
+use crate::queues::Queues;
+use crate::{StoreConfig, StoreError};
+
+/// What recovery works on.
+pub(crate) struct Recovery<'a> {
+    pub(crate) config: &'a StoreConfig,
+    pub(crate) log: &'a mut SegmentedLog,
+    pub(crate) queues: &'a mut Queues,
+    pub(crate) checkpoint: CheckpointValues,
+    /// Whether the last stop was clean (no abort file).
+    pub(crate) was_clean: bool,
+}
+
+/// What it found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Recovered {
+    /// Where the scan started: everything before was on disk.
+    pub(crate) scanned_from: u64,
+    /// The last record, if there is one.
+    pub(crate) progress: Progress,
+}
+
+/// How a scan ended.
+struct Scan {
+    end: u64,
+    last: Progress,
+    /// Stopped at bytes that are neither a record nor a blank.
+    at_damage: bool,
+    /// A queue lacks units before one of the records.
+    gap: bool,
+}
+
+/// What stands at a position of the log.
+enum Found<T> {
+    Record(T, u64),
+    Blank,
+    Nothing,
+}
+
+impl Recovery<'_> {
+    pub(crate) fn run(mut self) -> Result<Recovered, StoreError> {
+        self.queues.for_each_mut(|queue| queue.recover())?;
+        let Some(first) = self.log.first_offset() else {
+            // Without the log the queues say nothing (`destroyConsumeQueueStore`).
+            self.cut_queues(0)?;
+            return Ok(Recovered { scanned_from: 0, progress: Progress::default() });
+        };
+        let mut from = if self.was_clean { self.clean_start()? } else { self.unclean_start()? }.unwrap_or(first);
+        if !self.was_clean {
+            self.cut_queues(from)?;
+        }
+        let mut scan = self.scan(from, from == first)?;
+        if scan.gap {
+            // Some queue lost more than the checkpoint or the other queues tell: make all from the whole log.
+            from = first;
+            scan = self.scan(from, true)?;
+        }
+        if scan.at_damage {
+            self.refuse_to_cut(&scan)?;
+        }
+        self.queues.write_tails()?;
+        self.cut_queues(scan.end)?;
+        self.log.truncate(scan.end)?;
+        for queue in self.queues.all() {
+            queue.correct_min_offset(first as i64)?;
+            queue.settle_next_offset();
+        }
+        Ok(Recovered { scanned_from: from, progress: scan.last })
+    }
+
+    /// First record of the last file that some queue knows.
+    fn clean_start(&self) -> Result<Option<u64>, StoreError> {
+        let known = self.queues.all().iter().map(|queue| queue.max_physical_offset()).max().unwrap_or(-1);
+        self.last_file_where(|record| record.physical_offset <= known)
+    }
+
+    /// The checkpoint's record if the log is known to be on disk up to there, else the start of the last file that is older
+    /// than the checkpoint.
+    fn unclean_start(&self) -> Result<Option<u64>, StoreError> {
+        let values = self.checkpoint;
+        if values.logics_physical_offset > 0 {
+            let at = values.logics_physical_offset as u64;
+            let mut reader = self.log.reader();
+            let found = self.record_at(&mut reader, at, |record| record.store_timestamp)?;
+            if let Found::Record(store_timestamp, _) = found
+                && store_timestamp <= values.physic_msg_timestamp
+            {
+                return Ok(Some(at));
+            }
+        }
+        let on_disk_until = values.physic_msg_timestamp.min(values.logics_msg_timestamp) - 3_000;
+        self.last_file_where(|record| {
+            let queues_know =
+                values.logics_physical_offset <= 0 || record.physical_offset <= values.logics_physical_offset;
+            record.store_timestamp <= on_disk_until && queues_know
+        })
+    }
+
+    fn last_file_where(&self, matches: impl Fn(&MessageRecord<'_>) -> bool) -> Result<Option<u64>, StoreError> {
+        let mut reader = self.log.reader();
+        for segment in self.log.segments().iter().rev() {
+            let matches = |record: &MessageRecord<'_>| record.store_timestamp != 0 && matches(record);
+            if let Found::Record(true, _) = self.record_at(&mut reader, segment.base(), matches)? {
+                return Ok(Some(segment.base()));
+            }
+        }
+        Ok(None)
+    }
+
+    fn cut_queues(&mut self, at: u64) -> Result<(), StoreError> {
+        let mut cut = Vec::new();
+        self.queues.for_each_mut(|queue| {
+            if queue.truncate(at as i64)? {
+                cut.push((queue.topic().clone(), queue.queue_id()));
+            }
+            Ok(())
+        })?;
+        // The cut itself must reach the disk, or an old unit could come back behind newer ones.
+        for queue in cut.iter().filter_map(|(topic, queue_id)| self.queues.find(topic, *queue_id)) {
+            self.queues.note_unsynced(&queue);
+        }
+        Ok(())
+    }
+
+    /// Goes from record to record and appends what the queues lack. Stops at a gap unless `from_first`.
+    fn scan(&self, from: u64, from_first: bool) -> Result<Scan, StoreError> {
+        let mut scan = Scan { end: from, last: Progress::default(), at_damage: false, gap: false };
+        let mut reader = self.log.reader();
+        loop {
+            let dispatch = |record: &MessageRecord<'_>| (self.dispatch(record, from_first), last_of(record));
+            match self.record_at(&mut reader, scan.end, dispatch)? {
+                Found::Record((dispatched, last), size) => {
+                    if dispatched? == Appended::Gap {
+                        scan.gap = true;
+                        return Ok(scan);
+                    }
+                    scan.end += size;
+                    scan.last = last;
+                }
+                Found::Blank => {
+                    let next = scan.end - scan.end % self.log.segment_bytes() + self.log.segment_bytes();
+                    if self.log.segment_at(next).is_none() {
+                        // The blank is written again by the next append.
+                        return Ok(scan);
+                    }
+                    scan.end = next;
+                }
+                Found::Nothing => {
+                    scan.at_damage = self.log.segment_at(scan.end).is_some();
+                    return Ok(scan);
+                }
+            }
+        }
+    }
+
+    fn dispatch(&self, record: &MessageRecord<'_>, fill_gap: bool) -> Result<Appended, StoreError> {
+        // Inner batches belong to queues of another kind.
+        if !takes_slot(record.sys_flag) || record.sys_flag & sys_flag::INNER_BATCH != 0 {
+            return Ok(Appended::Repeat);
+        }
+        let queue = match self.queues.get(&record.topic, record.queue_id) {
+            Ok(queue) => queue,
+            // Such a record cannot have had a queue.
+            Err(StoreError::IllegalTopic { .. }) => return Ok(Appended::Repeat),
+            Err(error) => return Err(error),
+        };
+        let arrival = Arrival {
+            queue,
+            queue_offset: record.queue_offset,
+            tags_code: tags_code(&record.properties),
+            physical_offset: record.physical_offset,
+            size: i32::try_from(record.total_size).unwrap_or(i32::MAX),
+            store_timestamp: record.store_timestamp,
+        };
+        let appended = arrival.queue.append(&arrival, fill_gap);
+        if let Appended::Tail(bytes) = appended {
+            self.queues.tail_grew(&arrival.queue, bytes);
+            self.queues.writable()?;
+        }
+        Ok(appended)
+    }
+
+    /// Reads what stands at `at`; a record must be whole, of the right CRC, and know its own place.
+    fn record_at<T>(
+        &self,
+        reader: &mut Reader<'_>,
+        at: u64,
+        read: impl FnOnce(&MessageRecord<'_>) -> T,
+    ) -> Result<Found<T>, LogError> {
+        let left = self.log.segment_bytes() - at % self.log.segment_bytes();
+        let head = reader.with_bytes(at, 8, |head| match decode_record(head, false) {
+            Err(RecordError::Blank { .. }) => Found::Blank,
+            Err(RecordError::Short { need, .. }) if need as u64 <= left => Found::Record((), need as u64),
+            _ => Found::Nothing,
+        })?;
+        let size = match head {
+            Some(Found::Record((), size)) => size,
+            Some(Found::Blank) => return Ok(Found::Blank),
+            _ => return Ok(Found::Nothing),
+        };
+        let found = reader.with_bytes(at, size as usize, |bytes| match decode_record(bytes, true) {
+            Ok((record, _)) if record.physical_offset == at as i64 => Found::Record(read(&record), size),
+            _ => Found::Nothing,
+        })?;
+        Ok(found.unwrap_or(Found::Nothing))
+    }
+
+    /// Fails if a whole record that was on disk follows the damage. What follows but is newer than the checkpoint was
+    /// not synced yet: a power cut may well keep it and lose what is before it. What is older than the record before the
+    /// damage was left behind by an earlier cut.
+    fn refuse_to_cut(&self, scan: &Scan) -> Result<(), StoreError> {
+        let acknowledged = |record: &MessageRecord<'_>| {
+            (scan.last.store_timestamp..=self.checkpoint.physic_msg_timestamp).contains(&record.store_timestamp)
+        };
+        let Some(record_at) = self.find_behind(scan.end, acknowledged)? else { return Ok(()) };
+        let segment = self.log.segment_at(scan.end);
+        Err(StoreError::DamagedLog {
+            damaged_at: scan.end as i64,
+            file: segment.as_ref().map(|segment| segment.path().to_owned()).unwrap_or_default(),
+            file_offset: segment.map_or(0, |segment| scan.end - segment.base()),
+            record_at: record_at as i64,
+        })
+    }
+
+    /// Looks for a whole record behind `damage`: in the same file as far as two records of the largest size reach, and at
+    /// the start of each later file.
+    fn find_behind(
+        &self,
+        damage: u64,
+        matches: impl Fn(&MessageRecord<'_>) -> bool,
+    ) -> Result<Option<u64>, StoreError> {
+        const MAGIC_PREFIX: [u8; 3] = [0xDA, 0xA3, 0x20];
+        const CHUNK_BYTES: usize = 64 * 1024;
+        let mut reader = self.log.reader();
+        let segment_end = damage - damage % self.log.segment_bytes() + self.log.segment_bytes();
+        let until = segment_end.min(damage + 2 * (self.config.max_message_bytes as u64 + 64 * 1024));
+        let mut chunk_at = damage + 1;
+        let mut candidates = Vec::new();
+        while chunk_at + 8 <= until {
+            let len = usize::try_from(until - chunk_at).map_or(CHUNK_BYTES, |left| left.min(CHUNK_BYTES));
+            reader.with_bytes(chunk_at, len, |bytes| {
+                let found = bytes.windows(3).enumerate().filter(|(_, window)| *window == MAGIC_PREFIX);
+                // The magic stands 4 bytes into the record; the first bytes of the chunk may belong to one before it.
+                candidates.extend(found.map(|(index, _)| chunk_at + index as u64 - 4));
+            })?;
+            // Overlaps, so that a magic across the border is seen.
+            chunk_at += (len as u64).saturating_sub(2).max(1);
+        }
+        let later_files = self.log.segments().into_iter().map(|segment| segment.base());
+        candidates.extend(later_files.filter(|base| *base >= segment_end));
+        for at in candidates.into_iter().filter(|at| *at > damage) {
+            if let Found::Record(true, _) = self.record_at(&mut reader, at, &matches)? {
+                return Ok(Some(at));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn last_of(record: &MessageRecord<'_>) -> Progress {
+    Progress { physical_offset: record.physical_offset, store_timestamp: record.store_timestamp }
+}

@@ -1,0 +1,342 @@
+//! Putting, getting, rolling over, reopening.
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::*;
+use parking_lot::Mutex;
+use rocketmq_codec::message::{java_string_hash, sys_flag};
+use rocketmq_env::{FaultFs, VirtualClock};
+use rocketmq_store::{Boundary, GetStatus, PutBatch, PutError, PutMessage, StoreConfig, StoreError, TagFilter};
+
+fn body(number: usize) -> Vec<u8> {
+    format!("message number {number}").into_bytes()
+}
+
+#[test]
+fn messages_come_back_in_order_across_file_ends_and_reopening() {
+    let directory = tempfile::tempdir().unwrap();
+    for round in 0..4 {
+        let store = open_os(small(directory.path()));
+        for number in round * 100..(round + 1) * 100 {
+            for queue_id in 0..3 {
+                let (outcome, _) = put(&store, "Topic", queue_id, &body(number)).unwrap();
+                assert_eq!(outcome.queue_offset, number as i64);
+            }
+        }
+        for queue_id in 0..3 {
+            let expected: Vec<_> = (0..(round + 1) * 100).map(body).collect();
+            assert_eq!(read_all(&store, "Topic", queue_id), expected);
+        }
+        store.close().unwrap();
+    }
+    for entry in std::fs::read_dir(directory.path().join("commitlog")).unwrap() {
+        assert_eq!(entry.unwrap().metadata().unwrap().len(), 4096);
+    }
+    for entry in std::fs::read_dir(directory.path().join("consumequeue/Topic/0")).unwrap() {
+        assert_eq!(entry.unwrap().metadata().unwrap().len(), 200);
+    }
+}
+
+#[test]
+fn an_unclean_stop_loses_nothing_that_was_written() {
+    let directory = tempfile::tempdir().unwrap();
+    for round in 0..4 {
+        let store = open_os(small(directory.path()));
+        assert_eq!(read_all(&store, "Topic", 0).len(), round * 50);
+        for number in round * 50..(round + 1) * 50 {
+            put(&store, "Topic", 0, &body(number)).unwrap();
+        }
+        drop(store);
+        assert!(directory.path().join("abort").exists());
+    }
+    let store = open_os(small(directory.path()));
+    assert_eq!(read_all(&store, "Topic", 0), (0..200).map(body).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_batch_gets_consecutive_offsets_and_one_timestamp() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open_os(StoreConfig::new(directory.path()));
+    let mut batch = PutBatch::new();
+    for number in 0..64 {
+        push(&mut batch, &store, "Topic", number % 4, &body(number as usize), "");
+    }
+    let ticket = store.put(&mut batch).unwrap();
+    for number in 0..64 {
+        let outcome = batch.outcome(number).unwrap();
+        assert_eq!(outcome.queue_offset, number as i64 / 4);
+        assert_eq!(outcome.store_timestamp, ticket.store_timestamp);
+    }
+    assert_eq!(ticket.end, store.max_physical_offset());
+    store.wait_flushed(ticket.end, Duration::from_secs(60)).unwrap();
+    assert!(store.flushed_physical_offset() >= ticket.end);
+}
+
+#[test]
+fn joined_records_lie_in_one_file_and_others_roll_one_by_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open_os(small(directory.path()));
+    let queue = store.queue("Topic", 0).unwrap();
+    let message = PutMessage {
+        queue: &queue,
+        flag: 0,
+        sys_flag: 0,
+        born_timestamp: START_MS,
+        born_host: host(),
+        store_host: host(),
+        reconsume_times: 0,
+        prepared_transaction_offset: 0,
+        body: &[7; 900],
+        properties: "",
+    };
+    put(&store, "Topic", 0, &[1; 1000]).unwrap();
+    let mut batch = PutBatch::new();
+    batch.push(&store, &message).unwrap();
+    for _ in 0..3 {
+        batch.push_joined(&store, &message).unwrap();
+    }
+    let _ = store.put(&mut batch).unwrap();
+    assert_eq!(batch.outcome(0).unwrap().physical_offset, 4096);
+    assert!(batch.outcome(3).unwrap().physical_offset < 8192);
+    batch.clear();
+    for _ in 0..5 {
+        batch.push(&store, &message).unwrap();
+    }
+    let _ = store.put(&mut batch).unwrap();
+    assert_eq!(batch.outcome(0).unwrap().physical_offset, 8192);
+    assert_eq!(batch.outcome(4).unwrap().physical_offset, 12_288);
+    batch.clear();
+    for _ in 0..5 {
+        batch.push_joined(&store, &message).unwrap();
+    }
+    assert!(matches!(store.put(&mut batch), Err(StoreError::BatchTooLarge { .. })));
+    assert_eq!(read_all(&store, "Topic", 0).len(), 10);
+}
+
+#[test]
+fn what_a_record_cannot_hold_is_refused_and_leaves_the_batch_as_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open_os(small(directory.path()));
+    let queue = store.queue("Topic", 0).unwrap();
+    let mut batch = PutBatch::new();
+    push(&mut batch, &store, "Topic", 0, b"fine", "");
+    let properties = "p".repeat(40_000);
+    let mut message = PutMessage {
+        queue: &queue,
+        flag: 0,
+        sys_flag: 0,
+        born_timestamp: START_MS,
+        born_host: host(),
+        store_host: host(),
+        reconsume_times: 0,
+        prepared_transaction_offset: 0,
+        body: &[0; 2049],
+        properties: "",
+    };
+    assert_eq!(batch.push(&store, &message), Err(PutError::MessageSizeExceeded { need: 2049, have: 2048 }));
+    message.body = b"";
+    message.properties = &properties;
+    assert_eq!(batch.push(&store, &message), Err(PutError::PropertiesSizeExceeded { need: 40_000, have: 32_767 }));
+    message.properties = &properties[..5_000];
+    assert!(matches!(batch.push(&store, &message), Err(PutError::MessageSizeExceeded { have: 4088, .. })));
+    let _ = store.put(&mut batch).unwrap();
+    assert_eq!(read_all(&store, "Topic", 0), [b"fine"]);
+    for topic in ["", "..", "a/b", "a\\b", "a\0"] {
+        assert!(matches!(store.queue(topic, 0), Err(StoreError::IllegalTopic { .. })), "{topic:?}");
+    }
+}
+
+#[test]
+fn prepared_and_rolled_back_messages_take_no_offset() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open_os(small(directory.path()));
+    let queue = store.queue("Topic", 0).unwrap();
+    let mut batch = PutBatch::new();
+    let types = [0, sys_flag::TRANSACTION_PREPARED, sys_flag::TRANSACTION_ROLLBACK, sys_flag::TRANSACTION_COMMIT, 0];
+    for sys_flag in types {
+        let message = PutMessage {
+            queue: &queue,
+            flag: 0,
+            sys_flag,
+            born_timestamp: START_MS,
+            born_host: host(),
+            store_host: host(),
+            reconsume_times: 0,
+            prepared_transaction_offset: 0,
+            body: &sys_flag.to_be_bytes(),
+            properties: "",
+        };
+        batch.push(&store, &message).unwrap();
+    }
+    let _ = store.put(&mut batch).unwrap();
+    let offsets: Vec<_> = (0..5).map(|index| batch.outcome(index).unwrap().queue_offset).collect();
+    assert_eq!(offsets, [0, 0, 0, 1, 2]);
+    assert_eq!(store.max_offset("Topic", 0), 3);
+    drop(store);
+    let store = open_os(small(directory.path()));
+    assert_eq!(store.max_offset("Topic", 0), 3);
+    let mut out = Vec::new();
+    assert!(store.record_at(batch.outcome(1).unwrap().physical_offset, &mut out).unwrap());
+    assert_eq!(records(&out), [(0, sys_flag::TRANSACTION_PREPARED.to_be_bytes().to_vec())]);
+    assert!(!store.record_at(batch.outcome(1).unwrap().physical_offset + 1, &mut out).unwrap());
+}
+
+#[test]
+fn get_answers_with_apaches_statuses_and_next_offsets() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open_os(small(directory.path()));
+    let status = |topic: &str, offset| {
+        let (result, _) = get(&store, topic, 0, offset);
+        (result.status, result.next_begin_offset)
+    };
+    assert_eq!(status("None", 5), (GetStatus::NoMatchedLogicQueue, 0));
+    store.queue("Empty", 0).unwrap();
+    assert_eq!(status("Empty", 5), (GetStatus::NoMessageInQueue, 0));
+    for number in 0..25 {
+        put_tagged(&store, "Topic", 0, &body(number), if number == 7 { "TAGS\u{1}b\u{2}" } else { "TAGS\u{1}a\u{2}" })
+            .unwrap();
+    }
+    assert_eq!(status("Topic", -1), (GetStatus::OffsetTooSmall, 0));
+    assert_eq!(status("Topic", 25), (GetStatus::OffsetOverflowOne, 25));
+    assert_eq!(status("Topic", 26), (GetStatus::OffsetOverflowBadly, 25));
+    // One consume queue file (10 units) per get.
+    assert_eq!(status("Topic", 3), (GetStatus::Found, 10));
+    let b = TagFilter::new([java_string_hash("b")]);
+    let mut out = Vec::new();
+    let result = store.get("Topic", 0, 0, 32, 1 << 20, Some(&b), &mut out).unwrap();
+    assert_eq!((result.status, result.next_begin_offset, result.count), (GetStatus::Found, 10, 1));
+    assert_eq!(records(&out), [(7, body(7))]);
+    out.clear();
+    let result = store.get("Topic", 0, 8, 32, 1 << 20, Some(&b), &mut out).unwrap();
+    assert_eq!((result.status, result.next_begin_offset, result.count), (GetStatus::NoMatchedMessage, 10, 0));
+    store.close().unwrap();
+    assert!(matches!(store.get("Topic", 0, 0, 1, 1, None, &mut out), Err(StoreError::Closed)));
+    assert!(matches!(put(&store, "Topic", 0, b"late"), Err(StoreError::Closed)));
+}
+
+#[test]
+fn a_get_keeps_its_limits_but_returns_the_first_message_always() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open_os(StoreConfig::new(directory.path()));
+    for _ in 0..100 {
+        put(&store, "Topic", 0, &[1; 20_000]).unwrap();
+    }
+    let count = |max_count, max_bytes| {
+        let mut out = Vec::new();
+        let result = store.get("Topic", 0, 0, max_count, max_bytes, None, &mut out).unwrap();
+        assert_eq!((result.count as i64, result.bytes), (result.next_begin_offset, out.len()));
+        result.count
+    };
+    assert_eq!(count(5, 1 << 20), 5);
+    assert_eq!(count(32, 1), 1);
+    assert_eq!(count(32, 50_000), 2);
+    assert_eq!(count(32, 1 << 20), 262_144 / 20_096);
+}
+
+#[test]
+fn offset_by_time_follows_both_boundary_rules() {
+    let fs = FaultFs::new();
+    let clock = Arc::new(VirtualClock::new(START_MS));
+    let store = open_with(small("/store"), &fs, &clock).unwrap();
+    // Times 0, 0, 0, 20, 20, 40 after the start.
+    for step in [0, 0, 0, 20, 0, 20] {
+        clock.advance(Duration::from_millis(step));
+        put(&store, "Topic", 0, b"x").unwrap();
+    }
+    let find = |ms, boundary| store.offset_by_time("Topic", 0, START_MS + ms, boundary).unwrap();
+    let both = |ms| (find(ms, Boundary::Lower), find(ms, Boundary::Upper));
+    assert_eq!(both(-1), (0, 0));
+    assert_eq!(both(0), (0, 2));
+    assert_eq!(both(10), (3, 2));
+    assert_eq!(both(20), (3, 4));
+    assert_eq!(both(30), (5, 4));
+    assert_eq!(both(40), (5, 5));
+    assert_eq!(both(41), (6, 5));
+    assert_eq!(store.store_timestamp_at("Topic", 0, 4).unwrap(), Some(START_MS + 20));
+    assert_eq!(store.store_timestamp_at("Topic", 0, 6).unwrap(), None);
+    assert_eq!(store.earliest_time("Topic", 0).unwrap(), Some(START_MS));
+    assert_eq!(store.earliest_store_time().unwrap(), Some(START_MS));
+    clock.set_wall_ms(START_MS - 5_000);
+    let (outcome, _) = put(&store, "Topic", 0, b"after the clock went back").unwrap();
+    assert_eq!(outcome.store_timestamp, START_MS + 40);
+}
+
+#[test]
+fn the_listener_hears_of_each_message_once_it_is_readable() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open_os(small(directory.path()));
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let runs = heard.clone();
+    store.set_arrival_listener(Arc::new(move |arrivals| {
+        for arrival in arrivals {
+            assert!(arrival.queue.max_offset() > arrival.queue_offset);
+        }
+        runs.lock().push(arrivals.iter().map(|arrival| (arrival.queue_offset, arrival.tags_code)).collect::<Vec<_>>());
+    }));
+    let mut batch = PutBatch::new();
+    push(&mut batch, &store, "Topic", 0, b"x", "TAGS\u{1}a\u{2}");
+    push(&mut batch, &store, "Topic", 0, b"y", "");
+    let _ = store.put(&mut batch).unwrap();
+    put(&store, "Topic", 0, b"z").unwrap();
+    assert_eq!(*heard.lock(), [vec![(0, 97), (1, 0)], vec![(2, 0)]]);
+}
+
+#[test]
+fn many_threads_fill_queues_without_gaps_or_repeats() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open_os(StoreConfig { commit_log_segment_bytes: 1 << 16, ..StoreConfig::new(directory.path()) });
+    std::thread::scope(|scope| {
+        for thread in 0..4_u64 {
+            let store = &store;
+            scope.spawn(move || {
+                for number in 0..500_u64 {
+                    let body = (thread << 32 | number).to_be_bytes();
+                    let (_, ticket) = put(store, "Topic", (number % 2) as i32, &body).unwrap();
+                    if number % 100 == 0 {
+                        store.wait_flushed(ticket.end, Duration::from_secs(60)).unwrap();
+                    }
+                }
+            });
+        }
+    });
+    store.close().unwrap();
+    let store = open_os(StoreConfig { commit_log_segment_bytes: 1 << 16, ..StoreConfig::new(directory.path()) });
+    let mut all: Vec<Vec<u8>> = (0..2).flat_map(|queue_id| read_all(&store, "Topic", queue_id)).collect();
+    all.sort();
+    let expected =
+        (0..4_u64).flat_map(|thread| (0..500).map(move |number| (thread << 32 | number).to_be_bytes().to_vec()));
+    assert_eq!(all, expected.collect::<Vec<_>>());
+}
+
+#[test]
+fn a_directory_in_use_is_refused_with_its_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open_os(small(directory.path()));
+    let fs = Arc::new(rocketmq_env::OsFs);
+    let clock = Arc::new(rocketmq_env::SystemClock::new());
+    let second = rocketmq_store::MessageStore::open(small(directory.path()), fs, clock);
+    assert!(matches!(second, Err(StoreError::Locked { .. })));
+    store.close().unwrap();
+    store.close().unwrap();
+    assert!(!directory.path().join("abort").exists());
+    open_os(small(directory.path())).close().unwrap();
+}
+
+#[test]
+fn queue_tails_reach_their_files_within_a_second_of_the_clock() {
+    let fs = FaultFs::new();
+    let clock = Arc::new(VirtualClock::new(START_MS));
+    let store = open_with(small("/store"), &fs, &clock).unwrap();
+    put(&store, "Topic", 0, b"x").unwrap();
+    let file = std::path::Path::new("/store/consumequeue/Topic/0/00000000000000000000");
+    use rocketmq_env::Fs;
+    assert!(fs.metadata(file).is_err());
+    while fs.metadata(file).is_err() {
+        clock.advance(Duration::from_millis(100));
+        std::thread::yield_now();
+    }
+    assert_eq!(fs.metadata(file).unwrap().len, 200);
+}
