@@ -31,6 +31,11 @@ pub(super) fn decompress(data: &[u8], max_bytes: usize, out: &mut Vec<u8>) -> Re
         Ok(declared) => declared.and_then(|declared| usize::try_from(declared).ok()),
         Err(_) => None,
     };
+    if data.is_empty() {
+        // To the library no bytes are no frames, and fine.
+        let what = "it is empty".to_owned();
+        return Err(CompressionError::Malformed { kind: CompressionType::Zstd, what });
+    }
     let start = out.len();
     let mut room = next_room(0, data.len(), max_bytes);
     if let Some(declared) = declared {

@@ -10,4 +10,4 @@ mod write;
 
 pub use read::{JsonError, from_slice};
 pub(crate) use write::{RAW_KEY, write_string};
-pub use write::{to_vec, to_vec_strict};
+pub use write::{to_vec, to_vec_pretty, to_vec_strict};

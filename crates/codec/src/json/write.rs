@@ -13,7 +13,7 @@ pub(crate) const RAW_KEY: char = '\u{F8FF}';
 /// # Panics
 /// Never: the body types of this crate have no keys but text, integers and message queues, the only thing serde_json refuses.
 pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    write(value, false)
+    write(value, Dialect::default())
 }
 
 /// Writes a value as JSON that every parser reads: integer map keys quoted. Apache answers route requests (105) with it when the
@@ -22,20 +22,28 @@ pub fn to_vec<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
 /// # Panics
 /// Never, as for [`to_vec`].
 pub fn to_vec_strict<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
-    write(value, true)
+    write(value, Dialect { quote_integer_keys: true, ..Dialect::default() })
 }
 
-fn write<T: Serialize + ?Sized>(value: &T, quote_integer_keys: bool) -> Vec<u8> {
+/// [`to_vec`] spread over lines and indented by tabs, the form of the files under `config/` (`JSONWriter.Feature.PrettyFormat`).
+///
+/// # Panics
+/// Never, as for [`to_vec`].
+pub fn to_vec_pretty<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
+    write(value, Dialect { pretty: true, ..Dialect::default() })
+}
+
+fn write<T: Serialize + ?Sized>(value: &T, formatter: Dialect) -> Vec<u8> {
     let mut out = Vec::with_capacity(128);
-    let formatter = Dialect { quote_integer_keys, key: Key::Outside };
     let outcome = value.serialize(&mut Serializer::with_formatter(&mut out, formatter));
     debug_assert!(outcome.is_ok(), "body types serialize: {outcome:?}");
     out
 }
 
 /// Where the formatter is with regard to a map key.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 enum Key {
+    #[default]
     Outside,
     /// The key has begun.
     Begun,
@@ -47,12 +55,40 @@ enum Key {
     Bare,
 }
 
+#[derive(Default)]
 struct Dialect {
     quote_integer_keys: bool,
+    pretty: bool,
     key: Key,
+    /// Open objects and arrays.
+    depth: usize,
+    /// Whether the object or array that ends next has something in it.
+    filled: bool,
 }
 
 impl Dialect {
+    fn open<W: io::Write + ?Sized>(&mut self, writer: &mut W, bracket: &[u8]) -> io::Result<()> {
+        self.depth += 1;
+        self.filled = false;
+        writer.write_all(bracket)
+    }
+
+    /// A comma between elements, a line for each.
+    fn element<W: io::Write + ?Sized>(&self, writer: &mut W, first: bool) -> io::Result<()> {
+        if !first {
+            writer.write_all(b",")?;
+        }
+        self.new_line(writer, self.depth)
+    }
+
+    fn new_line<W: io::Write + ?Sized>(&self, writer: &mut W, depth: usize) -> io::Result<()> {
+        if self.pretty {
+            writer.write_all(b"\n")?;
+            (0..depth).try_for_each(|_| writer.write_all(b"\t"))?;
+        }
+        Ok(())
+    }
+
     fn bare_integer<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
         if self.key == Key::QuoteDue {
             if self.quote_integer_keys {
@@ -66,9 +102,49 @@ impl Dialect {
 }
 
 impl Formatter for Dialect {
+    fn begin_object<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.open(writer, b"{")
+    }
+
+    fn end_object<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        if self.filled {
+            self.new_line(writer, self.depth)?;
+        }
+        writer.write_all(b"}")
+    }
+
+    fn end_object_value<W: io::Write + ?Sized>(&mut self, _writer: &mut W) -> io::Result<()> {
+        self.filled = true;
+        Ok(())
+    }
+
+    fn begin_array<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.open(writer, b"[")
+    }
+
+    fn end_array<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        if !self.filled {
+            // An empty line is what fastjson2 puts into an empty array, though not into an empty object.
+            self.new_line(writer, self.depth)?;
+        }
+        self.depth -= 1;
+        self.new_line(writer, self.depth)?;
+        writer.write_all(b"]")
+    }
+
+    fn begin_array_value<W: io::Write + ?Sized>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        self.element(writer, first)
+    }
+
+    fn end_array_value<W: io::Write + ?Sized>(&mut self, _writer: &mut W) -> io::Result<()> {
+        self.filled = true;
+        Ok(())
+    }
+
     fn begin_object_key<W: io::Write + ?Sized>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
         self.key = Key::Begun;
-        if first { Ok(()) } else { writer.write_all(b",") }
+        self.element(writer, first)
     }
 
     fn end_object_key<W: io::Write + ?Sized>(&mut self, _writer: &mut W) -> io::Result<()> {
