@@ -50,3 +50,10 @@ export { ConsumeConcurrentlyContext, ConsumeConcurrentlyStatus } from './consume
 export type { ListenerResult, MessageListenerConcurrently } from './consumer/types.js'
 export { allocateMessageQueueAveragely } from './consumer/rebalance/averagely.js'
 export type { AllocateMessageQueueStrategy } from './consumer/rebalance/strategy.js'
+
+export { Broker } from './server/broker.js'
+export type { BrokerOptions, ConfigValue, ShutdownSummary } from './server/broker.js'
+export { NameServer } from './server/name-server.js'
+export type { NameServerOptions } from './server/name-server.js'
+export { Server, startServer } from './server/server.js'
+export type { ServerOptions } from './server/server.js'

@@ -13,7 +13,15 @@ export {
   decompress,
   encodeFrame,
   encodeRecordBytes,
+  readBrokerConf,
   startBroker,
   startNameServer
 } from '#binding'
-export type { NativeBroker, NativeFrame, NativeNameServer, NativeRecord, NativeShutdownSummary } from '#binding'
+export type {
+  NativeBroker,
+  NativeBrokerConf,
+  NativeFrame,
+  NativeNameServer,
+  NativeRecord,
+  NativeShutdownSummary
+} from '#binding'

@@ -31,11 +31,9 @@ export class Broker {
    * @throws ServerError when a setting is wrong, the directory is in use or unwritable, or the port is taken
    */
   static async start(options: BrokerOptions = {}): Promise<Broker> {
-    const lines = Object.entries(options.config ?? {}).map(([key, value]) => `${key}=${escape(String(value))}`)
-    const text = [options.configText ?? '', ...lines].join('\n')
-    const { onEvent } = options
+    const { config = {}, configText = '', onEvent } = options
     try {
-      return new Broker(await startBroker(text, line => onEvent?.(line)))
+      return new Broker(await startBroker(configText + brokerConf(config), line => onEvent?.(line)))
     } catch (error) {
       throw serverError(error)
     }
@@ -63,6 +61,13 @@ export class Broker {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.shutdown()
   }
+}
+
+/** Settings as lines of a broker.conf; those that are undefined are left out. */
+export function brokerConf(config: Readonly<Record<string, ConfigValue | undefined>>): string {
+  const given = Object.entries(config).filter(([, value]) => value !== undefined)
+  // Two line ends first: a last line that ends with a backslash would continue on the next.
+  return `\n\n${given.map(([key, value]) => `${key}=${escape(String(value))}\n`).join('')}`
 }
 
 /** A value in Java's properties syntax: backslashes, as in Windows paths, would be taken for escapes. */

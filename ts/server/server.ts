@@ -1,29 +1,32 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { mkdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Broker, type ConfigValue, type ShutdownSummary } from './broker.js'
+import { type NativeBrokerConf, readBrokerConf } from '../native.js'
+import { Broker, type ConfigValue, type ShutdownSummary, brokerConf } from './broker.js'
 import { NameServer } from './name-server.js'
+import { serverError } from './server-error.js'
 
 /** How a server (name server and broker) is made. */
 export interface ServerOptions {
-  /** Address to listen on. @default '127.0.0.1' */
-  readonly host?: string
+  /** IP address to listen on. @default '127.0.0.1' */
+  readonly host?: string | undefined
   /** Port of the broker; 0 takes any free one. @default 0 */
-  readonly port?: number
+  readonly port?: number | undefined
   /** Port of the name server; 0 takes any free one. @default 0 */
-  readonly nameServerPort?: number
+  readonly nameServerPort?: number | undefined
   /** Where data lies. Left out: a temporary directory that `shutdown()` removes. */
-  readonly dataDir?: string
+  readonly dataDir?: string | undefined
   /** Host that clients are told, when it is not the one listened on. */
-  readonly advertise?: string
+  readonly advertise?: string | undefined
   /** Existing name servers (`host:port`) to register with; then none is started here. */
-  readonly nameServers?: readonly string[]
-  /** Further settings by the names of Apache's broker.conf; they win over `configText`. */
-  readonly config?: Readonly<Record<string, ConfigValue>>
-  /** A broker.conf as text. */
-  readonly configText?: string
+  readonly nameServers?: readonly string[] | undefined
+  /** Further settings by the names of Apache's broker.conf; they win over all others. */
+  readonly config?: Readonly<Record<string, ConfigValue>> | undefined
+  /** A broker.conf as text; the options above win over it, it wins over their defaults. */
+  readonly configText?: string | undefined
   /** Hears of failures and changes that no caller waits for, one line each. */
-  readonly onEvent?: (line: string) => void
+  readonly onEvent?: ((line: string) => void) | undefined
 }
 
 /**
@@ -66,34 +69,33 @@ export class Server {
 
   /** See {@link startServer}. */
   static async start(options: ServerOptions): Promise<Server> {
-    const host = options.host ?? '127.0.0.1'
-    const temporary = options.dataDir === undefined
-    const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'rocketmq-native-')))
+    const temporaryDir = join(tmpdir(), `rocketmq-native-${randomUUID()}`)
+    const configText = mergedConf(options, temporaryDir)
+    const { bindAddress, storePathRootDir, namesrvAddrs } = read(configText)
+    const temporary = storePathRootDir === temporaryDir
     let nameServer: NameServer | undefined
     try {
-      if (!options.nameServers?.length) {
-        nameServer = await NameServer.start({ host, port: options.nameServerPort ?? 0 })
+      if (temporary) await mkdir(temporaryDir, { mode: 0o700 })
+      if (namesrvAddrs.length === 0) {
+        nameServer = await NameServer.start({ host: bindAddress, port: options.nameServerPort ?? 0 })
       }
-      const namesrvAddr = nameServer?.address ?? (options.nameServers ?? []).join(';')
+      const namesrvAddr = nameServer === undefined ? namesrvAddrs.join(';') : reachable(nameServer.address)
       const broker = await Broker.start({
-        ...(options.configText === undefined ? {} : { configText: options.configText }),
-        ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
-        config: {
-          bindAddress: host,
-          listenPort: options.port ?? 0,
-          storePathRootDir: dataDir,
-          storePathCommitLog: join(dataDir, 'commitlog'),
-          namesrvAddr,
-          ...(options.advertise === undefined ? {} : { brokerIP1: options.advertise }),
-          ...options.config
-        }
+        configText,
+        config: { namesrvAddr },
+        ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent })
       })
-      return new Server(broker, nameServer, namesrvAddr, dataDir, temporary)
+      return new Server(broker, nameServer, namesrvAddr, storePathRootDir, temporary)
     } catch (error) {
       await nameServer?.shutdown()
-      if (temporary) await rm(dataDir, { recursive: true, force: true })
+      if (temporary) await rm(temporaryDir, { recursive: true, force: true })
       throw error
     }
+  }
+
+  /** Whether the name server is one of its own, not one that was there before. */
+  get hasNameServer(): boolean {
+    return this.#nameServer !== undefined
   }
 
   /**
@@ -118,6 +120,35 @@ export class Server {
       if (this.#temporary) await rm(this.dataDir, { recursive: true, force: true })
     }
   }
+}
+
+/** Defaults, the user's text, and the user's options; of equal keys the last one counts. */
+function mergedConf(options: ServerOptions, temporaryDir: string): string {
+  const { host, port, dataDir, advertise, nameServers, config, configText = '' } = options
+  const defaults = { listenPort: 0, storePathRootDir: temporaryDir }
+  const given = {
+    bindAddress: host,
+    listenPort: port,
+    storePathRootDir: dataDir,
+    storePathCommitLog: dataDir === undefined ? undefined : join(dataDir, 'commitlog'),
+    brokerIP1: advertise,
+    namesrvAddr: nameServers === undefined || nameServers.length === 0 ? undefined : nameServers.join(';'),
+    ...config
+  }
+  return brokerConf(defaults) + configText + brokerConf(given)
+}
+
+function read(configText: string): NativeBrokerConf {
+  try {
+    return readBrokerConf(configText)
+  } catch (error) {
+    throw serverError(error)
+  }
+}
+
+/** An address to connect to for one to listen on: all interfaces include the loopback one. */
+function reachable(address: string): string {
+  return address.replace(/^0\.0\.0\.0:/, '127.0.0.1:').replace(/^\[::\]:/, '[::1]:')
 }
 
 /**

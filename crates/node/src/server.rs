@@ -141,6 +141,28 @@ impl NativeBroker {
     }
 }
 
+/// What whoever starts a broker has to know of its configuration beforehand.
+#[napi(object)]
+pub struct NativeBrokerConf {
+    /// IP address to listen on.
+    pub bind_address: String,
+    /// Directory of the store.
+    pub store_path_root_dir: String,
+    /// `host:port` of each name server to register with.
+    pub namesrv_addrs: Vec<String>,
+}
+
+/// Reads a configuration in the form of Apache's broker.conf; starts nothing.
+#[napi]
+pub fn read_broker_conf(conf: String) -> Result<NativeBrokerConf> {
+    let config = BrokerConfigFile::parse(&conf).map_err(|error| failure(&error))?.config;
+    Ok(NativeBrokerConf {
+        bind_address: config.bind_address.to_string(),
+        store_path_root_dir: config.store.root.display().to_string(),
+        namesrv_addrs: config.namesrv_addrs,
+    })
+}
+
 type Events = ThreadsafeFunction<String, (), String, Status, false, true>;
 
 /// Starts a broker from a configuration in the form of Apache's broker.conf.
