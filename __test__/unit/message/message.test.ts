@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { InvalidArgumentError } from '../../../ts/errors.js'
+import { Message } from '../../../ts/message/message.js'
+import { decodeProperties } from '../../../ts/message/properties.js'
+
+describe('Message', () => {
+  it('takes strings, Buffers and Uint8Arrays as bodies, the latter two without copying', () => {
+    const bytes = new Uint8Array([1, 2, 3])
+    assert.deepEqual(new Message({ topic: 'T', body: 'grüße' }).body, Buffer.from('grüße'))
+    const message = new Message({ topic: 'T', body: bytes.subarray(1) })
+    assert.deepEqual([...message.body], [2, 3])
+    assert.equal(message.body.buffer, bytes.buffer)
+  })
+
+  it('refuses a body that is no text and no bytes', () => {
+    const init = { topic: 'T', body: 5 } as object as { topic: string; body: string }
+    assert.throws(() => new Message(init), InvalidArgumentError)
+  })
+
+  it('encodes tags, keys, WAIT, the unique id and all other properties', () => {
+    const message = new Message({ topic: 'T', body: 'b', tags: 'TagA', keys: ['k1', 'k2'], properties: { x: 'y' } })
+    message.waitStoreMsgOK = false
+    message.delayTimeLevel = 3
+    assert.deepEqual(
+      decodeProperties(message.encodeProperties('ID')),
+      new Map([
+        ['UNIQ_KEY', 'ID'],
+        ['WAIT', 'false'],
+        ['TAGS', 'TagA'],
+        ['KEYS', 'k1 k2'],
+        ['DELAY', '3'],
+        ['x', 'y']
+      ])
+    )
+    assert.equal(message.getProperty('KEYS'), 'k1 k2')
+    assert.equal(message.properties.get('WAIT'), 'false')
+  })
+
+  for (const name of ['KEYS', 'UNIQ_KEY', 'DELAY', '__LITE_TOPIC', 'TIMER_DELIVER_MS']) {
+    it(`refuses the reserved name ${name} for a user property`, () => {
+      assert.throws(() => new Message({ topic: 'T', body: 'b' }).putUserProperty(name, 'v'), /used by the system/)
+    })
+  }
+
+  it('refuses blank names and values', () => {
+    const message = new Message({ topic: 'T', body: 'b' })
+    assert.throws(() => message.putUserProperty(' ', 'v'), InvalidArgumentError)
+    assert.throws(() => message.putUserProperty('n', '\t'), InvalidArgumentError)
+  })
+
+  it('refuses the separators of the wire format in tags, keys, names and values', () => {
+    const message = new Message({ topic: 'T', body: 'b' })
+    assert.throws(() => (message.tags = 'a\u0001b'), /U\+0001/)
+    assert.throws(() => message.setKeys(['a', 'b\u0002']), /U\+0001 or U\+0002/)
+    assert.throws(() => message.putUserProperty('n\u0001', 'v'), InvalidArgumentError)
+    assert.throws(() => message.putUserProperty('n', 'v\u0002'), InvalidArgumentError)
+  })
+
+  it('knows when it is delayed, by level or by time', () => {
+    const delayed = (set: (message: Message) => void): boolean => {
+      const message = new Message({ topic: 'T', body: 'b', properties: { a: 'b' } })
+      set(message)
+      return message.delayed
+    }
+    assert.equal(
+      delayed(() => undefined),
+      false
+    )
+    assert.ok(delayed(message => (message.delayTimeLevel = 1)))
+    assert.ok(delayed(message => (message.delayTimeMs = 1)))
+    assert.ok(delayed(message => (message.delayTimeSec = 1)))
+    assert.ok(delayed(message => (message.deliverTimeMs = 1)))
+    assert.throws(() => delayed(message => (message.delayTimeLevel = -1)), InvalidArgumentError)
+  })
+})
