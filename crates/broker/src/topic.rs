@@ -1,0 +1,295 @@
+//! The topic table (`broker/topic/TopicConfigManager.java`).
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+use rocketmq_codec::body::{DataVersion, TopicConfig, TopicConfigSerializeWrapper, perm};
+use rocketmq_codec::json;
+use rocketmq_store::{MessageStore, Queue};
+
+use crate::config::BrokerConfig;
+use crate::error::BrokerError;
+use crate::names;
+use crate::persist::ConfigFile;
+
+/// One version of a topic's configuration with handles of its queues. A change of the configuration makes a new one.
+#[derive(Debug)]
+pub struct Topic {
+    config: TopicConfig,
+    queues: Vec<OnceLock<Arc<Queue>>>,
+}
+
+impl Topic {
+    fn new(config: TopicConfig) -> Self {
+        let count = usize::try_from(config.read_queue_nums.max(config.write_queue_nums)).unwrap_or_default();
+        Self { config, queues: (0..count).map(|_| OnceLock::new()).collect() }
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &TopicConfig {
+        &self.config
+    }
+
+    /// The topic's name.
+    pub fn name(&self) -> &str {
+        &self.config.topic_name
+    }
+
+    /// A queue's handle; `None` for an id beyond both queue counts, and for a name that cannot be a directory's.
+    pub fn queue(&self, store: &MessageStore, queue_id: i32) -> Option<&Arc<Queue>> {
+        let slot = self.queues.get(usize::try_from(queue_id).ok()?)?;
+        if let Some(queue) = slot.get() {
+            return Some(queue);
+        }
+        let queue = store.queue(&self.config.topic_name, queue_id).ok()?;
+        Some(slot.get_or_init(|| queue))
+    }
+}
+
+/// All topics of the broker, in memory and in `config/topics.json`.
+#[derive(Debug)]
+pub struct TopicConfigManager {
+    table: RwLock<HashMap<String, Arc<Topic>>>,
+    /// Advances with every change of the table; lets a connection keep a topic without asking again.
+    generation: AtomicU64,
+    data_version: Mutex<DataVersion>,
+    /// Held over check, change and write to disk, so that versions reach the file in their order.
+    changes: Mutex<()>,
+    file: ConfigFile,
+    auto_create_topic_enable: bool,
+    own_system_topics: Vec<String>,
+}
+
+/// How a topic came out of [`TopicConfigManager::create_in_send_message`] and its kin.
+#[derive(Debug)]
+pub struct Created {
+    /// The topic.
+    pub topic: Arc<Topic>,
+    /// It was not there before, so name servers do not know it yet.
+    pub is_new: bool,
+}
+
+impl TopicConfigManager {
+    /// The system topics, and over them what `config/topics.json` holds.
+    pub fn load(config: &BrokerConfig, file: ConfigFile) -> Result<Self, BrokerError> {
+        let system = system_topics(config);
+        let own_system_topics = system.iter().map(|topic| topic.topic_name.clone()).collect();
+        let mut table: HashMap<String, Arc<Topic>> = HashMap::new();
+        for topic in system {
+            table.insert(topic.topic_name.clone(), Arc::new(Topic::new(topic)));
+        }
+        let mut data_version = DataVersion { timestamp: file.now_ms(), ..DataVersion::default() };
+        if let Some(stored) = file.load::<TopicConfigSerializeWrapper>()? {
+            for (name, topic) in stored.topic_config_table {
+                table.insert(name, Arc::new(Topic::new(topic)));
+            }
+            data_version = stored.data_version;
+        }
+        Ok(Self {
+            table: RwLock::new(table),
+            generation: AtomicU64::new(1),
+            data_version: Mutex::new(data_version),
+            changes: Mutex::new(()),
+            file,
+            auto_create_topic_enable: config.auto_create_topic_enable,
+            own_system_topics,
+        })
+    }
+
+    /// The topic's current version.
+    pub fn select(&self, topic: &str) -> Option<Arc<Topic>> {
+        self.table.read().get(topic).cloned()
+    }
+
+    /// Whether the topic exists.
+    pub fn contains(&self, topic: &str) -> bool {
+        self.table.read().contains_key(topic)
+    }
+
+    /// Changes whenever any topic changes.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Whether the topic is marked as ordered.
+    pub fn is_order_topic(&self, topic: &str) -> bool {
+        self.table.read().get(topic).is_some_and(|topic| topic.config.order)
+    }
+
+    /// Whether the name is a system topic of this broker (`TopicValidator#isSystemTopic`).
+    pub fn is_system_topic(&self, topic: &str) -> bool {
+        names::is_system_topic(topic) || self.own_system_topics.iter().any(|own| own == topic)
+    }
+
+    /// All configurations with the version they belong to.
+    pub fn snapshot(&self) -> (BTreeMap<String, TopicConfig>, DataVersion) {
+        let _unchanged = self.changes.lock();
+        (self.configs(), self.data_version.lock().clone())
+    }
+
+    /// The version of the table.
+    pub fn data_version(&self) -> DataVersion {
+        self.data_version.lock().clone()
+    }
+
+    fn configs(&self) -> BTreeMap<String, TopicConfig> {
+        self.table.read().iter().map(|(name, topic)| (name.clone(), topic.config.clone())).collect()
+    }
+
+    /// Makes the topic after a template that may be inherited from, as a producer's first send to it does
+    /// (`#createTopicInSendMessageMethod`). `None` when the template does not allow it.
+    pub fn create_in_send_message(
+        &self,
+        topic: &str,
+        default_topic: &str,
+        client_default_topic_queue_nums: i32,
+        topic_sys_flag: i32,
+    ) -> Option<Created> {
+        let _changing = self.changes.lock();
+        if let Some(topic) = self.select(topic) {
+            return Some(Created { topic, is_new: false });
+        }
+        if default_topic == names::AUTO_CREATE_TOPIC_KEY_TOPIC && !self.auto_create_topic_enable {
+            return None;
+        }
+        let template = self.select(default_topic)?;
+        if template.config.perm & perm::INHERIT == 0 {
+            return None;
+        }
+        let queue_nums = client_default_topic_queue_nums.min(template.config.write_queue_nums).max(0);
+        let created = self.put(TopicConfig {
+            read_queue_nums: queue_nums,
+            write_queue_nums: queue_nums,
+            perm: template.config.perm & !perm::INHERIT,
+            topic_sys_flag,
+            topic_filter_type: template.config.topic_filter_type,
+            ..plain(topic, queue_nums, perm::READ | perm::WRITE)
+        });
+        Some(Created { topic: created, is_new: true })
+    }
+
+    /// Makes a retry or dead letter topic (`#createTopicInSendMessageBackMethod`).
+    pub fn create_in_send_message_back(
+        &self,
+        topic: &str,
+        queue_nums: i32,
+        is_order: bool,
+        topic_sys_flag: i32,
+    ) -> Created {
+        if let Some(existing) = self.select(topic).filter(|existing| existing.config.order == is_order) {
+            return Created { topic: existing, is_new: false };
+        }
+        let _changing = self.changes.lock();
+        match self.select(topic) {
+            Some(existing) if existing.config.order == is_order => Created { topic: existing, is_new: false },
+            Some(existing) => {
+                let topic = self.put(TopicConfig { order: is_order, ..existing.config.clone() });
+                Created { topic, is_new: false }
+            }
+            None => {
+                let config = TopicConfig {
+                    order: is_order,
+                    topic_sys_flag,
+                    ..plain(topic, queue_nums, perm::READ | perm::WRITE)
+                };
+                Created { topic: self.put(config), is_new: true }
+            }
+        }
+    }
+
+    /// Creates or replaces a topic. `config.attributes` are changes (`+key` sets, `-key` deletes) against those it has.
+    /// Returns whether anything changed; the error is Apache's remark.
+    pub fn update(&self, mut config: TopicConfig) -> Result<bool, String> {
+        let _changing = self.changes.lock();
+        let current = self.select(&config.topic_name);
+        if current.as_ref().is_some_and(|current| current.config == config) {
+            return Ok(false);
+        }
+        let attributes = current.as_ref().map(|current| current.config.attributes.clone());
+        config.attributes = crate::attributes::alter_topic_attributes(attributes, &config.attributes)?;
+        self.put(config);
+        Ok(true)
+    }
+
+    /// Marks topics as ordered that a name server says are (`#updateOrderTopicConfig`).
+    pub fn mark_order_topics<'a>(&self, topics: impl Iterator<Item = &'a str>) {
+        let _changing = self.changes.lock();
+        for topic in topics {
+            if let Some(existing) = self.select(topic).filter(|existing| !existing.config.order) {
+                self.put(TopicConfig { order: true, ..existing.config.clone() });
+            }
+        }
+    }
+
+    /// Puts a configuration into table and file; `changes` is held.
+    fn put(&self, config: TopicConfig) -> Arc<Topic> {
+        let topic = Arc::new(Topic::new(config));
+        self.table.write().insert(topic.config.topic_name.clone(), Arc::clone(&topic));
+        self.changed();
+        topic
+    }
+
+    fn changed(&self) {
+        self.data_version.lock().next(0, self.file.now_ms());
+        self.generation.fetch_add(1, Ordering::Release);
+        self.persist();
+    }
+
+    /// Writes `config/topics.json`.
+    pub fn persist(&self) {
+        let content = TopicConfigSerializeWrapper {
+            topic_config_table: self.configs(),
+            data_version: self.data_version(),
+            ..TopicConfigSerializeWrapper::default()
+        };
+        self.file.persist(&json::to_vec_pretty(&content));
+    }
+}
+
+fn plain(name: &str, queue_nums: i32, perm: i32) -> TopicConfig {
+    TopicConfig {
+        topic_name: name.to_owned(),
+        read_queue_nums: queue_nums,
+        write_queue_nums: queue_nums,
+        perm,
+        ..TopicConfig::default()
+    }
+}
+
+/// What every broker has from the start (`TopicConfigManager#init`).
+fn system_topics(config: &BrokerConfig) -> Vec<TopicConfig> {
+    const READ_WRITE: i32 = perm::READ | perm::WRITE;
+    let named_after = |name: &str, queue_nums: i32, enabled: bool| {
+        plain(name, queue_nums, if enabled { perm::INHERIT | READ_WRITE } else { perm::INHERIT })
+    };
+    let cluster = &config.broker_cluster_name;
+    let mut topics = vec![
+        plain("SELF_TEST_TOPIC", 1, READ_WRITE),
+        plain("BenchmarkTest", 1024, READ_WRITE),
+        named_after(cluster, 16, config.cluster_topic_enable),
+        named_after(&config.broker_name, 1, config.broker_topic_enable),
+        plain("OFFSET_MOVED_EVENT", 1, READ_WRITE),
+        plain(names::RMQ_SYS_SCHEDULE_TOPIC, 18, READ_WRITE),
+        plain(&format!("{cluster}_REPLY_TOPIC"), 1, READ_WRITE),
+        plain(&format!("rmq_sys_REVIVE_LOG_{cluster}"), config.revive_queue_num, READ_WRITE),
+        plain(&format!("rmq_sys_SYNC_BROKER_MEMBER_{}", config.broker_name), 1, perm::INHERIT),
+        plain("RMQ_SYS_TRANS_HALF_TOPIC", 1, READ_WRITE),
+        plain("RMQ_SYS_TRANS_OP_HALF_TOPIC", 1, READ_WRITE),
+        plain("RMQ_SYS_ROCKSDB_TRANS_HALF_TOPIC", 1, READ_WRITE),
+        plain("RMQ_SYS_ROCKSDB_TRANS_OP_HALF_TOPIC", 1, READ_WRITE),
+    ];
+    if config.auto_create_topic_enable {
+        let queue_nums = config.default_topic_queue_nums;
+        topics.push(plain(names::AUTO_CREATE_TOPIC_KEY_TOPIC, queue_nums, perm::INHERIT | READ_WRITE));
+    }
+    if config.trace_topic_enable {
+        topics.push(plain(&config.msg_trace_topic_name, 1, READ_WRITE));
+    }
+    if config.timer_wheel_enable {
+        topics.push(plain(names::TIMER_TOPIC, 1, READ_WRITE));
+    }
+    topics
+}
