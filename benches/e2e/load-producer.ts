@@ -3,6 +3,8 @@ import { Producer } from '../../ts/index.js'
 import type { SendOutcome } from './load.js'
 import type { SendMeasure } from './measures.js'
 
+const BATCH_OF_FILL = 32
+
 /** Sends one message a request and counts those the broker acknowledged. */
 export class LoadProducer {
   readonly #producer: Producer
@@ -73,5 +75,13 @@ export class LoadProducer {
         })
       for (let i = 0; i < inFlight; i++) sendOne()
     })
+  }
+
+  /** Leaves a backlog of `count` messages on a topic, in batches: how they got there is not measured. */
+  async fill(topic: string, count: number): Promise<void> {
+    for (let sent = 0; sent < count; sent += BATCH_OF_FILL) {
+      const size = Math.min(BATCH_OF_FILL, count - sent)
+      await this.#producer.send(Array.from({ length: size }, () => ({ topic, tags: 'TagA', body: this.#body })))
+    }
   }
 }

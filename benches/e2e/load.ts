@@ -32,7 +32,7 @@ export class Load implements AsyncDisposable {
   ) {}
 
   /** Our client: load-client.ts. */
-  static native(nameServer: string, topic: string, bodyBytes: number): Load {
+  static async native(nameServer: string, topic: string, bodyBytes: number): Promise<Load> {
     const program = join(__dirname, 'load-client.js')
     return new Load(
       new LineProcess('our load client', process.execPath, [program, nameServer, topic, String(bodyBytes)])

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import type { Side } from './servers.js'
 
 /** What a run does. */
 export interface BenchOptions {
@@ -14,8 +15,10 @@ export interface BenchOptions {
   readonly bodyBytes: number
   /** Seconds over which idle servers are watched; `--idle`, 10 by default. */
   readonly idleSeconds: number
-  /** Only Apache's client on Apache's broker, for a baseline; `--apache-only`. */
-  readonly apacheOnly: boolean
+  /** Whose clients; `--clients`, both by default. */
+  readonly clients: readonly Side[]
+  /** Whose brokers; `--brokers`, both by default. */
+  readonly brokers: readonly Side[]
 }
 
 const HELP = `Measures {our client, Apache's} x {our broker, Apache's}, interleaved; writes results/e2e-*.json.
@@ -28,11 +31,20 @@ npm run bench -- [options]
   --bytes N        of a body                          (128)
   --idle N         seconds to watch idle servers      (10)
   --quick          one short round, to see it work: ratios mean little
-  --apache-only    only Apache's client on Apache's broker, with no targets
+  --clients LIST   of ours and apache                 (ours,apache)
+  --brokers LIST   of ours and apache                 (ours,apache)
 `
 
+const BOTH = 'ours,apache'
 const QUICK = { rounds: '1', seconds: '1', warmup: '3', backlog: '100000', idle: '2' }
 const FULL = { rounds: '3', seconds: '5', warmup: '25', backlog: '1000000', idle: '10' }
+
+function sides(name: string, text: string): Side[] {
+  return text.split(',').map(side => {
+    if (side !== 'ours' && side !== 'apache') throw new Error(`--${name} must list ours and apache, not ${text}`)
+    return side
+  })
+}
 
 function positive(name: string, text: string): number {
   const value = Number(text)
@@ -53,7 +65,8 @@ export function readBenchOptions(): BenchOptions {
       bytes: text,
       idle: text,
       quick: flag,
-      'apache-only': flag,
+      clients: text,
+      brokers: text,
       help: flag
     }
   })
@@ -61,7 +74,7 @@ export function readBenchOptions(): BenchOptions {
     process.stdout.write(HELP)
     process.exit(0)
   }
-  const given = { ...(values.quick ? QUICK : FULL), bytes: '128', ...values }
+  const given = { ...(values.quick ? QUICK : FULL), bytes: '128', clients: BOTH, brokers: BOTH, ...values }
   return {
     warmupSeconds: positive('warmup', given.warmup),
     seconds: positive('seconds', given.seconds),
@@ -69,6 +82,7 @@ export function readBenchOptions(): BenchOptions {
     backlog: positive('backlog', given.backlog),
     bodyBytes: positive('bytes', given.bytes),
     idleSeconds: positive('idle', given.idle),
-    apacheOnly: values['apache-only'] ?? false
+    clients: sides('clients', given.clients),
+    brokers: sides('brokers', given.brokers)
   }
 }

@@ -52,16 +52,15 @@ async function startPairs(server: BenchServer, options: BenchOptions, owned: Asy
   await createTopic(server, LOAD_TOPIC)
   await createTopic(server, BACKLOG_TOPIC)
   const nameServer = `127.0.0.1:${server.nameServerPort}`
-  const apache = await Load.apache(nameServer, LOAD_TOPIC, options.bodyBytes)
-  const pairs: Pair[] = [{ client: 'apache', server, load: apache }]
-  owned.push(apache)
-  if (!options.apacheOnly) {
-    const native = Load.native(nameServer, LOAD_TOPIC, options.bodyBytes)
-    pairs.push({ client: 'ours', server, load: native })
-    owned.push(native)
+  const pairs: Pair[] = []
+  for (const client of options.clients) {
+    const start = client === 'ours' ? Load.native : Load.apache
+    const load = await start(nameServer, LOAD_TOPIC, options.bodyBytes)
+    owned.push(load)
+    pairs.push({ client, server, load })
   }
   progress(`backlog of ${options.backlog} messages for the broker of ${server.side}`)
-  await apache.fill(BACKLOG_TOPIC, options.backlog)
+  await pairs[0]?.load.fill(BACKLOG_TOPIC, options.backlog)
   return pairs
 }
 
@@ -99,10 +98,10 @@ async function measureRound(pairs: readonly Pair[], options: BenchOptions): Prom
   return rows
 }
 
-async function measureServers(sides: readonly Side[], options: BenchOptions, owned: AsyncDisposable[]) {
+async function measureServers(options: BenchOptions, owned: AsyncDisposable[]) {
   const measured: Partial<Record<Side, Numbers>> = {}
   const servers: BenchServer[] = []
-  for (const side of sides) {
+  for (const side of options.brokers) {
     const startUp = await measureStartUp(side, options)
     const server = await (side === 'ours' ? startNative() : startApache())
     owned.push(server)
@@ -115,11 +114,7 @@ async function measureServers(sides: readonly Side[], options: BenchOptions, own
 
 async function bench(options: BenchOptions, owned: AsyncDisposable[]): Promise<Results> {
   const startedAt = new Date().toISOString()
-  const { servers, measured } = await measureServers(
-    options.apacheOnly ? ['apache'] : ['ours', 'apache'],
-    options,
-    owned
-  )
+  const { servers, measured } = await measureServers(options, owned)
   const pairs: Pair[] = []
   for (const server of servers) pairs.push(...(await startPairs(server, options, owned)))
   for (const pair of pairs) await warmUp(pair, options)
