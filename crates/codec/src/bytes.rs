@@ -67,3 +67,21 @@ pub(crate) fn overwrite(bytes: &mut [u8], at: usize, value: &[u8]) {
         target.copy_from_slice(value);
     }
 }
+
+/// Where the first of two byte values is, eight bytes at a look: the strings searched are too short for a vectorised search to pay.
+#[inline]
+pub(crate) fn find_either(bytes: &[u8], first: u8, second: u8) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    // Sets the top bit of the lowest zero byte (and maybe of bytes above it, which do not matter here).
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
+    let (words, tail) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let found = zeros(word ^ (ONES * u64::from(first))) | zeros(word ^ (ONES * u64::from(second)));
+        if found != 0 {
+            return Some(index * 8 + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let at = tail.iter().position(|byte| *byte == first || *byte == second)?;
+    Some(bytes.len() - tail.len() + at)
+}

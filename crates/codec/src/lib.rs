@@ -7,10 +7,6 @@
 //! - [`header`] has the typed `extFields` of each request and response code, [`body`] the JSON bodies, [`json`] Apache's JSON dialect;
 //! - [`message`] has the stored record, batch bodies, properties and message ids; [`compression`] inflates and deflates bodies.
 #![deny(clippy::indexing_slicing)]
-#![cfg_attr(
-    test,
-    allow(clippy::indexing_slicing, reason = "a test that indexes wrongly fails, which is what it is for")
-)]
 
 pub mod body;
 mod bytes;

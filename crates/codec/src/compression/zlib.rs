@@ -9,6 +9,8 @@ use super::{CompressionError, CompressionType, next_room};
 thread_local! {
     /// Inflating state is tens of kilobytes; one per thread serves all bodies.
     static INFLATE: RefCell<Decompress> = RefCell::new(Decompress::new(true));
+    /// Deflating state is hundreds of kilobytes, dearer to map and clear than a small body is to compress; kept with its level.
+    static DEFLATE: RefCell<Option<(u32, Compress)>> = const { RefCell::new(None) };
 }
 
 fn malformed(what: impl ToString) -> CompressionError {
@@ -16,8 +18,20 @@ fn malformed(what: impl ToString) -> CompressionError {
 }
 
 pub(super) fn compress(data: &[u8], level: i32) -> Result<Vec<u8>, CompressionError> {
+    let level = level.clamp(0, 9).unsigned_abs();
+    DEFLATE.with_borrow_mut(|kept| {
+        let (kept_level, state) = kept.get_or_insert_with(|| (level, Compress::new(Compression::new(level), true)));
+        if *kept_level == level {
+            state.reset();
+        } else {
+            (*kept_level, *state) = (level, Compress::new(Compression::new(level), true));
+        }
+        deflate(state, data)
+    })
+}
+
+fn deflate(state: &mut Compress, data: &[u8]) -> Result<Vec<u8>, CompressionError> {
     let failed = |what: String| CompressionError::Compress { kind: CompressionType::Zlib, what };
-    let mut state = Compress::new(Compression::new(level.clamp(0, 9).unsigned_abs()), true);
     let mut out = Vec::with_capacity(data.len() / 2 + 64);
     loop {
         let consumed = usize::try_from(state.total_in()).unwrap_or(usize::MAX);

@@ -72,11 +72,17 @@ fn parse_value<'a>(scanner: &mut Scanner<'a>, depth: usize) -> Result<Node<'a>, 
                 "null" => Node::Null,
                 "true" => Node::Bool(true),
                 "false" => Node::Bool(false),
-                number if number.parse::<f64>().is_ok() => Node::Number(number),
+                number if is_number(number) => Node::Number(number),
                 _ => return Err(ScanError { at, what: "expected a value" }),
             })
         }
     }
+}
+
+/// Rust's own parser also takes `inf` and `nan`.
+fn is_number(text: &str) -> bool {
+    let known = |byte: u8| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
+    text.bytes().all(known) && text.parse::<f64>().is_ok()
 }
 
 fn parse_list<'a>(scanner: &mut Scanner<'a>, depth: usize) -> Result<Node<'a>, ScanError> {
@@ -133,8 +139,10 @@ fn visit_number<'de, V: Visitor<'de>>(text: &str, visitor: V) -> Result<V::Value
         return visitor.visit_u64(value);
     }
     match text.parse::<f64>() {
-        Ok(value) => visitor.visit_f64(value),
-        Err(_) => Err(JsonError::Shape(format!("expected a number, found {text:?}"))),
+        // An integer written as 4.0; below 2^53 the conversion is exact.
+        Ok(value) if value.fract() == 0.0 && value.abs() < 9.0e15 => visitor.visit_i64(value as i64),
+        Ok(value) if is_number(text) => visitor.visit_f64(value),
+        _ => Err(JsonError::Shape(format!("expected a number, found {text:?}"))),
     }
 }
 

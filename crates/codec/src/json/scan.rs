@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::bytes::find_either;
+
 /// Containers nested deeper than this are refused, whatever is in them.
 pub(crate) const MAX_DEPTH: usize = 64;
 
@@ -45,6 +47,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The next byte that is no blank, which stays unread.
+    #[inline]
     pub(crate) fn peek(&mut self) -> Option<u8> {
         loop {
             match self.text.as_bytes().get(self.at)? {
@@ -55,12 +58,14 @@ impl<'a> Scanner<'a> {
     }
 
     /// Takes `byte` if it is next.
+    #[inline]
     pub(crate) fn eat(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         self.at += usize::from(found);
         found
     }
 
+    #[inline]
     pub(crate) fn expect(&mut self, byte: u8) -> Result<(), ScanError> {
         if self.eat(byte) { Ok(()) } else { self.fail("expected another character here") }
     }
@@ -71,6 +76,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Inside an object: the next member's name with its colon taken, or `None` with the closing brace taken.
+    #[inline]
     pub(crate) fn next_member(&mut self, first: &mut bool) -> Result<Option<Cow<'a, str>>, ScanError> {
         if self.eat(b'}') {
             return Ok(None);
@@ -87,6 +93,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Any value.
+    #[inline]
     pub(crate) fn value(&mut self) -> Result<Token<'a>, ScanError> {
         match self.peek() {
             Some(b'"') => self.string().map(Token::String),
@@ -96,6 +103,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    #[inline]
     fn since(&self, start: usize) -> &'a str {
         self.text.get(start..self.at).unwrap_or_default()
     }
@@ -143,6 +151,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A double-quoted string, which is next.
+    #[inline]
     pub(crate) fn string(&mut self) -> Result<Cow<'a, str>, ScanError> {
         self.expect(b'"')?;
         let start = self.at;
@@ -151,7 +160,9 @@ impl<'a> Scanner<'a> {
             self.at += 1;
             return Ok(Cow::Borrowed(run));
         }
-        let mut text = String::from(run);
+        // Property strings, full of escapes, are the usual case.
+        let mut text = String::with_capacity(run.len() + 128);
+        text.push_str(run);
         loop {
             match self.text.as_bytes().get(self.at) {
                 Some(b'"') => {
@@ -169,10 +180,11 @@ impl<'a> Scanner<'a> {
     }
 
     /// Text up to the next quote or backslash. Control characters are let through, as fastjson does.
+    #[inline]
     fn plain_run(&mut self) -> Result<&'a str, ScanError> {
         let start = self.at;
         let rest = self.text.as_bytes().get(start..).unwrap_or_default();
-        match rest.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
+        match find_either(rest, b'"', b'\\') {
             Some(length) => self.at += length,
             None => return self.fail("string without end"),
         }

@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use super::HostAddr;
-use crate::bytes::Reader;
+use crate::bytes::{Reader, overwrite};
 
 const MAX_ID_BYTES: usize = 28;
 
@@ -18,16 +18,16 @@ pub struct IdText {
 }
 
 impl IdText {
-    fn new(parts: &[&[u8]]) -> Self {
-        const HEX: &[u8; 16] = b"0123456789ABCDEF";
-        let mut text = Self { digits: [b'0'; 2 * MAX_ID_BYTES], length: 0 };
-        let digit = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or_default();
-        let bytes = parts.iter().copied().flatten();
-        for (pair, byte) in text.digits.chunks_exact_mut(2).zip(bytes) {
-            pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
-            text.length += 2;
+    /// Hex of the first bytes of `bytes`: 28 with an IPv6 address, else 16.
+    fn new(bytes: [u8; MAX_ID_BYTES], v6: bool) -> Self {
+        let mut digits = [0; 2 * MAX_ID_BYTES];
+        // Arithmetic, not a table, so that the compiler makes it a few vector instructions.
+        let digit = |nibble: u8| nibble + b'0' + if nibble > 9 { b'A' - b'9' - 1 } else { 0 };
+        let (pairs, _) = digits.as_chunks_mut::<2>();
+        for (pair, byte) in pairs.iter_mut().zip(bytes) {
+            *pair = [digit(byte >> 4), digit(byte & 15)];
         }
-        text
+        Self { digits, length: if v6 { 2 * MAX_ID_BYTES } else { 32 } }
     }
 
     /// The id as text.
@@ -61,16 +61,29 @@ impl fmt::Debug for IdText {
 #[error("malformed message id {0:?}")]
 pub struct MessageIdError(String);
 
-fn with_octets<T>(ip: IpAddr, then: impl FnOnce(&[u8]) -> T) -> T {
-    match ip {
-        IpAddr::V4(ip) => then(&ip.octets()),
-        IpAddr::V6(ip) => then(&ip.octets()),
-    }
+/// The id of an address and the twelve bytes behind it.
+fn id_of(ip: IpAddr, tail: [u8; 12]) -> IdText {
+    let mut bytes = [0; MAX_ID_BYTES];
+    let ip_bytes = match ip {
+        IpAddr::V4(ip) => {
+            overwrite(&mut bytes, 0, &ip.octets());
+            4
+        }
+        IpAddr::V6(ip) => {
+            overwrite(&mut bytes, 0, &ip.octets());
+            16
+        }
+    };
+    overwrite(&mut bytes, ip_bytes, &tail);
+    IdText::new(bytes, ip.is_ipv6())
 }
 
 /// The offset message id: broker address and commit log offset (`MessageDecoder.java#createMessageId`).
 pub fn offset_id(store_host: &HostAddr, physical_offset: i64) -> IdText {
-    with_octets(store_host.ip, |ip| IdText::new(&[ip, &store_host.port.to_be_bytes(), &physical_offset.to_be_bytes()]))
+    let mut tail = [0; 12];
+    overwrite(&mut tail, 0, &store_host.port.to_be_bytes());
+    overwrite(&mut tail, 4, &physical_offset.to_be_bytes());
+    id_of(store_host.ip, tail)
 }
 
 /// What an offset message id says.
@@ -111,8 +124,8 @@ pub struct UniqueId {
     pub pid: u16,
     /// A number that tells apart the users of the id within a process; in Java the hash of the class loader.
     pub loader: i32,
-    /// Milliseconds since the month began.
-    pub elapsed_ms: i32,
+    /// Milliseconds since the month began; a month has more of them than a signed number holds.
+    pub elapsed_ms: u32,
     /// Counts ids.
     pub counter: u16,
 }
@@ -120,9 +133,12 @@ pub struct UniqueId {
 impl UniqueId {
     /// The id as text.
     pub fn encode(&self) -> IdText {
-        let (pid, loader) = (self.pid.to_be_bytes(), self.loader.to_be_bytes());
-        let (elapsed, counter) = (self.elapsed_ms.to_be_bytes(), self.counter.to_be_bytes());
-        with_octets(self.ip, |ip| IdText::new(&[ip, &pid, &loader, &elapsed, &counter]))
+        let mut tail = [0; 12];
+        overwrite(&mut tail, 0, &self.pid.to_be_bytes());
+        overwrite(&mut tail, 2, &self.loader.to_be_bytes());
+        overwrite(&mut tail, 6, &self.elapsed_ms.to_be_bytes());
+        overwrite(&mut tail, 10, &self.counter.to_be_bytes());
+        id_of(self.ip, tail)
     }
 
     /// Reads an id.
@@ -139,7 +155,7 @@ impl UniqueId {
                 ip: ip?,
                 pid: reader.array().map(u16::from_be_bytes)?,
                 loader: reader.i32()?,
-                elapsed_ms: reader.i32()?,
+                elapsed_ms: reader.array().map(u32::from_be_bytes)?,
                 counter: reader.array().map(u16::from_be_bytes)?,
             })
         };
@@ -164,7 +180,7 @@ impl UniqueIdGenerator {
 
     /// The next id. The month is that of UTC, where Java takes the local one; readers only estimate a time from it.
     pub fn next(&self, now_ms: i64) -> IdText {
-        let elapsed_ms = i32::try_from(now_ms - month_start_ms(now_ms)).unwrap_or_default();
+        let elapsed_ms = (now_ms - month_start_ms(now_ms)) as u32;
         let counter = self.counter.fetch_add(1, Ordering::Relaxed);
         UniqueId { ip: self.ip, pid: self.pid, loader: self.loader, elapsed_ms, counter }.encode()
     }

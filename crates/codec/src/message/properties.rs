@@ -3,6 +3,8 @@
 //! Reading is as tolerant as Java's: the last separator may be absent, and an entry without name, without value or without 0x01 is
 //! passed over. Of equal names the last counts.
 
+use crate::bytes::find_either;
+
 /// Between name and value.
 pub const NAME_VALUE_SEPARATOR: char = '\u{1}';
 /// Behind each value.
@@ -80,9 +82,19 @@ pub fn iter(properties: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// The value of a property.
+/// The value of a property, the last if there are several. Only looks at names that fit, so is cheaper than [`iter`].
 pub fn get<'a>(properties: &'a str, name: &str) -> Option<&'a str> {
-    iter(properties).filter(|(found, _)| *found == name).last().map(|(_, value)| value)
+    let (mut rest, mut found) = (properties, None);
+    loop {
+        let end = find_either(rest.as_bytes(), PROPERTY_SEPARATOR as u8, PROPERTY_SEPARATOR as u8);
+        let entry = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+        let value = entry.strip_prefix(name).and_then(|value| value.strip_prefix(NAME_VALUE_SEPARATOR));
+        found = value.filter(|value| !value.is_empty()).or(found);
+        match end.and_then(|end| rest.get(end + 1..)) {
+            Some(behind) => rest = behind,
+            None => return found.filter(|_| !name.is_empty()),
+        }
+    }
 }
 
 /// Appends a property, with the separator that may be missing before it.

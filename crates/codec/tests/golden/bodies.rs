@@ -114,8 +114,8 @@ fn groups_and_offsets_are_those_of_apache() {
 fn locks_lists_and_tables_are_those_of_apache() {
     let queue = MessageQueue { topic: "TopicTest".into(), broker_name: "broker-a".into(), queue_id: 3 };
     assert_eq!(read::<MessageQueue>("message_queue"), queue);
-    assert_eq!(read::<LockBatchRequestBody>("lock").mq_set, [queue.clone()]);
-    assert_eq!(read::<LockBatchRequestBody>("unlock").mq_set, [queue.clone()]);
+    assert_eq!(read::<LockBatchRequestBody>("lock").mq_set, std::slice::from_ref(&queue));
+    assert_eq!(read::<LockBatchRequestBody>("unlock").mq_set, std::slice::from_ref(&queue));
     assert_eq!(read::<LockBatchResponseBody>("locked").lock_ok_mq_set, [queue]);
     let members: GetConsumerListByGroupResponseBody = read("consumer_list");
     assert_eq!(members.consumer_id_list, ["c1", "c2"]);
