@@ -1,0 +1,47 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander'
+import { brokerCommand } from './broker.js'
+import { consumeCommand } from './consume.js'
+import { demoCommand } from './demo.js'
+import { namesrvCommand } from './namesrv.js'
+import { sendCommand } from './send.js'
+import { fail } from './terminal.js'
+import { VERSION } from './version.js'
+
+/**
+ * The command line. What a command needs beyond its options is loaded when it runs, so that a broker starts without the
+ * client and `--help` without the addon.
+ *
+ * @packageDocumentation
+ */
+
+const program = new Command('rocketmq-native')
+  .description('Apache RocketMQ for Node.js: client and server, native, with no JVM.')
+  .version(VERSION, '-v, --version', 'print the version')
+  .helpOption('-h, --help', 'print this help')
+  .helpCommand('help [command]', 'print the help of a command')
+  .addHelpText(
+    'after',
+    `
+Examples:
+  rocketmq-native broker                       a name server and a broker, here
+  rocketmq-native send -t TopicTest hello      send one message to them
+  rocketmq-native consume -t TopicTest -g me   print what arrives
+  rocketmq-native demo                         a million messages, checked`
+  )
+for (const command of [brokerCommand(), namesrvCommand(), sendCommand(), consumeCommand(), demoCommand()]) {
+  command.helpOption('-h, --help', 'print this help')
+  program.addCommand(command)
+}
+for (const command of [program, ...program.commands]) {
+  command.exitOverride().configureOutput({ outputError: text => void text })
+}
+
+program.parseAsync().catch((error: unknown) => {
+  const isCommander = error instanceof CommanderError
+  // Help and version that were asked for end here too, and are printed already.
+  if (isCommander && error.exitCode === 0) return
+  // A call without a command printed the help; that is answer enough.
+  if (isCommander && error.code === 'commander.help') process.exit(1)
+  fail(error)
+})
