@@ -1,5 +1,4 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { ErrorReporter } from '../diagnostics.js'
 import { ProtocolError, toError } from '../errors.js'
@@ -10,8 +9,7 @@ import { OffsetTable } from './offset-store.js'
 const ENTRY = /(\{[^{}]*\})\s*:\s*(-?\d+)/g
 
 /**
- * The offsets of a broadcasting consumer, which are its own and lie in a file:
- * `~/.rocketmq_offsets/<clientId>/<group>/offsets.json`, in Apache's format
+ * The offsets of a broadcasting consumer, which are its own and lie in a file, `offsets.json`, in Apache's format
  * (`client/consumer/store/LocalFileOffsetStore.java`). The file before it is kept as `.bak`.
  */
 export class LocalFileOffsetStore extends OffsetTable {
@@ -28,12 +26,12 @@ export class LocalFileOffsetStore extends OffsetTable {
   }
 
   /**
-   * Reads the file, or its backup when it is missing or unreadable.
+   * Reads the file in `directory`, or its backup when it is missing or unreadable.
    *
    * @throws ProtocolError when neither is readable but one is there
    */
-  static async load(clientId: string, group: string, report: ErrorReporter): Promise<LocalFileOffsetStore> {
-    const path = join(homedir(), '.rocketmq_offsets', clientId, group, 'offsets.json')
+  static async load(directory: string, report: ErrorReporter): Promise<LocalFileOffsetStore> {
+    const path = join(directory, 'offsets.json')
     const store = new LocalFileOffsetStore(path, report)
     let unreadable: unknown
     for (const candidate of [path, `${path}.bak`]) {

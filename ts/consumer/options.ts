@@ -1,3 +1,5 @@
+import { homedir } from 'node:os'
+import { join } from 'node:path'
 import { CLIENT_OPTIONS } from '../client/client-config.js'
 import { ConsumeFromWhere, MessageModel } from '../client/heartbeat.js'
 import { ConfigError } from '../errors.js'
@@ -61,6 +63,11 @@ export const PUSH_CONSUMER_OPTIONS = {
   maxReconsumeTimes: int(-1, -1, 1_000_000),
   /** A pull that failed is repeated after this long. @default 1000 */
   pullTimeDelayMillsWhenException: int(1_000, 1),
+  /**
+   * For BROADCASTING: where offsets are kept, in `<clientId>/<consumerGroup>/offsets.json` below it.
+   * @default `.rocketmq_offsets` in the home directory
+   */
+  localOffsetStoreDir: str(join(homedir(), '.rocketmq_offsets')),
   /** How long `shutdown()` waits for the listener (Java's default is 0). @default 30000 */
   awaitTerminationMillisWhenShutdown: int(30_000, 0)
 }

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { ClientInstance, ConsumerInner } from '../client/client-instance.js'
 import type { ClientRegistry } from '../client/client-registry.js'
 import { clientRegistry } from '../client/client-registry.js'
@@ -228,7 +229,10 @@ export class PushConsumer {
     const report = config.onError ?? instance.report
     const offsetStore = clustering
       ? new RemoteBrokerOffsetStore(instance, config.consumerGroup, report)
-      : await LocalFileOffsetStore.load(instance.clientId, config.consumerGroup, report)
+      : await LocalFileOffsetStore.load(
+          join(config.localOffsetStoreDir, instance.clientId, config.consumerGroup),
+          report
+        )
     const rebalance = new Rebalance(instance, config, offsetStore, this.#retryTopic, report)
     for (const [topic, subscription] of this.#subscriptions) rebalance.subscriptions.set(topic, subscription)
     if (clustering) {

@@ -66,7 +66,8 @@ describe('the client registry', () => {
 
   it('refuses to share an instance between clusters', () => {
     const registry = registryOf(new FakeRemoting())
-    const config = (namesrvAddr: string) => readOptions('X', CLIENT_OPTIONS, { namesrvAddr, instanceName: 'one' })
+    const registryConfig = { instanceName: 'one' }
+    const config = (namesrvAddr: string) => readOptions('X', CLIENT_OPTIONS, { ...registryConfig, namesrvAddr })
     registry.getOrCreate(config('a:1;b:1'), true)
     registry.getOrCreate(config('b:1;a:1'), true)
     assert.throws(() => registry.getOrCreate(config('c:1'), true), /in use with name servers a:1;b:1, not c:1/)

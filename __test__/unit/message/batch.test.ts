@@ -31,6 +31,8 @@ function readBatch(batch: Buffer): Element[] {
   return elements
 }
 
+const message = (init: object): Message => new Message({ topic: 'T', body: 'b', ...init })
+
 describe('a batch', () => {
   const messages = [0, 1, 2].map(index => {
     const body = ['body 0', 'body 1', ''][index]!
@@ -57,7 +59,6 @@ describe('a batch', () => {
     assert.throws(() => encodeBatch(messages, Date.now(), 100), /3 messages takes \d+ bytes, maxMessageSize is 100/)
   })
 
-  const message = (init: object): Message => new Message({ topic: 'T', body: 'b', ...init })
   const refused: [string, Message[], RegExp][] = [
     ['nothing', [], /at least one/],
     ['several topics', [message({}), message({ topic: 'U' })], /one topic, these are for T and U/],

@@ -4,6 +4,12 @@ import { InvalidArgumentError } from '../../../ts/errors.js'
 import { Message } from '../../../ts/message/message.js'
 import { decodeProperties } from '../../../ts/message/properties.js'
 
+const delayed = (set: (message: Message) => void): boolean => {
+  const message = new Message({ topic: 'T', body: 'b', properties: { a: 'b' } })
+  set(message)
+  return message.delayed
+}
+
 describe('Message', () => {
   it('takes strings, Buffers and Uint8Arrays as bodies, the latter two without copying', () => {
     const bytes = new Uint8Array([1, 2, 3])
@@ -58,11 +64,6 @@ describe('Message', () => {
   })
 
   it('knows when it is delayed, by level or by time', () => {
-    const delayed = (set: (message: Message) => void): boolean => {
-      const message = new Message({ topic: 'T', body: 'b', properties: { a: 'b' } })
-      set(message)
-      return message.delayed
-    }
     assert.equal(
       delayed(() => undefined),
       false

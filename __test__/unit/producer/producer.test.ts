@@ -8,7 +8,7 @@ import { decodeProperties } from '../../../ts/message/properties.js'
 import type { ProducerOptions } from '../../../ts/producer/options.js'
 import { Producer } from '../../../ts/producer/producer.js'
 import { selectMessageQueueByHash, selectMessageQueueByRandom } from '../../../ts/producer/queue-selector.js'
-import type { SendResult } from '../../../ts/producer/types.js'
+import type { SendCallback, SendResult } from '../../../ts/producer/types.js'
 import type { FakeSend } from '../helpers/fake-remoting.js'
 import { FakeRemoting, registryOf, settle } from '../helpers/fake-remoting.js'
 
@@ -24,6 +24,22 @@ async function started(remoting: FakeRemoting, options: Partial<ProducerOptions>
   const producer = new Producer({ ...OPTIONS, ...options }, registryOf(remoting))
   await producer.start()
   return producer
+}
+
+const byIndex = (queues: readonly MessageQueue[], _message: Message, index: number) => queues[index]!
+
+const thrower = (): MessageQueue => {
+  throw new Error('mine')
+}
+
+const firstQueue = (queues: readonly MessageQueue[]) => queues[0]!
+
+/** The end of a send with a callback; nothing else may come back from it. */
+function resultOf(send: (callback: SendCallback) => unknown): Promise<SendResult> {
+  return new Promise((resolve, reject) => {
+    const returned = send((error, value) => (value === undefined ? reject(error) : resolve(value)))
+    assert.equal(returned, undefined)
+  })
 }
 
 function routed(brokers: Record<string, number> = { a: 2, b: 2 }): FakeRemoting {
@@ -179,7 +195,6 @@ describe('the forms of send', () => {
     const remoting = routed()
     await using producer = await started(remoting)
     const message = { topic: 'T', body: 'b' }
-    const byIndex = (queues: readonly MessageQueue[], _message: Message, index: number) => queues[index]!
     assert.equal((await producer.send(message, byIndex, 1)).messageQueue.key, 'T@a@1')
     assert.equal((await producer.send(message, byIndex, 2, { timeoutMs: 50 })).messageQueue.key, 'T@b@0')
     assert.equal(remoting.sends[1]!.timeoutMs, 50)
@@ -187,9 +202,6 @@ describe('the forms of send', () => {
     const hashed = await Promise.all([1, 2].map(() => producer.send(message, selectMessageQueueByHash, 'order-1')))
     assert.equal(hashed[0]!.messageQueue.key, hashed[1]!.messageQueue.key)
     await assert.rejects(producer.send(message, byIndex, 9), InvalidArgumentError)
-    const thrower = (): MessageQueue => {
-      throw new Error('mine')
-    }
     await assert.rejects(producer.send(message, thrower, 0), { code: 'RMQ_ARGUMENT', message: /selector threw/ })
   })
 
@@ -198,24 +210,24 @@ describe('the forms of send', () => {
     await using producer = await started(remoting)
     const queue = new MessageQueue('T', 'a', 1)
     const message = { topic: 'T', body: 'b' }
-    const first = (queues: readonly MessageQueue[]) => queues[0]!
-    const result = (send: (callback: (error: Error | undefined, result: SendResult | undefined) => void) => unknown) =>
-      new Promise<SendResult>((resolve, reject) => {
-        const returned = send((error, value) => (value === undefined ? reject(error) : resolve(value)))
-        assert.equal(returned, undefined)
-      })
-    assert.equal((await result(callback => producer.send(message, callback))).sendStatus, 'SEND_OK')
-    assert.equal((await result(callback => producer.send(message, 77, callback))).sendStatus, 'SEND_OK')
+    assert.equal((await resultOf(callback => producer.send(message, callback))).sendStatus, 'SEND_OK')
+    assert.equal((await resultOf(callback => producer.send(message, 77, callback))).sendStatus, 'SEND_OK')
     assert.equal(remoting.sends.at(-1)!.timeoutMs, 77)
-    assert.equal((await result(callback => producer.send(message, queue, callback))).messageQueue, queue)
+    assert.equal((await resultOf(callback => producer.send(message, queue, callback))).messageQueue, queue)
     assert.equal(
-      (await result(callback => producer.send(message, queue, { timeoutMs: 5 }, callback))).messageQueue,
+      (await resultOf(callback => producer.send(message, queue, { timeoutMs: 5 }, callback))).messageQueue,
       queue
     )
-    assert.equal((await result(callback => producer.send(message, first, 0, callback))).messageQueue.key, 'T@a@0')
-    assert.equal((await result(callback => producer.send(message, first, 0, 9, callback))).messageQueue.key, 'T@a@0')
+    assert.equal(
+      (await resultOf(callback => producer.send(message, firstQueue, 0, callback))).messageQueue.key,
+      'T@a@0'
+    )
+    assert.equal(
+      (await resultOf(callback => producer.send(message, firstQueue, 0, 9, callback))).messageQueue.key,
+      'T@a@0'
+    )
     await assert.rejects(
-      result(callback => producer.send({ topic: '', body: 'b' }, callback)),
+      resultOf(callback => producer.send({ topic: '', body: 'b' }, callback)),
       InvalidArgumentError
     )
   })
