@@ -129,7 +129,8 @@ describe('the life of a producer', () => {
 })
 
 describe('the forms of send', () => {
-  it('a message: next queue in turn, header template, properties and result', async () => {
+  it('a message: next queue in turn, header template, properties and result', async t => {
+    t.mock.timers.enable({ apis: ['Date'], now: 1_000_000 })
     const remoting = routed()
     await using producer = await started(remoting)
     const message = new Message({ topic: 'T', body: 'hello', tags: 'TagA', keys: 'k', flag: 5 })
