@@ -9,6 +9,18 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** A broker. */
+export declare class NativeBroker {
+  /** `host:port` it listens on. */
+  get address(): string
+  /** What clients are told to connect to, `host:port`. */
+  get advertisedAddress(): string
+  /** What in its configuration is unknown or has no effect. */
+  get warnings(): Array<string>
+  /** Ends it in good order. */
+  shutdown(): Promise<NativeShutdownSummary>
+}
+
 /** The channels of one client. */
 export declare class NativeChannels {
   /** `wake` is called, on the main thread, when completions wait and none did since the last `fetch` that emptied them. */
@@ -28,6 +40,14 @@ export declare class NativeChannels {
   takeBody(index: number): Buffer | null
   /** Fails what waits and closes every connection; the failures can be fetched afterwards. */
   close(): void
+}
+
+/** A name server. */
+export declare class NativeNameServer {
+  /** `host:port` it listens on. */
+  get address(): string
+  /** Ends it; resolves to the number of connections closed. */
+  shutdown(): Promise<number>
 }
 
 /** Compresses a body; `kind` is `ZLIB`, `LZ4` or `ZSTD`. */
@@ -56,6 +76,16 @@ export declare function encodeFrame(frame: NativeFrame): Buffer
 
 /** Encodes a message record as the commit log has it. */
 export declare function encodeRecordBytes(record: NativeRecord): Buffer
+
+/** What whoever starts a broker has to know of its configuration beforehand. */
+export interface NativeBrokerConf {
+  /** IP address to listen on. */
+  bindAddress: string
+  /** Directory of the store. */
+  storePathRootDir: string
+  /** `host:port` of each name server to register with. */
+  namesrvAddrs: Array<string>
+}
 
 /** Limits of a client's channels. */
 export interface NativeChannelOptions {
@@ -116,3 +146,30 @@ export interface NativeSendTemplate {
   batch: boolean
   maxReconsumeTimes?: number
 }
+
+/** What a broker did until it stopped. */
+export interface NativeShutdownSummary {
+  /** Messages stored since the start. */
+  messagesPut: number
+  /** Messages given to consumers since the start. */
+  messagesGot: number
+  /** Pulls that were held and got an answer at the end. */
+  heldPullsAnswered: number
+  /** Connections that were open and closed at the end. */
+  connectionsClosed: number
+  /** Name servers that took note of the end. */
+  nameServersTold: number
+  /** End of the commit log, all of which is on disk. */
+  commitLogEnd: number
+  /** How long the shutdown took, in milliseconds. */
+  tookMs: number
+}
+
+/** Reads a configuration in the form of Apache's broker.conf; starts nothing. */
+export declare function readBrokerConf(conf: string): NativeBrokerConf
+
+/** Starts a broker from a configuration in the form of Apache's broker.conf. */
+export declare function startBroker(conf: string, onEvent: (arg: string) => void): Promise<NativeBroker>
+
+/** Starts a name server. */
+export declare function startNameServer(host: string, port: number): Promise<NativeNameServer>

@@ -835,7 +835,9 @@ function __napiStampBindingTarget(exportsObject, target) {
 // linked import resolves to `undefined`.
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
+module.exports.NativeBroker = nativeBinding.NativeBroker
 module.exports.NativeChannels = nativeBinding.NativeChannels
+module.exports.NativeNameServer = nativeBinding.NativeNameServer
 module.exports.compress = nativeBinding.compress
 module.exports.crc32 = nativeBinding.crc32
 module.exports.decodeFrame = nativeBinding.decodeFrame
@@ -844,3 +846,6 @@ module.exports.decodeRecordBytes = nativeBinding.decodeRecordBytes
 module.exports.decompress = nativeBinding.decompress
 module.exports.encodeFrame = nativeBinding.encodeFrame
 module.exports.encodeRecordBytes = nativeBinding.encodeRecordBytes
+module.exports.readBrokerConf = nativeBinding.readBrokerConf
+module.exports.startBroker = nativeBinding.startBroker
+module.exports.startNameServer = nativeBinding.startNameServer

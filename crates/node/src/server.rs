@@ -1,6 +1,5 @@
 //! Name server and broker in this process.
 
-use std::error::Error as _;
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -128,6 +127,12 @@ impl NativeBroker {
         self.broker.local_addr().to_string()
     }
 
+    /// What clients are told to connect to, `host:port`.
+    #[napi(getter)]
+    pub fn advertised_address(&self) -> String {
+        self.broker.advertised_addr()
+    }
+
     /// What in its configuration is unknown or has no effect.
     #[napi(getter)]
     pub fn warnings(&self) -> Vec<String> {
@@ -191,6 +196,7 @@ impl Task for StartBroker {
         }
         let (loops, clock) = threads()?;
         let broker = Broker::start(config, &loops, Arc::new(OsFs), clock).map_err(|error| failure(&error))?;
+        loops.first().block_on(broker.registered());
         Ok(NativeBroker { broker: Arc::new(broker), loops, warnings })
     }
 
@@ -212,15 +218,35 @@ impl Task for StopBroker {
         self.loops.first().block_on(self.broker.shutdown()).map_err(|error| failure(&error))
     }
 
-    fn resolve(&mut self, _: Env, _summary: ShutdownSummary) -> Result<NativeShutdownSummary> {
-        Ok(NativeShutdownSummary { connections_closed: 0, pulls_answered: 0, messages_stored: 0.0 })
+    #[expect(clippy::cast_precision_loss, reason = "counts and offsets are exact in a double up to 2^53")]
+    fn resolve(&mut self, _: Env, summary: ShutdownSummary) -> Result<NativeShutdownSummary> {
+        Ok(NativeShutdownSummary {
+            messages_put: summary.messages_put as f64,
+            messages_got: summary.messages_got as f64,
+            held_pulls_answered: u32::try_from(summary.held_pulls_answered).unwrap_or(u32::MAX),
+            connections_closed: u32::try_from(summary.connections_closed).unwrap_or(u32::MAX),
+            name_servers_told: u32::try_from(summary.name_servers_told).unwrap_or(u32::MAX),
+            commit_log_end: summary.commit_log_end as f64,
+            took_ms: summary.took_ms as f64,
+        })
     }
 }
 
 /// What a broker did until it stopped.
 #[napi(object)]
 pub struct NativeShutdownSummary {
+    /// Messages stored since the start.
+    pub messages_put: f64,
+    /// Messages given to consumers since the start.
+    pub messages_got: f64,
+    /// Pulls that were held and got an answer at the end.
+    pub held_pulls_answered: u32,
+    /// Connections that were open and closed at the end.
     pub connections_closed: u32,
-    pub pulls_answered: u32,
-    pub messages_stored: f64,
+    /// Name servers that took note of the end.
+    pub name_servers_told: u32,
+    /// End of the commit log, all of which is on disk.
+    pub commit_log_end: f64,
+    /// How long the shutdown took, in milliseconds.
+    pub took_ms: f64,
 }
