@@ -227,3 +227,9 @@ export function toError(thrown: unknown): Error {
     ? thrown
     : new ProtocolError(`something that is no Error was thrown: ${String(thrown)}`)
 }
+
+/** Errors of this package as they are, others (which would be mistakes of ours) wrapped. */
+export function asRocketMQError(thrown: unknown): RocketMQError {
+  if (thrown instanceof RocketMQError) return thrown
+  return new ProtocolError(`unexpected failure: ${toError(thrown).message}`, { cause: thrown })
+}

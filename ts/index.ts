@@ -38,7 +38,7 @@ export { ConsumeFromWhere, MessageModel } from './client/heartbeat.js'
 export { ResponseCode } from './remoting/request-code.js'
 
 export { Producer } from './producer/producer.js'
-export type { Sendable } from './producer/producer.js'
+export type { Sendable } from './producer/send-content.js'
 export type { ProducerOptions } from './producer/options.js'
 export { SendStatus } from './producer/types.js'
 export type { MessageQueueSelector, SendCallback, SendOptions, SendResult } from './producer/types.js'

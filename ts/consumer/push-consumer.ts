@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { abortable } from '../client/abortable.js'
 import type { ClientInstance, ConsumerInner } from '../client/client-instance.js'
 import type { ClientRegistry } from '../client/client-registry.js'
 import { clientRegistry } from '../client/client-registry.js'
@@ -144,8 +145,9 @@ export class PushConsumer {
    * @throws ClientStateError when it was started before, or its group is taken on its client instance
    * @throws ConfigError when group, listener or name servers are missing or unfit
    * @throws RouteError when no name server answers
+   * @throws AbortedError when the signal fires; the consumer is shut down then
    */
-  async start(): Promise<void> {
+  async start(options: { signal?: AbortSignal } = {}): Promise<void> {
     if (this.#state !== ServiceState.CREATE_JUST) throw notStartable('push consumer', this.#state)
     this.#state = ServiceState.START_FAILED
     const { consumerGroup, messageModel } = this.#config
@@ -170,8 +172,7 @@ export class PushConsumer {
     this.#running = running
     this.#state = ServiceState.RUNNING
     try {
-      await Promise.all([...running.rebalance.subscriptions.keys()].map(topic => instance.updateTopicRoute(topic)))
-      await this.#greet(running)
+      await abortable('starting the push consumer', this.#join(running), options.signal)
     } catch (error) {
       await this.shutdown()
       throw error
@@ -181,9 +182,11 @@ export class PushConsumer {
   /**
    * Takes no more messages, waits for the listener (at most `awaitTerminationMillisWhenShutdown`), stores the offsets,
    * leaves the group, and closes connections that nobody else uses. May be called at any time, and again.
+   *
+   * @param options a signal ends the wait for the listener
    */
-  shutdown(): Promise<void> {
-    this.#shutdown ??= this.#end()
+  shutdown(options: { signal?: AbortSignal } = {}): Promise<void> {
+    this.#shutdown ??= this.#end(options.signal)
     return this.#shutdown
   }
 
@@ -303,6 +306,12 @@ export class PushConsumer {
     }
   }
 
+  async #join(running: Running): Promise<void> {
+    const topics = [...running.rebalance.subscriptions.keys()]
+    await Promise.all(topics.map(topic => running.instance.updateTopicRoute(topic)))
+    await this.#greet(running)
+  }
+
   /** Brokers must know of a consumer before it asks them who else is in the group. */
   async #greet({ instance }: Running): Promise<void> {
     if (!(await instance.sendHeartbeatToAllBrokers())) return
@@ -310,13 +319,15 @@ export class PushConsumer {
     instance.rebalanceImmediately()
   }
 
-  async #end(): Promise<void> {
+  async #end(signal: AbortSignal | undefined): Promise<void> {
     this.#state = ServiceState.SHUTDOWN_ALREADY
     const running = this.#running
     if (running === undefined) return
     const { instance, report, offsetStore, rebalance, consumeService } = running
     const { awaitTerminationMillisWhenShutdown, consumerGroup } = this.#config
-    if (!(await consumeService.stop(awaitTerminationMillisWhenShutdown))) {
+    const stopping = consumeService.stop(awaitTerminationMillisWhenShutdown)
+    // Aborted or not, the rest of the shutdown is the same.
+    if (!(await abortable('waiting for the listener', stopping, signal).catch(() => true))) {
       const text = `the message listener did not end within ${awaitTerminationMillisWhenShutdown} ms`
       report(new TimeoutError(text, awaitTerminationMillisWhenShutdown), 'shutting down')
     }

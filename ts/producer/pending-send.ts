@@ -7,10 +7,10 @@ import {
   ClientStateError,
   ConnectionError,
   ProtocolError,
-  RocketMQError as RocketMQErrorBase,
+  RouteError,
   SendError,
   TimeoutError,
-  toError
+  asRocketMQError
 } from '../errors.js'
 import type { ClientInstance } from '../client/client-instance.js'
 import { MessageQueue } from '../message/message-queue.js'
@@ -19,8 +19,9 @@ import type { PendingSend as RemotingPendingSend, RemotingCommand, SendFields } 
 import type { TopicPublishInfo } from '../route/topic-publish-info.js'
 import type { ProducerConfig } from './options.js'
 import type { PublishTable } from './publish-table.js'
+import type { SendContent } from './send-content.js'
 import type { SendCallback, SendResult } from './types.js'
-import { SendStatus } from './types.js'
+import { SendStatus, sendStatusOf } from './types.js'
 
 /** What the sends of a producer share. */
 export interface SendContext {
@@ -31,40 +32,10 @@ export interface SendContext {
   sendEnded(): void
 }
 
-/** What is sent, and under which ids. */
-export interface SendContent {
-  readonly topic: string
-  readonly sysFlag: number
-  readonly flag: number
-  readonly properties: string
-  readonly body: Buffer
-  /** What `SendResult.msgId` will say. */
-  readonly msgId: string
-  /** The unique id of the request: for one message its `msgId`, for a batch one of its own. */
-  readonly uniqueId: string
-  readonly batch: boolean
-}
-
 /** Chooses among the queues of a topic; throws when it chooses none of them. */
 export type ChooseQueue = (queues: readonly MessageQueue[]) => MessageQueue
 
 const DEFAULT_REGION = 'DefaultRegion'
-
-/** Codes that say the message was stored (`impl/MQClientAPIImpl.java#processSendResponse`). */
-function sendStatusOf(code: number): SendStatus | undefined {
-  switch (code) {
-    case ResponseCode.SUCCESS:
-      return SendStatus.SEND_OK
-    case ResponseCode.FLUSH_DISK_TIMEOUT:
-      return SendStatus.FLUSH_DISK_TIMEOUT
-    case ResponseCode.FLUSH_SLAVE_TIMEOUT:
-      return SendStatus.FLUSH_SLAVE_TIMEOUT
-    case ResponseCode.SLAVE_NOT_AVAILABLE:
-      return SendStatus.SLAVE_NOT_AVAILABLE
-    default:
-      return undefined
-  }
-}
 
 /**
  * One send on its way: the fields of its request, its promise or callback, and what is needed to try again. One object a
@@ -203,6 +174,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     if (this.#settled) return
     const nowMs = Date.now()
     const { brokerName, queueId } = this.#mq!
+    clearTimeout(this.#routeTimer)
     this.#attempts ??= []
     this.#attempts.push({ brokerName, queueId, durationMs: nowMs - this.#attemptStartMs, error })
     if (this.#mayRetry(error, nowMs)) this.#retry(nowMs)
@@ -244,6 +216,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     const { instance } = this.#context
     const address = instance.routes.masterAddress(mq.brokerName)
     if (address === undefined) {
+      this.#limitLookup()
       instance.masterAddress(mq).then(
         found => this.#send(mq, found, Date.now()),
         (error: unknown) => this.onFailed(asRocketMQError(error))
@@ -260,6 +233,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
   /** Any attempt that is not the first of a send whose route was known. */
   #send(mq: MessageQueue, address: string, nowMs: number): void {
     if (this.#settled) return
+    clearTimeout(this.#routeTimer)
     const leftMs = this.#leftMs(nowMs)
     if (leftMs <= 0) {
       this.#noTimeLeft(nowMs)
@@ -294,7 +268,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     if (error instanceof ConnectionError || error instanceof TimeoutError) return true
     if (this.#callback !== undefined) return false
     if (error instanceof BrokerError) return this.#context.config.retryResponseCodes.has(error.responseCode)
-    return error instanceof BusyError || error instanceof ProtocolError
+    return error instanceof BusyError || error instanceof ProtocolError || error instanceof RouteError
   }
 
   /** How many attempts may follow the first. A promise for a queue chosen by the caller gets one attempt, as in Java. */
@@ -338,7 +312,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
   }
 
   #awaitRoute(): void {
-    this.#routeTimer = setTimeout(() => this.#noTimeLeft(Date.now()), this.#timeoutMs)
+    this.#limitLookup()
     this.#context.table.find(this.#topic).then(
       info => this.#settled || this.#routeFound(info),
       (error: unknown) => this.fail(asRocketMQError(error))
@@ -348,6 +322,13 @@ export class PendingSend implements RemotingPendingSend, SendFields {
   #routeFound(info: TopicPublishInfo): void {
     clearTimeout(this.#routeTimer)
     this.#startAmong(info)
+  }
+
+  /** Lookups of routes take their own time; the send ends in time even so. */
+  #limitLookup(): void {
+    clearTimeout(this.#routeTimer)
+    const nowMs = Date.now()
+    this.#routeTimer = setTimeout(() => this.#noTimeLeft(Date.now()), Math.max(0, this.#leftMs(nowMs)))
   }
 
   #stored(result: SendResult): void {
@@ -389,10 +370,4 @@ export function tell(callback: SendCallback, error: RocketMQError | undefined, r
       throw thrown
     })
   }
-}
-
-/** Errors of this package as they are, others (which would be mistakes of ours) wrapped. */
-export function asRocketMQError(error: unknown): RocketMQError {
-  if (error instanceof RocketMQErrorBase) return error
-  return new ProtocolError(`unexpected failure: ${toError(error).message}`, { cause: error })
 }

@@ -1,31 +1,33 @@
 import type Long from 'long'
-import { AbortedError, ClientErrorCode, ClientStateError, InvalidArgumentError, RouteError } from '../errors.js'
+import {
+  AbortedError,
+  ClientErrorCode,
+  ClientStateError,
+  InvalidArgumentError,
+  RouteError,
+  asRocketMQError
+} from '../errors.js'
 import { readOptions } from '../options.js'
+import { abortable } from '../client/abortable.js'
 import type { ClientInstance } from '../client/client-instance.js'
 import type { ClientRegistry } from '../client/client-registry.js'
 import { clientRegistry } from '../client/client-registry.js'
 import { ServiceState, notRunning, notStartable } from '../client/service-state.js'
-import { checkGroup, checkMessage, checkNotSystemTopic, checkTopic } from '../client/validators.js'
-import { checkBatch, encodeBatch } from '../message/batch.js'
-import type { MessageInit } from '../message/message.js'
-import { Message } from '../message/message.js'
-import { createUniqueId } from '../message/message-id.js'
+import { checkGroup, checkNotSystemTopic, checkTopic } from '../client/validators.js'
+import type { Message } from '../message/message.js'
 import type { MessageQueue } from '../message/message-queue.js'
-import { COMPRESSION_TYPE_FLAGS, MessageSysFlag } from '../message/sys-flag.js'
-import { compress } from '../native.js'
 import type { TopicPublishInfo } from '../route/topic-publish-info.js'
 import { MASTER_ID, publishQueues } from '../route/topic-route-data.js'
 import type { ProducerConfig, ProducerOptions } from './options.js'
 import { PRODUCER_OPTIONS } from './options.js'
-import type { ChooseQueue, SendContent, SendContext } from './pending-send.js'
-import { PendingSend, asRocketMQError, tell } from './pending-send.js'
+import type { ChooseQueue, SendContext } from './pending-send.js'
+import { PendingSend, tell } from './pending-send.js'
 import { PublishTable } from './publish-table.js'
 import type { SendArguments } from './send-arguments.js'
 import { readSendArguments } from './send-arguments.js'
+import type { SendContent, Sendable } from './send-content.js'
+import { batchContent, isList, messageContent, toMessage } from './send-content.js'
 import type { MessageQueueSelector, SendCallback, SendOptions, SendResult } from './types.js'
-
-/** A message, or what one is made from. */
-export type Sendable = Message | MessageInit
 
 const NO_ARGUMENTS: SendArguments = {}
 const DONE = Promise.resolve()
@@ -113,9 +115,11 @@ export class Producer {
   /**
    * Waits for the sends that are on their way, leaves its brokers, and closes connections that nobody else uses. New
    * sends fail at once. May be called at any time, and again.
+   *
+   * @param options a signal ends the wait for sends; they are failed then
    */
-  shutdown(): Promise<void> {
-    this.#shutdown ??= this.#end()
+  shutdown(options: { signal?: AbortSignal } = {}): Promise<void> {
+    this.#shutdown ??= this.#end(options.signal)
     return this.#shutdown
   }
 
@@ -184,11 +188,11 @@ export class Producer {
       const context = this.#running()
       const args = readSendArguments(given)
       const checked = toMessage(message)
-      checkMessage(checked, this.#config.maxMessageSize)
-      if (args.mq !== undefined) return this.#oneway(context, checked, args.mq)
+      const content = messageContent(checked, this.#config, Date.now())
+      if (args.mq !== undefined) return this.#oneway(context, content, args.mq)
       const choose = chooser(args, checked)
       const handTo = (info: TopicPublishInfo): Promise<void> =>
-        this.#oneway(context, checked, choose?.(info.messageQueues) ?? info.selectOneMessageQueue())
+        this.#oneway(context, content, choose?.(info.messageQueues) ?? info.selectOneMessageQueue())
       const info = context.table.get(checked.topic)
       return info === undefined ? context.table.find(checked.topic).then(handTo) : handTo(info)
     } catch (error) {
@@ -277,7 +281,9 @@ export class Producer {
     const nowMs = Date.now()
     const message = isList(given) ? undefined : toMessage(given)
     const content =
-      message === undefined ? this.#batchContent(given as readonly Sendable[], nowMs) : this.#content(message, nowMs)
+      message === undefined
+        ? batchContent(given as readonly Sendable[], this.#config, nowMs)
+        : messageContent(message, this.#config, nowMs)
     if (mq !== undefined && mq.topic !== content.topic) throw wrongTopic(mq, content.topic)
     if (signal?.aborted === true) throw new AbortedError(`the send to topic ${content.topic}`, signal)
     const timeoutMs = args.timeoutMs ?? this.#config.sendMsgTimeout
@@ -289,53 +295,10 @@ export class Producer {
     return promise
   }
 
-  #content(message: Message, nowMs: number): SendContent {
-    checkMessage(message, this.#config.maxMessageSize)
-    const msgId = createUniqueId(nowMs)
-    const content = {
-      topic: message.topic,
-      sysFlag: 0,
-      flag: message.flag,
-      properties: message.encodeProperties(msgId),
-      body: message.body,
-      msgId,
-      uniqueId: msgId,
-      batch: false
-    }
-    if (content.body.length >= this.#config.compressMsgBodyOverHowmuch) {
-      const { compressType, compressLevel } = this.#config
-      content.body = compress(compressType, compressLevel, content.body)
-      content.sysFlag = MessageSysFlag.COMPRESSED | COMPRESSION_TYPE_FLAGS[compressType]
-    }
-    return content
-  }
-
-  #batchContent(given: readonly Sendable[], nowMs: number): SendContent {
-    const { maxMessageSize } = this.#config
-    const messages = given.map(toMessage)
-    const first = checkBatch(messages)
-    for (const message of messages) checkMessage(message, maxMessageSize)
-    const { body, uniqueIds } = encodeBatch(messages, nowMs, maxMessageSize)
-    const batch = new Message({ topic: first.topic, body, waitStoreMsgOK: first.waitStoreMsgOK })
-    const uniqueId = createUniqueId(nowMs)
-    const properties = batch.encodeProperties(uniqueId)
-    return {
-      topic: first.topic,
-      sysFlag: 0,
-      flag: 0,
-      properties,
-      body,
-      msgId: uniqueIds.join(','),
-      uniqueId,
-      batch: true
-    }
-  }
-
-  #oneway(context: SendContext, message: Message, mq: MessageQueue): Promise<void> {
-    if (mq.topic !== message.topic) throw wrongTopic(mq, message.topic)
+  #oneway(context: SendContext, content: SendContent, mq: MessageQueue): Promise<void> {
+    if (mq.topic !== content.topic) throw wrongTopic(mq, content.topic)
     const { instance, table } = context
-    const nowMs = Date.now()
-    const fields = { ...this.#content(message, nowMs), bornTimestampMs: nowMs, reconsumeTimes: 0 }
+    const fields = { ...content, bornTimestampMs: Date.now(), reconsumeTimes: 0 }
     const hand = (address: string): void => instance.remoting.sendOneway(address, table.template(mq, false), fields)
     const address = instance.routes.masterAddress(mq.brokerName)
     if (address === undefined) return instance.masterAddress(mq).then(hand)
@@ -364,23 +327,17 @@ export class Producer {
     if (this.#inFlight === 0) this.#onIdle?.()
   }
 
-  async #end(): Promise<void> {
+  async #end(signal: AbortSignal | undefined): Promise<void> {
     const wasRunning = this.#state === ServiceState.RUNNING
     this.#state = ServiceState.SHUTDOWN_ALREADY
     if (!wasRunning) return
-    if (this.#inFlight > 0) await new Promise<void>(resolve => (this.#onIdle = resolve))
+    if (this.#inFlight > 0) {
+      const idle = new Promise<void>(resolve => (this.#onIdle = resolve))
+      // Aborted or not, the rest of the shutdown is the same.
+      await abortable('waiting for sends', idle, signal).catch(() => undefined)
+    }
     await this.#instance!.unregisterProducer(this.#config.producerGroup)
   }
-}
-
-function isList(given: Sendable | readonly Sendable[]): given is readonly Sendable[] {
-  return Array.isArray(given)
-}
-
-function toMessage(given: Sendable): Message {
-  if (given instanceof Message) return given
-  if (typeof given !== 'object' || given === null) throw new InvalidArgumentError('the message is missing')
-  return new Message(given)
 }
 
 function wrongTopic(mq: MessageQueue, topic: string): InvalidArgumentError {

@@ -2,6 +2,7 @@ import type Long from 'long'
 import type { RocketMQError } from '../errors.js'
 import type { Message } from '../message/message.js'
 import type { MessageQueue } from '../message/message-queue.js'
+import { ResponseCode } from '../remoting/request-code.js'
 
 /** What became of a message that was stored (`client/producer/SendStatus.java`). */
 export const SendStatus = {
@@ -16,6 +17,22 @@ export const SendStatus = {
 } as const
 /** One of {@link SendStatus}. */
 export type SendStatus = (typeof SendStatus)[keyof typeof SendStatus]
+
+/** Codes that say the message was stored (`impl/MQClientAPIImpl.java#processSendResponse`). */
+export function sendStatusOf(code: number): SendStatus | undefined {
+  switch (code) {
+    case ResponseCode.SUCCESS:
+      return SendStatus.SEND_OK
+    case ResponseCode.FLUSH_DISK_TIMEOUT:
+      return SendStatus.FLUSH_DISK_TIMEOUT
+    case ResponseCode.FLUSH_SLAVE_TIMEOUT:
+      return SendStatus.FLUSH_SLAVE_TIMEOUT
+    case ResponseCode.SLAVE_NOT_AVAILABLE:
+      return SendStatus.SLAVE_NOT_AVAILABLE
+    default:
+      return undefined
+  }
+}
 
 /** The answer to a send (`client/producer/SendResult.java`). */
 export interface SendResult {

@@ -96,6 +96,29 @@ describe('the life of a push consumer', () => {
     assert.equal(remoting.closed, true)
   })
 
+  it('gives up its start when the signal fires', async t => {
+    const { remoting, consumer } = setUp(t)
+    const controller = new AbortController()
+    remoting.answers.set(34, () => {
+      controller.abort()
+      return {}
+    })
+    await assert.rejects(consumer.start({ signal: controller.signal }), { code: 'RMQ_ABORTED' })
+    assert.equal(consumer.state, 'SHUTDOWN_ALREADY')
+    assert.equal(remoting.closed, true)
+  })
+
+  it('does not wait for its listener when the signal says so', async t => {
+    const fixture = setUp(t, {}, () => new Promise(() => undefined))
+    const { remoting, consumer, reports } = fixture
+    await pulling(fixture, t)
+    remoting.pulls[0]!.answer(found([100]))
+    await settle()
+    await consumer.shutdown({ signal: AbortSignal.abort() })
+    assert.equal(remoting.closed, true)
+    assert.deepEqual(reports, [])
+  })
+
   it('fails when its group exists on its client', async t => {
     const remoting = new FakeRemoting()
     remoting.route({})

@@ -118,6 +118,18 @@ describe('the life of a producer', () => {
     assert.equal(remoting.closed, true)
   })
 
+  it('does not wait at its end when the signal says so', async () => {
+    const remoting = routed()
+    remoting.onSend = () => undefined
+    const producer = await started(remoting)
+    const sending = producer.send({ topic: 'T', body: 'b' })
+    await settle()
+    await producer.shutdown({ signal: AbortSignal.abort() })
+    assert.equal(remoting.closed, true)
+    remoting.sends[0]!.pending.onFailed(new ClientStateError('closed'))
+    await assert.rejects(sending, ClientStateError)
+  })
+
   it('is disposed of by await using', async () => {
     const remoting = routed()
     {
@@ -326,6 +338,9 @@ describe('the route of a topic', () => {
     ]
     t.mock.timers.tick(3000)
     for (const send of sends) await assert.rejects(send, TimeoutError)
+    const named = producer.send({ topic: 'T', body: 'b' }, new MessageQueue('T', 'a', 0), 200)
+    t.mock.timers.tick(200)
+    await assert.rejects(named, TimeoutError)
   })
 })
 
