@@ -11,16 +11,19 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::fs::{DirEntry, File, Fs, Metadata, OpenMode};
 use handle::Handle;
 use world::World;
 
-/// The file system; clones share their files.
+/// The file system; clones share their files. Itself it is the test's view, which outlives power cuts; what is tested gets
+/// the view of a [`process`](FaultFs::process), which does not.
 #[derive(Debug, Clone, Default)]
 pub struct FaultFs {
     world: Arc<Mutex<World>>,
+    /// The life of the machine in which this view works; `None` = any.
+    epoch: Option<u64>,
 }
 
 /// The kinds of calls that can be told to fail.
@@ -60,6 +63,20 @@ impl FaultFs {
     /// An empty file system that does not fail.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The view of a process started now: dead after the next power cut or kill.
+    pub fn process(&self) -> Arc<dyn Fs> {
+        let epoch = Some(self.world.lock().epoch());
+        Arc::new(Self { world: Arc::clone(&self.world), epoch })
+    }
+
+    fn world(&self) -> io::Result<MutexGuard<'_, World>> {
+        let world = self.world.lock();
+        match self.epoch {
+            Some(epoch) if epoch != world.epoch() => Err(io::Error::other("this process is dead")),
+            _ => Ok(world),
+        }
     }
 
     /// Plans a failure.
@@ -113,40 +130,40 @@ impl FaultFs {
 
 impl Fs for FaultFs {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>> {
-        let (inode, epoch) = self.world.lock().open(path, mode)?;
+        let (inode, epoch) = self.world()?.open(path, mode)?;
         Ok(Arc::new(Handle { world: Arc::clone(&self.world), path: path.to_owned(), inode, epoch, is_lock: false }))
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        self.world.lock().create_dir_all(path)
+        self.world()?.create_dir_all(path)
     }
 
     fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
-        self.world.lock().read_dir(path)
+        self.world()?.read_dir(path)
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        self.world.lock().remove(path, false)
+        self.world()?.remove(path, false)
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        self.world.lock().remove(path, true)
+        self.world()?.remove(path, true)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.world.lock().rename(from, to)
+        self.world()?.rename(from, to)
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.world.lock().sync_dir(path)
+        self.world()?.sync_dir(path)
     }
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        self.world.lock().metadata(path)
+        self.world()?.metadata(path)
     }
 
     fn try_lock(&self, path: &Path) -> io::Result<Option<Arc<dyn File>>> {
-        let Some((inode, epoch)) = self.world.lock().try_lock(path)? else { return Ok(None) };
+        let Some((inode, epoch)) = self.world()?.try_lock(path)? else { return Ok(None) };
         let handle = Handle { world: Arc::clone(&self.world), path: path.to_owned(), inode, epoch, is_lock: true };
         Ok(Some(Arc::new(handle)))
     }

@@ -38,10 +38,24 @@ pub trait Fs: Send + Sync + Debug {
     /// The lock lives as long as the returned file.
     fn try_lock(&self, path: &Path) -> io::Result<Option<Arc<dyn File>>>;
 
+    /// Whether there is a file or directory at `path`.
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        match self.metadata(path) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Creates a directory and its missing parents so that a power cut does not take them away again.
     fn create_dir_all_durably(&self, path: &Path) -> io::Result<()> {
-        let is_missing = |path: &&Path| !path.as_os_str().is_empty() && self.metadata(path).is_err();
-        let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
+        let mut missing = Vec::new();
+        for path in path.ancestors().take_while(|path| !path.as_os_str().is_empty()) {
+            if self.exists(path)? {
+                break;
+            }
+            missing.push(path);
+        }
         if missing.is_empty() {
             return Ok(());
         }

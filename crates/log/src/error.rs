@@ -20,6 +20,12 @@ pub enum LogError {
         #[source]
         source: io::Error,
     },
+    /// A log cannot be cut while somebody reads it.
+    #[error("{} is being read", directory.display())]
+    InUse {
+        /// Directory of the log.
+        directory: PathBuf,
+    },
     /// A file of the wrong length (Apache refuses it as well).
     #[error("{} has {have} bytes, the configured length is {need}", path.display())]
     SegmentLength {
@@ -41,6 +47,11 @@ pub enum LogError {
 }
 
 impl LogError {
+    /// Whether an fsync failed: what is on disk is unknown then, and stays so if a later one succeeds.
+    pub fn is_sync_failure(&self) -> bool {
+        matches!(self, Self::Io { op: "fsync" | "fdatasync", .. })
+    }
+
     /// Whether the disk is full.
     pub fn is_storage_full(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull)

@@ -38,8 +38,8 @@ pub struct FlusherOptions {
     pub interval: Duration,
     /// Called before each flush; what it returns goes to `after_flush` if that flush succeeds.
     pub before_flush: Box<dyn Fn() -> i64 + Send>,
-    /// Called after each flush that succeeded, before those who wait hear of it.
-    pub after_flush: Box<dyn Fn(i64) + Send>,
+    /// Called after each flush that succeeded, with its end, before those who wait hear of it.
+    pub after_flush: Box<dyn Fn(i64, u64) + Send>,
 }
 
 impl std::fmt::Debug for FlusherOptions {
@@ -203,7 +203,7 @@ impl Shared {
         match self.log.sync(from, to) {
             Ok(()) => {
                 self.flushed.store(to, Ordering::Release);
-                (options.after_flush)(before);
+                (options.after_flush)(before, to);
             }
             Err(error) => self.fail(&error),
         }

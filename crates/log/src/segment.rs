@@ -22,9 +22,12 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// Opens an existing file.
-    pub(crate) fn open(fs: &dyn Fs, path: PathBuf, base: u64) -> Result<Self, LogError> {
+    /// Opens an existing file, extending it if asked to.
+    pub(crate) fn open(fs: &dyn Fs, path: PathBuf, base: u64, extend_to: Option<u64>) -> Result<Self, LogError> {
         let file = fs.open(&path, OpenMode::ReadWrite).map_err(|source| fail("open", &path, 0, source))?;
+        if let Some(len) = extend_to {
+            file.set_len(len).map_err(|source| fail("extend", &path, len, source))?;
+        }
         // Whoever made the file may have died before syncing the directory.
         Ok(Self { base, path, file, map: OnceLock::new(), entry_synced: AtomicBool::new(false) })
     }

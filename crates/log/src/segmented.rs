@@ -28,20 +28,16 @@ pub struct SegmentedLog {
 
 impl SegmentedLog {
     /// Opens the segments in `directory` (none if it does not exist); `end` is that of the last file until
-    /// [`truncate`](SegmentedLog::truncate) lowers it. Empty files at the end, left by a crash between creation and
-    /// extension, are removed; directories are ignored; any other file that Apache would refuse is refused
-    /// (`MappedFileQueue#doLoad`).
+    /// [`truncate`](SegmentedLog::truncate) lowers it. Empty files, left by a crash between creation and extension, are
+    /// extended; directories are ignored; any other file that Apache would refuse is refused (`MappedFileQueue#doLoad`).
     pub fn open(fs: Arc<dyn Fs>, directory: PathBuf, segment_bytes: u64) -> Result<Self, LogError> {
-        let mut files = list(&*fs, &directory, segment_bytes)?;
-        while let Some((_, path, 0)) = files.last() {
-            fs.remove_file(path).map_err(|source| fail("remove", path, 0, source))?;
-            files.pop();
+        let mut segments = Vec::new();
+        for (base, path, have) in list(&*fs, &directory, segment_bytes)? {
+            if have != segment_bytes && have != 0 {
+                return Err(LogError::SegmentLength { path, have, need: segment_bytes });
+            }
+            segments.push(Arc::new(Segment::open(&*fs, path, base, (have == 0).then_some(segment_bytes))?));
         }
-        if let Some((_, path, have)) = files.iter().find(|(_, _, len)| *len != segment_bytes) {
-            return Err(LogError::SegmentLength { path: path.clone(), have: *have, need: segment_bytes });
-        }
-        let opened = files.into_iter().map(|(base, path, _)| Segment::open(&*fs, path, base).map(Arc::new));
-        let segments = opened.collect::<Result<Vec<_>, _>>()?;
         let end = segments.last().map_or(0, |last| last.base() + segment_bytes);
         Ok(Self {
             fs,
@@ -233,7 +229,7 @@ impl SegmentedLog {
 
 /// The files of a log directory as (first offset, path, length), in order.
 pub(crate) fn list(fs: &dyn Fs, directory: &Path, segment_bytes: u64) -> Result<Vec<(u64, PathBuf, u64)>, LogError> {
-    if fs.metadata(directory).is_err() {
+    if !fs.exists(directory).map_err(|source| fail("stat", directory, 0, source))? {
         return Ok(Vec::new());
     }
     let mut files = Vec::new();

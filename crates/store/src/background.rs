@@ -37,21 +37,21 @@ pub(crate) struct Control {
     pub(crate) stopping: AtomicBool,
     /// Ends of commit log files behind which a next one is wanted.
     pub(crate) spare_wanted_at: AtomicU64,
-    /// A sync of queues or checkpoint failed: what is on disk is unknown, the next start must not trust it.
-    sync_failure: Mutex<Option<String>>,
+    /// The checkpoint could not be written or synced: the next start must not trust it.
+    failure: Mutex<Option<String>>,
 }
 
 impl Control {
     /// Keeps the first failure.
     pub(crate) fn note_failure(&self, outcome: Result<(), StoreError>) {
         if let Err(error) = outcome {
-            self.sync_failure.lock().get_or_insert(crate::error::chain(&error));
+            self.failure.lock().get_or_insert(crate::error::chain(&error));
         }
     }
 
     /// Why the next start must recover from the log, if it must.
-    pub(crate) fn sync_failure(&self) -> Option<String> {
-        self.sync_failure.lock().clone()
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.failure.lock().clone()
     }
 }
 
@@ -74,7 +74,8 @@ impl Background {
             if written.is_ok() && is_due {
                 thorough_at = now + self.thorough_interval;
                 thorough_end = self.log.end();
-                self.control.note_failure(self.sync_queues());
+                // What could not be written is tried again; after a failed sync the checkpoint stays where it is.
+                let _ = self.sync_queues();
             }
             self.control.note_failure(self.checkpoint.sync());
         }
@@ -82,9 +83,6 @@ impl Background {
 
     /// Makes all units of what is dispatched now durable, after the records they point to, and says so in the checkpoint.
     pub(crate) fn sync_queues(&self) -> Result<(), StoreError> {
-        if self.control.sync_failure().is_some() {
-            return Ok(());
-        }
         let progress = self.dispatcher.progress();
         self.queues.write_tails()?;
         if self.flusher.wait_flushed(self.log.end(), LOG_FLUSH_TIMEOUT).is_err() {
@@ -92,6 +90,9 @@ impl Background {
             return Ok(());
         }
         self.queues.sync()?;
+        if self.queues.sync_failure().is_some() {
+            return Ok(());
+        }
         self.checkpoint.queues_flushed(progress.store_timestamp, progress.physical_offset)
     }
 }

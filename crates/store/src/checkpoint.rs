@@ -6,6 +6,10 @@
 //! ```
 //!
 //! Six i64, big endian, in a file of 4096 bytes. (`StoreCheckpoint`, 5.5.0)
+//!
+//! Timestamps are coarse: many records share one. So the last 16 bytes, which Apache leaves alone, hold the exact position up
+//! to which the log is on disk, and a copy of physicMsgTimestamp; it counts only while the copy agrees, that is, until Apache
+//! has flushed.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,8 +20,9 @@ use rocketmq_env::{File, Fs, OpenMode};
 
 use crate::StoreError;
 
-const FILE_BYTES: u64 = 4096;
-const USED_BYTES: usize = 48;
+const FILE_BYTES: usize = 4096;
+const FIELD_BYTES: usize = 8;
+const POSITION_AT: usize = FILE_BYTES - 2 * FIELD_BYTES;
 
 /// The values of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,6 +36,8 @@ pub(crate) struct CheckpointValues {
     confirm_phy_offset: i64,
     /// Start of the record of that message (since 5.5.0; 0 in files of older versions).
     pub(crate) logics_physical_offset: i64,
+    /// The log is on disk up to here; `None` if only the timestamps tell.
+    pub(crate) flushed_position: Option<i64>,
 }
 
 /// The open file.
@@ -46,6 +53,7 @@ struct State {
     values: CheckpointValues,
     written: CheckpointValues,
     synced: CheckpointValues,
+    page: Box<[u8; FILE_BYTES]>,
 }
 
 impl Checkpoint {
@@ -56,28 +64,29 @@ impl Checkpoint {
             let path = path.clone();
             move |source| StoreError::Io { op, path, source }
         };
-        let exists = fs.metadata(&path).is_ok();
+        let exists = fs.exists(&path).map_err(fail("stat"))?;
         let mode = if exists { OpenMode::ReadWrite } else { OpenMode::CreateNew };
         let file = fs.open(&path, mode).map_err(fail("open"))?;
-        if file.len().map_err(fail("stat"))? < FILE_BYTES {
-            file.set_len(FILE_BYTES).map_err(fail("extend"))?;
+        if file.len().map_err(fail("stat"))? < FILE_BYTES as u64 {
+            file.set_len(FILE_BYTES as u64).map_err(fail("extend"))?;
             file.sync_all().map_err(fail("fsync"))?;
             fs.sync_dir(root).map_err(fail("fsync directory of"))?;
         }
-        let mut bytes = [0; USED_BYTES];
-        file.read_exact_at(&mut bytes, 0).map_err(fail("read"))?;
-        let values = CheckpointValues::decode(&bytes);
-        Ok(Self { path, file, state: Mutex::new(State { values, written: values, synced: values }) })
+        let mut page = Box::new([0; FILE_BYTES]);
+        file.read_exact_at(&mut *page, 0).map_err(fail("read"))?;
+        let values = CheckpointValues::decode(&page);
+        Ok(Self { path, file, state: Mutex::new(State { values, written: values, synced: values, page }) })
     }
 
     pub(crate) fn values(&self) -> CheckpointValues {
         self.state.lock().values
     }
 
-    /// Records are on disk up to the one stored at `timestamp`. Written to the page cache at once: after a mere kill the
+    /// The log is on disk up to `position`, behind a record stored at `timestamp`. Written to the page cache at once: after a mere kill the
     /// next start knows which records were acknowledged.
-    pub(crate) fn log_flushed(&self, timestamp: i64) -> Result<(), StoreError> {
+    pub(crate) fn log_flushed(&self, timestamp: i64, position: i64) -> Result<(), StoreError> {
         let mut state = self.state.lock();
+        state.values.flushed_position = Some(position);
         state.values.physic_msg_timestamp = state.values.physic_msg_timestamp.max(timestamp);
         self.write(&mut state)
     }
@@ -113,7 +122,8 @@ impl Checkpoint {
 
     fn write(&self, state: &mut State) -> Result<(), StoreError> {
         if state.values != state.written {
-            self.file.write_all_at(&state.values.encode(), 0).map_err(|source| self.fail("write", source))?;
+            state.values.encode(&mut state.page);
+            self.file.write_all_at(&*state.page, 0).map_err(|source| self.fail("write", source))?;
             state.written = state.values;
         }
         Ok(())
@@ -136,19 +146,27 @@ impl CheckpointValues {
         ]
     }
 
-    fn decode(bytes: &[u8; USED_BYTES]) -> Self {
+    fn decode(page: &[u8; FILE_BYTES]) -> Self {
+        let (fields, _) = page.as_chunks();
         let mut values = Self::default();
-        for (field, bytes) in values.fields().into_iter().zip(bytes.as_chunks().0) {
+        for (field, bytes) in values.fields().into_iter().zip(fields) {
             *field = i64::from_be_bytes(*bytes);
+        }
+        if let [.., position, timestamp] = fields
+            && i64::from_be_bytes(*timestamp) == values.physic_msg_timestamp
+        {
+            values.flushed_position = Some(i64::from_be_bytes(*position));
         }
         values
     }
 
-    fn encode(mut self) -> [u8; USED_BYTES] {
-        let mut bytes = [0; USED_BYTES];
-        for (field, bytes) in self.fields().into_iter().zip(bytes.as_chunks_mut().0) {
+    fn encode(mut self, page: &mut [u8; FILE_BYTES]) {
+        let position = self.flushed_position.map(|position| [position, self.physic_msg_timestamp]);
+        for (field, bytes) in self.fields().into_iter().zip(page.as_chunks_mut().0) {
             *bytes = field.to_be_bytes();
         }
-        bytes
+        for (value, bytes) in position.into_iter().flatten().zip(page[POSITION_AT..].as_chunks_mut().0) {
+            *bytes = value.to_be_bytes();
+        }
     }
 }

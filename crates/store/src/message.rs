@@ -44,7 +44,6 @@ pub struct PutOutcome {
 
 /// What a successful put gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use = "SYNC_FLUSH acknowledges only after when_flushed(end)"]
 pub struct PutTicket {
     /// End of the batch in the commit log: what [`when_flushed`](crate::MessageStore::when_flushed) waits for.
     pub end: i64,

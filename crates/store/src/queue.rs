@@ -273,6 +273,12 @@ impl Queue {
 }
 
 impl State {
+    /// The files, to be cut; nobody may be reading them.
+    fn files_mut(&mut self) -> Result<&mut SegmentedLog, LogError> {
+        let directory = self.files.directory().to_owned();
+        Arc::get_mut(&mut self.files).ok_or(LogError::InUse { directory })
+    }
+
     fn end(&self) -> i64 {
         self.tail_position + self.tail.len() as i64
     }
@@ -294,9 +300,10 @@ impl State {
 /// Recovery; nobody else has the queue yet.
 impl Queue {
     /// Finds the last unit in the files, starting at the third last, and cuts what is behind it. (`ConsumeQueue#recover`)
-    pub(crate) fn recover(&mut self) -> Result<(), LogError> {
-        let state = self.state.get_mut();
-        let Some(files) = Arc::get_mut(&mut state.files) else { return Ok(()) };
+    pub(crate) fn recover(&self) -> Result<(), LogError> {
+        let mut state = self.state.lock();
+        let state = &mut *state;
+        let files = Arc::clone(&state.files);
         let segments = files.segments();
         let Some(first) = segments.first() else { return Ok(()) };
         let start = segments.iter().rev().take(3).next_back().unwrap_or(first).base();
@@ -318,40 +325,42 @@ impl Queue {
                 end += UNIT_BYTES as u64;
             }
         }
-        state.min_position = first.base() as i64;
-        if end == start && start > first.base() {
+        let first = first.base();
+        if end == start && start > first {
             // The third last file is empty: not left by any crash, but its predecessor may still be whole.
-            last = read_unit(files, end - UNIT_BYTES as u64)?.filter(|unit| unit.is_valid());
+            last = read_unit(&files, end - UNIT_BYTES as u64)?.filter(|unit| unit.is_valid());
         }
-        files.truncate(end)?;
+        drop((files, segments));
+        state.files_mut()?.truncate(end)?;
         state.tail_position = end as i64;
         state.synced_position = start as i64;
+        state.min_position = first as i64;
         state.max_physical_offset = last.filter(|last| *last != Unit::BLANK).map_or(-1, Unit::end);
         Ok(())
     }
 
     /// Cuts all units of messages at or behind `physical_offset`; whether there were any.
     /// (`ConsumeQueue#truncateDirtyLogicFiles`)
-    pub(crate) fn truncate(&mut self, physical_offset: i64) -> Result<bool, LogError> {
+    pub(crate) fn truncate(&self, physical_offset: i64) -> Result<bool, LogError> {
         let (min, max) = self.offsets();
         let cut = self.first_at_or_behind(physical_offset, min, max)?;
         if cut == max {
             return Ok(false);
         }
         let last = if cut > min { self.unit_at(cut - 1)? } else { None };
-        let state = self.state.get_mut();
+        let mut state = self.state.lock();
+        let state = &mut *state;
         let position = cut * UNIT_BYTES as i64;
-        let Some(files) = Arc::get_mut(&mut state.files) else { return Ok(false) };
         let in_tail = usize::try_from(position - state.tail_position).unwrap_or(0);
         state.tail.truncate(in_tail);
         if position < state.tail_position {
-            files.truncate(position as u64)?;
+            state.files_mut()?.truncate(position as u64)?;
             state.tail_position = position;
             state.synced_position = state.synced_position.min(position);
         }
         if last.is_none_or(|last| last == Unit::BLANK) {
             // Nothing but blanks is left: the queue starts anew where the log says.
-            files.clear()?;
+            state.files_mut()?.clear()?;
             state.tail.clear();
             (state.tail_position, state.synced_position, state.min_position) = (0, 0, 0);
         }

@@ -29,6 +29,7 @@ pub(crate) struct Queues {
     /// Why tails cannot be written at the moment.
     failure: Mutex<Option<String>>,
     has_failure: AtomicBool,
+    sync_failure: Mutex<Option<String>>,
     background: OnceLock<Unparker>,
 }
 
@@ -56,6 +57,7 @@ impl Queues {
             unsynced: Mutex::default(),
             failure: Mutex::default(),
             has_failure: AtomicBool::new(false),
+            sync_failure: Mutex::default(),
             background: OnceLock::new(),
         })
     }
@@ -93,19 +95,6 @@ impl Queues {
 
     pub(crate) fn all(&self) -> Vec<Arc<Queue>> {
         self.table.read().values().flat_map(HashMap::values).cloned().collect()
-    }
-
-    /// Runs `change` on every queue while nobody else has any (recovery).
-    pub(crate) fn for_each_mut(
-        &mut self,
-        mut change: impl FnMut(&mut Queue) -> Result<(), LogError>,
-    ) -> Result<(), LogError> {
-        for queue in self.table.get_mut().values_mut().flat_map(HashMap::values_mut) {
-            if let Some(queue) = Arc::get_mut(queue) {
-                change(queue)?;
-            }
-        }
-        Ok(())
     }
 
     /// Notes that a queue's tail has `bytes` now.
@@ -170,6 +159,7 @@ impl Queues {
                     queues.push(queue);
                 }
                 self.unsynced.lock().append(&mut queues);
+                self.sync_failure.lock().get_or_insert_with(|| error::chain(&error));
                 return Err(error.into());
             }
         }
@@ -185,7 +175,15 @@ impl Queues {
         Err(StoreError::ConsumeQueuesBehind { reason })
     }
 
+    /// Why the files' state on disk is unknown, if it is: an fsync failed.
+    pub(crate) fn sync_failure(&self) -> Option<String> {
+        self.sync_failure.lock().clone()
+    }
+
     fn failed(&self, error: &LogError) {
+        if error.is_sync_failure() {
+            self.sync_failure.lock().get_or_insert_with(|| error::chain(error));
+        }
         *self.failure.lock() = Some(error::chain(error));
         self.has_failure.store(true, Ordering::Release);
     }
@@ -198,10 +196,10 @@ fn is_directory_name(topic: &str) -> bool {
 }
 
 fn subdirectories(fs: &dyn Fs, directory: &Path) -> Result<Vec<(String, PathBuf)>, StoreError> {
-    if fs.metadata(directory).is_err() {
+    let fail = |source| StoreError::Io { op: "read directory", path: directory.to_owned(), source };
+    if !fs.exists(directory).map_err(fail)? {
         return Ok(Vec::new());
     }
-    let fail = |source| StoreError::Io { op: "read directory", path: directory.to_owned(), source };
     let entries = fs.read_dir(directory).map_err(fail)?;
     let directories = entries.into_iter().filter(|entry| entry.is_dir);
     Ok(directories.filter_map(|entry| Some((entry.name.to_str()?.to_owned(), directory.join(&entry.name)))).collect())

@@ -5,7 +5,7 @@
 //! at the checkpoint: units of older records are on disk; all newer ones are cut and made again from the log, because the
 //! disk may hold any part of them.
 
-use rocketmq_codec::message::{MessageRecord, RecordError, decode_record, sys_flag, tags_code};
+use rocketmq_codec::message::{MAGIC_V1, MessageRecord, RecordError, decode_record, sys_flag, tags_code};
 use rocketmq_log::{LogError, Reader, SegmentedLog};
 
 use crate::batch::takes_slot;
@@ -20,7 +20,7 @@ use crate::{StoreConfig, StoreError};
 pub(crate) struct Recovery<'a> {
     pub(crate) config: &'a StoreConfig,
     pub(crate) log: &'a mut SegmentedLog,
-    pub(crate) queues: &'a mut Queues,
+    pub(crate) queues: &'a Queues,
     pub(crate) checkpoint: CheckpointValues,
     /// Whether the last stop was clean (no abort file).
     pub(crate) was_clean: bool,
@@ -53,8 +53,10 @@ enum Found<T> {
 }
 
 impl Recovery<'_> {
-    pub(crate) fn run(mut self) -> Result<Recovered, StoreError> {
-        self.queues.for_each_mut(|queue| queue.recover())?;
+    pub(crate) fn run(self) -> Result<Recovered, StoreError> {
+        for queue in self.queues.all() {
+            queue.recover()?;
+        }
         let Some(first) = self.log.first_offset() else {
             // Without the log the queues say nothing (`destroyConsumeQueueStore`).
             self.cut_queues(0)?;
@@ -96,10 +98,7 @@ impl Recovery<'_> {
         if values.logics_physical_offset > 0 {
             let at = values.logics_physical_offset as u64;
             let mut reader = self.log.reader();
-            let found = self.record_at(&mut reader, at, |record| record.store_timestamp)?;
-            if let Found::Record(store_timestamp, _) = found
-                && store_timestamp <= values.physic_msg_timestamp
-            {
+            if let Found::Record(true, _) = self.record_at(&mut reader, at, |record| self.is_on_disk(record))? {
                 return Ok(Some(at));
             }
         }
@@ -122,17 +121,12 @@ impl Recovery<'_> {
         Ok(None)
     }
 
-    fn cut_queues(&mut self, at: u64) -> Result<(), StoreError> {
-        let mut cut = Vec::new();
-        self.queues.for_each_mut(|queue| {
+    fn cut_queues(&self, at: u64) -> Result<(), StoreError> {
+        for queue in self.queues.all() {
             if queue.truncate(at as i64)? {
-                cut.push((queue.topic().clone(), queue.queue_id()));
+                // The cut itself must reach the disk, or an old unit could come back behind newer ones.
+                self.queues.note_unsynced(&queue);
             }
-            Ok(())
-        })?;
-        // The cut itself must reach the disk, or an old unit could come back behind newer ones.
-        for queue in cut.iter().filter_map(|(topic, queue_id)| self.queues.find(topic, *queue_id)) {
-            self.queues.note_unsynced(&queue);
         }
         Ok(())
     }
@@ -195,12 +189,32 @@ impl Recovery<'_> {
         Ok(appended)
     }
 
-    /// Reads what stands at `at`; a record must be whole, of the right CRC, and know its own place.
+    /// Reads what stands at `at`; a record must be whole, of the right CRC, and know its own place. One that a torn write
+    /// may have left is taken for damage, unless it is known to be on disk or another record follows.
     fn record_at<T>(
         &self,
         reader: &mut Reader<'_>,
         at: u64,
         read: impl FnOnce(&MessageRecord<'_>) -> T,
+    ) -> Result<Found<T>, LogError> {
+        let read = |record: &MessageRecord<'_>, bytes: &[u8]| {
+            (looks_torn(record, bytes), self.is_on_disk(record), read(record))
+        };
+        let (looks_torn, is_on_disk, value, size) = match self.whole_record_at(reader, at, read)? {
+            Found::Record((looks_torn, is_on_disk, value), size) => (looks_torn, is_on_disk, value, size),
+            Found::Blank => return Ok(Found::Blank),
+            Found::Nothing => return Ok(Found::Nothing),
+        };
+        let mut is_followed = || Ok(!matches!(self.whole_record_at(reader, at + size, |_, _| ())?, Found::Nothing));
+        let is_damage = looks_torn && !(is_on_disk && is_followed()?);
+        Ok(if is_damage { Found::Nothing } else { Found::Record(value, size) })
+    }
+
+    fn whole_record_at<T>(
+        &self,
+        reader: &mut Reader<'_>,
+        at: u64,
+        read: impl FnOnce(&MessageRecord<'_>, &[u8]) -> T,
     ) -> Result<Found<T>, LogError> {
         let left = self.log.segment_bytes() - at % self.log.segment_bytes();
         let head = reader.with_bytes(at, 8, |head| match decode_record(head, false) {
@@ -214,7 +228,9 @@ impl Recovery<'_> {
             _ => return Ok(Found::Nothing),
         };
         let found = reader.with_bytes(at, size as usize, |bytes| match decode_record(bytes, true) {
-            Ok((record, _)) if record.physical_offset == at as i64 => Found::Record(read(&record), size),
+            Ok((record, _)) if record.physical_offset == at as i64 && !record.topic.contains('\0') => {
+                Found::Record(read(&record, bytes), size)
+            }
             _ => Found::Nothing,
         })?;
         Ok(found.unwrap_or(Found::Nothing))
@@ -224,9 +240,8 @@ impl Recovery<'_> {
     /// not synced yet: a power cut may well keep it and lose what is before it. What is older than the record before the
     /// damage was left behind by an earlier cut.
     fn refuse_to_cut(&self, scan: &Scan) -> Result<(), StoreError> {
-        let acknowledged = |record: &MessageRecord<'_>| {
-            (scan.last.store_timestamp..=self.checkpoint.physic_msg_timestamp).contains(&record.store_timestamp)
-        };
+        let acknowledged =
+            |record: &MessageRecord<'_>| record.store_timestamp >= scan.last.store_timestamp && self.is_on_disk(record);
         let Some(record_at) = self.find_behind(scan.end, acknowledged)? else { return Ok(()) };
         let segment = self.log.segment_at(scan.end);
         Err(StoreError::DamagedLog {
@@ -235,6 +250,17 @@ impl Recovery<'_> {
             file_offset: segment.map_or(0, |segment| scan.end - segment.base()),
             record_at: record_at as i64,
         })
+    }
+
+    /// Whether the checkpoint says that a record reached the disk.
+    fn is_on_disk(&self, record: &MessageRecord<'_>) -> bool {
+        let values = self.checkpoint;
+        match values.flushed_position {
+            Some(position) => record.physical_offset < position,
+            // Of the records stored in the same millisecond as the last that was flushed, some may be later.
+            None if self.was_clean => record.store_timestamp <= values.physic_msg_timestamp,
+            None => record.store_timestamp < values.physic_msg_timestamp,
+        }
     }
 
     /// Looks for a whole record behind `damage`: in the same file as far as two records of the largest size reach, and at
@@ -264,12 +290,24 @@ impl Recovery<'_> {
         let later_files = self.log.segments().into_iter().map(|segment| segment.base());
         candidates.extend(later_files.filter(|base| *base >= segment_end));
         for at in candidates.into_iter().filter(|at| *at > damage) {
-            if let Found::Record(true, _) = self.record_at(&mut reader, at, &matches)? {
+            if let Found::Record(true, _) = self.whole_record_at(&mut reader, at, |record, _| matches(record))? {
                 return Ok(Some(at));
             }
         }
         Ok(None)
     }
+}
+
+/// Whether the end of a record may never have reached the disk. The CRC covers the body only, and lengths give a loss
+/// before the properties away; what is lost of the properties reads as zeros up to the end of a sector or the record.
+fn looks_torn(record: &MessageRecord<'_>, bytes: &[u8]) -> bool {
+    const SECTOR_BYTES: usize = 512;
+    let topic_length_bytes = if record.magic == MAGIC_V1 { 1 } else { 2 };
+    let before = record.body_offset + record.body.len() + topic_length_bytes + record.topic.len() + 2;
+    let properties = bytes.get(before..).unwrap_or_default();
+    let start = record.physical_offset as usize + before;
+    let mut zeros = properties.iter().enumerate().filter(|(_, byte)| **byte == 0).map(|(index, _)| index + 1);
+    zeros.any(|end| end == properties.len() || (start + end) % SECTOR_BYTES == 0)
 }
 
 fn last_of(record: &MessageRecord<'_>) -> Progress {

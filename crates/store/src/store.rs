@@ -56,18 +56,14 @@ impl MessageStore {
         let root = config.root.as_path();
         fs.create_dir_all_durably(root).map_err(io_at("create", root))?;
         let lock = lock(&*fs, root)?;
-        let was_clean = fs.metadata(&root.join("abort")).is_err();
+        let abort = root.join("abort");
+        let was_clean = !fs.exists(&abort).map_err(io_at("stat", &abort))?;
         let mut log =
             SegmentedLog::open(Arc::clone(&fs), config.commit_log_dir.clone(), config.commit_log_segment_bytes)?;
-        let mut queues = Queues::load(Arc::clone(&fs), root, config.consume_queue_segment_bytes)?;
+        let queues = Queues::load(Arc::clone(&fs), root, config.consume_queue_segment_bytes)?;
         let checkpoint = Checkpoint::open(&*fs, root)?;
-        let recovery = Recovery {
-            config: &config,
-            log: &mut log,
-            queues: &mut queues,
-            checkpoint: checkpoint.values(),
-            was_clean,
-        };
+        let recovery =
+            Recovery { config: &config, log: &mut log, queues: &queues, checkpoint: checkpoint.values(), was_clean };
         let recovered = recovery.run()?;
         make_durable(&log, &queues, &checkpoint, recovered)?;
         write_abort(&*fs, root)?;
@@ -90,7 +86,9 @@ impl MessageStore {
             }),
             after_flush: Box::new({
                 let (checkpoint, control) = (Arc::clone(&checkpoint), Arc::clone(&control));
-                move |store_timestamp| control.note_failure(checkpoint.log_flushed(store_timestamp))
+                move |store_timestamp, flushed| {
+                    control.note_failure(checkpoint.log_flushed(store_timestamp, flushed as i64));
+                }
             }),
         };
         let flusher = Arc::new(Flusher::start(Arc::clone(&log), options));
@@ -158,7 +156,7 @@ impl MessageStore {
     fn finish(&self) -> Result<(), StoreError> {
         self.background.sync_queues()?;
         self.background.checkpoint.sync()?;
-        if let Some(reason) = self.background.control.sync_failure() {
+        if let Some(reason) = self.background.control.failure().or(self.queues.sync_failure()) {
             return Err(StoreError::Poisoned { reason });
         }
         self.commit_log.log.remove_spare()?;
@@ -400,7 +398,7 @@ fn make_durable(
     queues.sync()?;
     let progress = recovered.progress;
     checkpoint.log_cut(log.end() as i64)?;
-    checkpoint.log_flushed(progress.store_timestamp)?;
+    checkpoint.log_flushed(progress.store_timestamp, log.end() as i64)?;
     checkpoint.queues_flushed(progress.store_timestamp, progress.physical_offset)?;
     checkpoint.sync()
 }

@@ -115,6 +115,10 @@ impl World {
         Ok(self.one_byte && matches!(operation, Operation::Read | Operation::Write))
     }
 
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     fn transfer_len(&self, wanted: usize, short: bool) -> usize {
         match (short, self.one_byte) {
             (true, true) => wanted.min(1),

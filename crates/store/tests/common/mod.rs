@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rocketmq_codec::message::decode_record;
-use rocketmq_env::{Clock, Fs, OsFs, SystemClock, VirtualClock};
+use rocketmq_env::{Clock, FaultFs, OsFs, SystemClock, VirtualClock};
 use rocketmq_store::{
     GetResult, HostAddr, MessageStore, PutBatch, PutMessage, PutOutcome, PutTicket, StoreConfig, StoreError,
 };
@@ -31,20 +31,10 @@ pub fn open_os(config: StoreConfig) -> Arc<MessageStore> {
 
 pub fn open_with(
     config: StoreConfig,
-    fs: &impl CloneFs,
+    fs: &FaultFs,
     clock: &Arc<VirtualClock>,
 ) -> Result<Arc<MessageStore>, StoreError> {
-    MessageStore::open(config, fs.shared(), clock.clone() as Arc<dyn Clock>)
-}
-
-pub trait CloneFs {
-    fn shared(&self) -> Arc<dyn Fs>;
-}
-
-impl<F: Fs + Clone + 'static> CloneFs for F {
-    fn shared(&self) -> Arc<dyn Fs> {
-        Arc::new(self.clone())
-    }
+    MessageStore::open(config, fs.process(), clock.clone() as Arc<dyn Clock>)
 }
 
 pub fn host() -> HostAddr {
@@ -116,7 +106,7 @@ pub fn read_all(store: &MessageStore, topic: &str, queue_id: i32) -> Vec<Vec<u8>
     while offset < store.max_offset(topic, queue_id) {
         let (result, found) = get(store, topic, queue_id, offset);
         for (at, body) in found {
-            assert_eq!(at, store.min_offset(topic, queue_id) + bodies.len() as i64);
+            assert_eq!(at, store.min_offset(topic, queue_id) + bodies.len() as i64, "queue {queue_id}: {result:?}");
             bodies.push(body);
         }
         assert!(result.next_begin_offset > offset, "{result:?}");

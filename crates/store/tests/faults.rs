@@ -1,0 +1,285 @@
+//! Files that fail, fill up, are damaged or missing: each has its outcome.
+
+mod common;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::*;
+use rocketmq_env::{Fault, FaultFs, Fs, OpenMode, Operation, VirtualClock};
+use rocketmq_log::LogError;
+use rocketmq_store::{FlushError, MessageStore, PutBatch, StoreError};
+
+const EIO: i32 = 5;
+
+fn store_on(fs: &FaultFs) -> Arc<MessageStore> {
+    open_with(small("/store"), fs, &Arc::new(VirtualClock::new(START_MS))).unwrap()
+}
+
+fn fail(fs: &FaultFs, operation: Operation, path: &str, after: u64, times: u64) {
+    fs.inject(Fault { operation, path_contains: path.to_owned(), after, times, os_error: Some(EIO) });
+}
+
+fn segment(base: u64) -> String {
+    format!("/store/commitlog/{base:020}")
+}
+
+#[test]
+fn one_byte_transfers_change_nothing() {
+    let fs = FaultFs::new();
+    fs.set_one_byte_transfers(true);
+    let store = store_on(&fs);
+    let bodies: Vec<Vec<u8>> = (0..60).map(|number: i32| number.to_string().repeat(20).into_bytes()).collect();
+    for body in &bodies {
+        put(&store, "Topic", 0, body).unwrap();
+    }
+    store.close().unwrap();
+    drop(store);
+    assert_eq!(read_all(&store_on(&fs), "Topic", 0), bodies);
+}
+
+#[test]
+fn a_failed_write_stores_nothing_of_its_batch_and_the_next_put_succeeds() {
+    for nth in 0..6 {
+        let fs = FaultFs::new();
+        let store = store_on(&fs);
+        put(&store, "Topic", 0, b"before").unwrap();
+        // Four batches of about 3 KiB in files of 4 KiB: blanks and new files are hit as well.
+        fail(&fs, Operation::Write, "commitlog", nth, 1);
+        let mut expected = vec![b"before".to_vec()];
+        for number in 0..4_u8 {
+            let mut batch = PutBatch::new();
+            for _ in 0..6 {
+                push(&mut batch, &store, "Topic", 0, &[number; 400], "");
+            }
+            match store.put(&mut batch) {
+                Ok(_) => expected.extend(std::iter::repeat_n(vec![number; 400], 6)),
+                Err(error) => assert!(matches!(error, StoreError::Log(LogError::Io { op: "write", .. })), "{error:?}"),
+            }
+        }
+        assert_eq!(expected.len(), 19, "one batch has failed");
+        put(&store, "Topic", 0, b"after").unwrap();
+        expected.push(b"after".to_vec());
+        assert_eq!(read_all(&store, "Topic", 0), expected);
+        fs.kill_process();
+        drop(store);
+        assert_eq!(read_all(&store_on(&fs), "Topic", 0), expected, "write {nth}");
+    }
+}
+
+#[test]
+fn a_failed_batch_does_not_come_back_behind_a_shorter_one() {
+    let fs = FaultFs::new();
+    let store = store_on(&fs);
+    put(&store, "Topic", 0, b"before").unwrap();
+    let mut batch = PutBatch::new();
+    for _ in 0..5 {
+        push(&mut batch, &store, "Topic", 0, b"never acknowledged", "");
+    }
+    // The first half reaches the file, the rest does not.
+    let short =
+        Fault { operation: Operation::Write, path_contains: "commitlog".into(), after: 0, times: 1, os_error: None };
+    fs.inject(short);
+    fail(&fs, Operation::Write, "commitlog", 0, 1);
+    assert!(store.put(&mut batch).is_err());
+    put(&store, "Topic", 0, b"same length as it ").unwrap();
+    fs.kill_process();
+    drop(store);
+    assert_eq!(read_all(&store_on(&fs), "Topic", 0), [&b"before"[..], b"same length as it "]);
+}
+
+#[test]
+fn a_full_disk_refuses_puts_until_there_is_space_again() {
+    let fs = FaultFs::new();
+    let clock = Arc::new(VirtualClock::new(START_MS));
+    let store = open_with(small("/store"), &fs, &clock).unwrap();
+    let mut expected = Vec::new();
+    for number in 0..10_u8 {
+        put(&store, "Topic", 0, &[number; 300]).unwrap();
+        expected.push(vec![number; 300]);
+    }
+    fs.set_free_bytes(Some(2_048));
+    let mut refused = 0;
+    for number in 10..30_u8 {
+        match put(&store, "Topic", 0, &[number; 300]) {
+            Ok(_) => expected.push(vec![number; 300]),
+            Err(StoreError::Log(error)) => {
+                assert!(error.is_storage_full(), "{error:?}");
+                refused += 1;
+            }
+            // The consume queues may meet the full disk first.
+            Err(StoreError::ConsumeQueuesBehind { .. }) => refused += 1,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    assert!(refused > 5);
+    assert_eq!(read_all(&store, "Topic", 0), expected);
+    fs.set_free_bytes(None);
+    while store.writable().is_err() {
+        clock.advance(Duration::from_millis(100));
+        std::thread::yield_now();
+    }
+    put(&store, "Topic", 0, b"space again").unwrap();
+    expected.push(b"space again".to_vec());
+    store.close().unwrap();
+    drop(store);
+    assert_eq!(read_all(&store_on(&fs), "Topic", 0), expected);
+}
+
+#[test]
+fn a_failed_flush_refuses_all_later_puts_but_no_reads() {
+    let fs = FaultFs::new();
+    let store = store_on(&fs);
+    put(&store, "Topic", 0, b"one").unwrap();
+    fail(&fs, Operation::Sync, "commitlog", 0, 1);
+    let (_, ticket) = put(&store, "Topic", 0, b"two").unwrap();
+    let flushed = store.wait_flushed(ticket.end, Duration::from_secs(3600));
+    assert!(matches!(flushed, Err(FlushError::Failed(_))), "{flushed:?}");
+    assert!(matches!(put(&store, "Topic", 0, b"three"), Err(StoreError::Poisoned { .. })));
+    assert!(matches!(store.writable(), Err(StoreError::Poisoned { .. })));
+    // A later fdatasync would succeed; it proves nothing.
+    assert!(store.wait_flushed(ticket.end, Duration::from_secs(3600)).is_err());
+    assert_eq!(read_all(&store, "Topic", 0), [b"one", b"two"]);
+    assert!(store.close().is_err());
+    assert!(fs.metadata(Path::new("/store/abort")).is_ok(), "the next start recovers");
+    drop(store);
+    assert_eq!(read_all(&store_on(&fs), "Topic", 0), [b"one", b"two"]);
+}
+
+#[test]
+fn consume_queues_that_cannot_be_written_refuse_puts_until_they_can() {
+    let fs = FaultFs::new();
+    let clock = Arc::new(VirtualClock::new(START_MS));
+    let store = open_with(small("/store"), &fs, &clock).unwrap();
+    put(&store, "Topic", 0, b"one").unwrap();
+    fail(&fs, Operation::Write, "consumequeue", 0, u64::MAX);
+    while store.writable().is_ok() {
+        clock.advance(Duration::from_millis(100));
+        std::thread::yield_now();
+    }
+    assert!(matches!(put(&store, "Topic", 0, b"two"), Err(StoreError::ConsumeQueuesBehind { .. })));
+    assert_eq!(read_all(&store, "Topic", 0), [b"one"]);
+    fs.heal();
+    while store.writable().is_err() {
+        clock.advance(Duration::from_millis(100));
+        std::thread::yield_now();
+    }
+    put(&store, "Topic", 0, b"two").unwrap();
+    store.close().unwrap();
+    drop(store);
+    assert_eq!(read_all(&store_on(&fs), "Topic", 0), [b"one", b"two"]);
+}
+
+#[test]
+fn damage_before_whole_records_is_refused_and_named_after_either_kind_of_stop() {
+    for clean in [true, false] {
+        let fs = FaultFs::new();
+        let store = store_on(&fs);
+        let mut damaged_at = 0;
+        for number in 0..20 {
+            let (outcome, ticket) = put(&store, "Topic", 0, &[number; 100]).unwrap();
+            if number == 7 {
+                damaged_at = outcome.physical_offset;
+            }
+            store.wait_flushed(ticket.end, Duration::from_secs(3600)).unwrap();
+        }
+        if clean {
+            store.close().unwrap();
+        } else {
+            fs.kill_process();
+        }
+        drop(store);
+        fs.corrupt(Path::new(&segment(0)), damaged_at as u64 + 90, 0x10).unwrap();
+        match open_with(small("/store"), &fs, &Arc::new(VirtualClock::new(START_MS))) {
+            Err(StoreError::DamagedLog { damaged_at: at, file, file_offset, record_at }) => {
+                assert_eq!((at, file_offset), (damaged_at, damaged_at as u64));
+                assert_eq!(file, Path::new(&segment(0)));
+                assert!(record_at > at);
+            }
+            other => panic!("clean {clean}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn any_truncation_of_the_last_record_cuts_that_record_alone() {
+    let fs = FaultFs::new();
+    let store = store_on(&fs);
+    put(&store, "Topic", 0, b"first").unwrap();
+    let (last, ticket) = put(&store, "Topic", 0, b"last").unwrap();
+    store.close().unwrap();
+    drop(store);
+    let file = fs.open(Path::new(&segment(0)), OpenMode::ReadWrite).unwrap();
+    let mut record = vec![0; (ticket.end - last.physical_offset) as usize];
+    file.read_exact_at(&mut record, last.physical_offset as u64).unwrap();
+    for kept in 0..record.len() {
+        let mut torn = record.clone();
+        torn[kept..].fill(0);
+        if torn == record {
+            continue;
+        }
+        let file = fs.open(Path::new(&segment(0)), OpenMode::ReadWrite).unwrap();
+        file.write_all_at(&torn, last.physical_offset as u64).unwrap();
+        let store = store_on(&fs);
+        assert_eq!(read_all(&store, "Topic", 0), [b"first"], "{kept} bytes kept");
+        // The message put next takes the place of the torn one.
+        let (again, _) = put(&store, "Topic", 0, b"last").unwrap();
+        assert_eq!(again.physical_offset, last.physical_offset);
+        store.close().unwrap();
+    }
+}
+
+#[test]
+fn consume_queues_that_are_gone_are_made_again_from_the_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let fill = |store: &MessageStore| {
+        for number in 0..100 {
+            put(store, if number % 2 == 0 { "Even" } else { "Odd" }, number % 4, number.to_string().as_bytes())
+                .unwrap();
+        }
+    };
+    let store = open_os(small(directory.path()));
+    fill(&store);
+    fill(&store);
+    let expected = read_all(&store, "Even", 2);
+    assert_eq!(expected.len(), 50);
+    store.close().unwrap();
+    for gone in ["consumequeue/Even/2", "consumequeue/Even", "consumequeue"] {
+        std::fs::remove_dir_all(directory.path().join(gone)).unwrap();
+        let store = open_os(small(directory.path()));
+        assert_eq!(read_all(&store, "Even", 2), expected, "{gone}");
+        assert_eq!(read_all(&store, "Odd", 1).len(), 50, "{gone}");
+        store.close().unwrap();
+    }
+}
+
+#[test]
+fn files_that_are_no_segments_are_refused_by_name() {
+    for (name, len) in [("00000000000000000000", 4_000), ("notes.txt", 4_096), ("00000000000000000007", 4_096)] {
+        let directory = tempfile::tempdir().unwrap();
+        let log = directory.path().join("commitlog");
+        std::fs::create_dir_all(&log).unwrap();
+        std::fs::write(log.join(name), vec![0; len]).unwrap();
+        let fs = Arc::new(rocketmq_env::OsFs);
+        let clock = Arc::new(rocketmq_env::SystemClock::new());
+        let error = MessageStore::open(small(directory.path()), fs, clock).unwrap_err();
+        assert!(error.to_string().contains(name), "{error}");
+    }
+}
+
+#[test]
+fn empty_files_left_by_a_crash_are_taken_as_the_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open_os(small(directory.path()));
+    put(&store, "Topic", 0, b"one").unwrap();
+    store.close().unwrap();
+    std::fs::write(directory.path().join("commitlog/00000000000000004096"), b"").unwrap();
+    std::fs::write(directory.path().join("consumequeue/Topic/0/00000000000000000200"), b"").unwrap();
+    let store = open_os(small(directory.path()));
+    assert_eq!(read_all(&store, "Topic", 0), [b"one"]);
+    for _ in 0..50 {
+        put(&store, "Topic", 0, &[7; 300]).unwrap();
+    }
+    assert_eq!(read_all(&store, "Topic", 0).len(), 51);
+}

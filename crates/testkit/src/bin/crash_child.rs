@@ -1,0 +1,75 @@
+//! Puts messages under SYNC_FLUSH until it is killed: `crash_child DIR THREADS`.
+//!
+//! Prints a line for each acknowledged message, after its fdatasync: queue id, queue offset, physical offset, body.
+
+use std::error::Error;
+use std::io::Write;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use rocketmq_env::{OsFs, SystemClock};
+use rocketmq_store::{FlushDiskType, HostAddr, MessageStore, PutBatch, PutMessage, StoreConfig};
+
+type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+fn main() -> Outcome<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [directory, threads] = arguments.as_slice() else {
+        return Err("usage: crash_child DIR THREADS".into());
+    };
+    let config = StoreConfig {
+        commit_log_segment_bytes: 256 * 1024,
+        consume_queue_segment_bytes: 4_000,
+        flush_disk_type: FlushDiskType::SyncFlush,
+        flush_interval_consume_queue: Duration::from_millis(20),
+        flush_consume_queue_thorough_interval: Duration::from_millis(50),
+        ..StoreConfig::new(directory)
+    };
+    let store = MessageStore::open(config, Arc::new(OsFs), Arc::new(SystemClock::new()))?;
+    let workers: Vec<_> = (0..threads.parse()?)
+        .map(|queue_id| {
+            let store = Arc::clone(&store);
+            thread::spawn(move || put_for_ever(&store, queue_id))
+        })
+        .collect();
+    for worker in workers {
+        worker.join().map_err(|_panic| "a worker panicked")??;
+    }
+    Ok(())
+}
+
+fn put_for_ever(store: &MessageStore, queue_id: i32) -> Outcome<()> {
+    let queue = store.queue("Crash", queue_id)?;
+    let host = HostAddr::from("127.0.0.1:1234".parse::<std::net::SocketAddr>()?);
+    let mut batch = PutBatch::new();
+    for number in 0_u64.. {
+        batch.clear();
+        let bodies: Vec<String> =
+            (0..=number % 3).map(|index| format!("{}-{queue_id}-{number}-{index}", std::process::id())).collect();
+        for body in &bodies {
+            let message = PutMessage {
+                queue: &queue,
+                flag: 0,
+                sys_flag: 0,
+                born_timestamp: 0,
+                born_host: host,
+                store_host: host,
+                reconsume_times: 0,
+                prepared_transaction_offset: 0,
+                body: body.as_bytes(),
+                properties: "",
+            };
+            batch.push(store, &message)?;
+        }
+        let ticket = store.put(&mut batch)?;
+        store.wait_flushed(ticket.end, Duration::from_secs(60))?;
+        let mut out = std::io::stdout().lock();
+        for (index, body) in bodies.iter().enumerate() {
+            let put = batch.outcome(index).ok_or("no outcome")?;
+            writeln!(out, "{queue_id} {} {} {body}", put.queue_offset, put.physical_offset)?;
+        }
+        out.flush()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! kill -9 of a process that puts under SYNC_FLUSH: after the next start every acknowledged message is where it was.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use rocketmq_codec::message::decode_record;
+use rocketmq_env::{OsFs, SystemClock};
+use rocketmq_store::{MessageStore, StoreConfig};
+
+const ROUNDS: usize = 20;
+const THREADS: i32 = 8;
+
+/// (queue id, queue offset) -> (physical offset, body)
+type Acknowledged = HashMap<(i32, i64), (i64, String)>;
+
+/// Lets a child put until it has acknowledged `lines` messages, and kills it.
+fn put_and_kill(directory: &Path, lines: usize, acknowledged: &mut Acknowledged) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_crash_child"))
+        .arg(directory)
+        .arg(THREADS.to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut read = |acknowledged: &mut Acknowledged| {
+        let mut line = String::new();
+        output.read_line(&mut line).unwrap();
+        let fields: Vec<&str> = line.trim_end_matches('\n').split(' ').collect();
+        // The last line before the kill may be cut.
+        if let (&[queue_id, offset, physical, body], true) = (fields.as_slice(), line.ends_with('\n')) {
+            let key = (queue_id.parse().unwrap(), offset.parse().unwrap());
+            let former = acknowledged.insert(key, (physical.parse().unwrap(), body.to_owned()));
+            assert_eq!(former, None, "an offset was given out twice");
+        }
+        !line.is_empty()
+    };
+    for _ in 0..lines {
+        assert!(read(acknowledged), "the child ended by itself");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    while read(acknowledged) {}
+}
+
+fn verify(directory: &Path, acknowledged: &Acknowledged) {
+    let config = StoreConfig {
+        commit_log_segment_bytes: 256 * 1024,
+        consume_queue_segment_bytes: 4_000,
+        ..StoreConfig::new(directory)
+    };
+    let store = MessageStore::open(config, Arc::new(OsFs), Arc::new(SystemClock::new())).unwrap();
+    let mut found = 0;
+    for queue_id in 0..THREADS {
+        let mut offset = 0;
+        while offset < store.max_offset("Crash", queue_id) {
+            let mut records = Vec::new();
+            let result = store.get("Crash", queue_id, offset, 32, usize::MAX, None, &mut records).unwrap();
+            let mut rest = records.as_slice();
+            while !rest.is_empty() {
+                let (record, size) = decode_record(rest, true).unwrap();
+                assert_eq!(record.queue_offset, offset);
+                if let Some((physical, body)) = acknowledged.get(&(queue_id, offset)) {
+                    assert_eq!((record.physical_offset, record.body), (*physical, body.as_bytes()));
+                    found += 1;
+                }
+                offset += 1;
+                rest = &rest[size..];
+            }
+            assert_eq!(result.next_begin_offset, offset, "{result:?}");
+        }
+    }
+    assert_eq!(found, acknowledged.len(), "acknowledged messages are missing");
+}
+
+#[test]
+fn every_acknowledged_message_survives_twenty_kills() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut acknowledged = Acknowledged::new();
+    for round in 0..ROUNDS {
+        put_and_kill(directory.path(), 50 + 37 * round % 400, &mut acknowledged);
+        // The child recovers by itself; every other time this process does before it.
+        if round % 2 == 1 {
+            verify(directory.path(), &acknowledged);
+        }
+    }
+}
