@@ -48,6 +48,8 @@ export interface TopicTemplate {
   readonly defaultTopicQueueNums: number
 }
 
+/** The first of the regular heartbeats comes early (`#startScheduledTask`). */
+const FIRST_HEARTBEAT_MS = 1_000
 /** A broker whose connection broke is greeted again after this long, and so on until it answers. */
 const RECONNECT_INTERVAL_MS = 1_000
 
@@ -113,10 +115,12 @@ export class ClientInstance {
     this.remoting.setCloseHandler(address => this.#onClosed(address))
     const { pollNameServerInterval, heartbeatBrokerInterval, persistConsumerOffsetInterval } = this.config
     this.#every(pollNameServerInterval, () => void this.#refreshAllRoutes())
-    this.#every(heartbeatBrokerInterval, () => {
+    const heartbeat = (): void => {
       this.routes.cleanOfflineBrokers()
       void this.sendHeartbeatToAllBrokers()
-    })
+    }
+    this.#timers.push(setTimeout(heartbeat, FIRST_HEARTBEAT_MS).unref())
+    this.#every(heartbeatBrokerInterval, heartbeat)
     this.#every(persistConsumerOffsetInterval, () => this.#persistAllConsumerOffsets())
     this.#state = ServiceState.RUNNING
   }
@@ -140,7 +144,7 @@ export class ClientInstance {
   async unregisterProducer(group: string): Promise<void> {
     this.#producers.delete(group)
     await this.#unregister({ producerGroup: group })
-    await this.#shutdownIfUnused()
+    await this.shutdownIfUnused()
   }
 
   /** Removes a consumer, tells the brokers, and shuts down with the last. */
@@ -148,14 +152,14 @@ export class ClientInstance {
     this.#consumers.delete(group)
     if (this.#consumers.size === 0) await this.#rebalanceService.stop()
     await this.#unregister({ consumerGroup: group })
-    await this.#shutdownIfUnused()
+    await this.shutdownIfUnused()
   }
 
   /** Undoes a registration that led to nothing: no broker has heard of it. */
   async discard(group: string): Promise<void> {
     this.#producers.delete(group)
     if (this.#consumers.delete(group) && this.#consumers.size === 0) await this.#rebalanceService.stop()
-    await this.#shutdownIfUnused()
+    await this.shutdownIfUnused()
   }
 
   /**
@@ -239,7 +243,8 @@ export class ClientInstance {
     await Promise.allSettled(requests)
   }
 
-  async #shutdownIfUnused(): Promise<void> {
+  /** Ends the instance when it has no member. */
+  async shutdownIfUnused(): Promise<void> {
     if (this.#producers.size + this.#consumers.size > 0 || this.#state === ServiceState.SHUTDOWN_ALREADY) return
     this.#state = ServiceState.SHUTDOWN_ALREADY
     this.#onEnd()

@@ -62,7 +62,7 @@ export class PushConsumer {
   #listener: MessageListenerConcurrently | undefined
   #state: ServiceState = ServiceState.CREATE_JUST
   #running: Running | undefined
-  #shutdown: Promise<void> | undefined
+  #shutdown = Promise.resolve()
   /** Whether a broker has heard of us, so that it can tell who is in the group. */
   #greeted = false
 
@@ -156,7 +156,10 @@ export class PushConsumer {
     if (listener === undefined) throw new ConfigError('the consumer has no message listener')
     const clustering = messageModel === MessageModel.CLUSTERING
     const instance = this.#registry.getOrCreate(this.#config, clustering)
-    const running = await this.#create(instance, listener, clustering)
+    const running = await this.#create(instance, listener, clustering).catch(async (error: unknown) => {
+      await instance.shutdownIfUnused()
+      throw error
+    })
     if (!instance.registerConsumer(consumerGroup, this.#inner(running))) {
       this.#state = ServiceState.CREATE_JUST
       throw new ClientStateError(
@@ -181,12 +184,13 @@ export class PushConsumer {
 
   /**
    * Takes no more messages, waits for the listener (at most `awaitTerminationMillisWhenShutdown`), stores the offsets,
-   * leaves the group, and closes connections that nobody else uses. May be called at any time, and again.
+   * leaves the group, and closes connections that nobody else uses. May be called again; does nothing while it does
+   * not run.
    *
    * @param options a signal ends the wait for the listener
    */
   shutdown(options: { signal?: AbortSignal } = {}): Promise<void> {
-    this.#shutdown ??= this.#end(options.signal)
+    if (this.#state === ServiceState.RUNNING) this.#shutdown = this.#end(this.#running!, options.signal)
     return this.#shutdown
   }
 
@@ -319,10 +323,8 @@ export class PushConsumer {
     instance.rebalanceImmediately()
   }
 
-  async #end(signal: AbortSignal | undefined): Promise<void> {
+  async #end(running: Running, signal: AbortSignal | undefined): Promise<void> {
     this.#state = ServiceState.SHUTDOWN_ALREADY
-    const running = this.#running
-    if (running === undefined) return
     const { instance, report, offsetStore, rebalance, consumeService } = running
     const { awaitTerminationMillisWhenShutdown, consumerGroup } = this.#config
     const stopping = consumeService.stop(awaitTerminationMillisWhenShutdown)

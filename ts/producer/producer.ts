@@ -51,7 +51,7 @@ export class Producer {
   #context: SendContext | undefined
   #inFlight = 0
   #onIdle: (() => void) | undefined
-  #shutdown: Promise<void> | undefined
+  #shutdown = Promise.resolve()
 
   /**
    * Checks the options; connects to nothing.
@@ -114,12 +114,12 @@ export class Producer {
 
   /**
    * Waits for the sends that are on their way, leaves its brokers, and closes connections that nobody else uses. New
-   * sends fail at once. May be called at any time, and again.
+   * sends fail at once. May be called again; does nothing while it does not run.
    *
    * @param options a signal ends the wait for sends; they are failed then
    */
   shutdown(options: { signal?: AbortSignal } = {}): Promise<void> {
-    this.#shutdown ??= this.#end(options.signal)
+    if (this.#state === ServiceState.RUNNING) this.#shutdown = this.#end(options.signal)
     return this.#shutdown
   }
 
@@ -328,9 +328,7 @@ export class Producer {
   }
 
   async #end(signal: AbortSignal | undefined): Promise<void> {
-    const wasRunning = this.#state === ServiceState.RUNNING
     this.#state = ServiceState.SHUTDOWN_ALREADY
-    if (!wasRunning) return
     if (this.#inFlight > 0) {
       const idle = new Promise<void>(resolve => (this.#onIdle = resolve))
       // Aborted or not, the rest of the shutdown is the same.

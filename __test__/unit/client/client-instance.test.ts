@@ -204,6 +204,10 @@ describe('the client instance', () => {
     instance.registerProducer('PG', producer(['T']))
     instance.start()
     await instance.updateTopicRoute('T')
+    t.mock.timers.tick(1000)
+    await settle()
+    assert.equal(remoting.requestsOf(34).length, 1)
+    remoting.requests.length = 0
     let down = true
     remoting.answers.set(34, ({ address }) => (down ? new ConnectionError('refused', address) : {}))
     remoting.closeHandler('a:10911', 'reset')

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { describe, it } from 'node:test'
 import Long from 'long'
@@ -85,6 +88,25 @@ describe('the life of a push consumer', () => {
     await assert.rejects(unfit.start(), ConfigError)
     assert.equal(unfit.state, 'START_FAILED')
     await assert.rejects(new PushConsumer(OPTIONS, registry).start(), /no message listener/)
+    assert.equal(registry.size, 0)
+  })
+
+  it('leaves nothing behind when the offsets it kept are not readable', async t => {
+    const directory = mkdtempSync(join(tmpdir(), 'offsets-'))
+    t.after(() => rmSync(directory, { recursive: true }))
+    const registry = registryOf(new FakeRemoting())
+    const options = {
+      ...OPTIONS,
+      clientIP: '10.0.0.1',
+      messageModel: 'BROADCASTING' as const,
+      localOffsetStoreDir: directory
+    }
+    mkdirSync(join(directory, '10.0.0.1@me', 'cg'), { recursive: true })
+    writeFileSync(join(directory, '10.0.0.1@me', 'cg', 'offsets.json'), '{')
+    const consumer = new PushConsumer(options, registry)
+    consumer.registerMessageListener(() => undefined)
+    await assert.rejects(consumer.start(), { code: 'RMQ_PROTOCOL' })
+    assert.equal(consumer.state, 'START_FAILED')
     assert.equal(registry.size, 0)
   })
 
@@ -403,6 +425,25 @@ describe('the group', () => {
     await tick(t, 5000)
     assert.ok(remoting.oneways.some(({ extFields }) => extFields['commitOffset'] === 101))
     await consumer.shutdown()
+  })
+})
+
+describe('broadcasting', () => {
+  it('takes all queues, knows no retry topic, and keeps its offsets in a file', async t => {
+    const directory = mkdtempSync(join(tmpdir(), 'offsets-'))
+    t.after(() => rmSync(directory, { recursive: true }))
+    const fixture = setUp(t, { messageModel: 'BROADCASTING', localOffsetStoreDir: directory, clientIP: '10.0.0.1' })
+    const { remoting, consumer } = fixture
+    await pulling(fixture, t)
+    assert.equal(consumer.assignedMessageQueues.length, 2)
+    assert.equal(remoting.requestsOf(38).length, 0)
+    remoting.pulls[0]!.answer(found([100]))
+    await settle()
+    assert.equal(remoting.pulls.at(-1)!.extFields['commitOffset'], 0)
+    await consumer.shutdown()
+    assert.equal(remoting.oneways.length, 0)
+    const file = readFileSync(join(directory, '10.0.0.1@me', 'cg', 'offsets.json'), 'utf8')
+    assert.match(file, /\{"brokerName":"a","queueId":0,"topic":"T"\}:101/)
   })
 })
 

@@ -53,6 +53,7 @@ describe('the life of a producer', () => {
   it('goes from CREATE_JUST over RUNNING to SHUTDOWN_ALREADY', async () => {
     const remoting = routed()
     const producer = new Producer(OPTIONS, registryOf(remoting))
+    await producer.shutdown()
     assert.equal(producer.state, 'CREATE_JUST')
     await producer.start()
     assert.equal(producer.state, 'RUNNING')
