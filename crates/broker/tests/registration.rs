@@ -1,0 +1,89 @@
+//! The broker and its name servers.
+
+mod support;
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rocketmq_broker::{BrokerEvent, EventSink};
+use rocketmq_codec::body::{ClusterInfo, TopicRouteData};
+use rocketmq_codec::{request_code, response_code};
+use rocketmq_env::SystemClock;
+use rocketmq_namesrv::{NameServer, NameServerConfig};
+use rocketmq_remoting::EventLoops;
+use support::{Peer, TestBroker, block_on, parse, until};
+
+fn name_server(loops: &Arc<EventLoops>) -> NameServer {
+    let config = NameServerConfig { listen: ([127, 0, 0, 1], 0).into(), ..NameServerConfig::default() };
+    NameServer::start(config, loops, Arc::new(SystemClock::new())).unwrap()
+}
+
+fn route(peer: &mut Peer, topic: &str) -> Option<TopicRouteData> {
+    let answer = peer.call(request_code::GET_ROUTEINFO_BY_TOPIC, &[("topic", topic)], &[]);
+    (answer.code == response_code::SUCCESS).then(|| parse(&answer.body))
+}
+
+#[test]
+fn a_broker_registers_at_start_and_takes_leave_at_its_end() {
+    let loops = EventLoops::new(1, "name-server").unwrap();
+    let servers = [name_server(&loops), name_server(&loops)];
+    let addresses = servers.iter().map(|server| server.local_addr().to_string());
+    let broker = TestBroker::start_with(Arc::new(SystemClock::new()), |config| {
+        config.namesrv_addrs = addresses.collect();
+    });
+    block_on(broker.broker.registered());
+    let mut peers: Vec<_> = servers.iter().map(|server| Peer::connect(server.local_addr())).collect();
+    for peer in &mut peers {
+        let found = route(peer, "TBW102").expect("the template is known");
+        assert_eq!(found.broker_datas[0].broker_addrs[&0], broker.broker.advertised_addr());
+        assert_eq!((found.queue_datas[0].perm, found.queue_datas[0].write_queue_nums), (7, 8));
+    }
+    let (summary, _) = broker.stop();
+    assert_eq!(summary.name_servers_told, 2);
+    for peer in &mut peers {
+        let answer = peer.call(request_code::GET_BROKER_CLUSTER_INFO, &[], &[]);
+        assert_eq!(parse::<ClusterInfo>(&answer.body), ClusterInfo::default());
+    }
+}
+
+#[test]
+fn a_topic_is_routed_when_its_creation_is_answered() {
+    let loops = EventLoops::new(1, "name-server").unwrap();
+    let server = name_server(&loops);
+    let broker = TestBroker::start_with(Arc::new(SystemClock::new()), |config| {
+        config.namesrv_addrs = vec![server.local_addr().to_string()];
+    });
+    let mut peer = broker.connect();
+    let fields = [
+        ("topic", "Made"),
+        ("defaultTopic", "TBW102"),
+        ("readQueueNums", "3"),
+        ("writeQueueNums", "2"),
+        ("perm", "6"),
+        ("topicFilterType", "SINGLE_TAG"),
+        ("order", "false"),
+        ("attributes", "+message.type=FIFO"),
+    ];
+    let answer = peer.call(request_code::UPDATE_AND_CREATE_TOPIC, &fields, &[]);
+    assert_eq!(answer.code, response_code::SUCCESS, "{answer:?}");
+    let mut asking = Peer::connect(server.local_addr());
+    let found = route(&mut asking, "Made").expect("routed at once");
+    assert_eq!((found.queue_datas[0].read_queue_nums, found.queue_datas[0].write_queue_nums), (3, 2));
+    peer.send("Sent", 0, b"x", "");
+    until("the topic made by a send is routed", || route(&mut asking, "Sent").is_some());
+}
+
+#[test]
+fn a_name_server_that_cannot_be_reached_is_reported_once_and_does_not_stop_the_broker() {
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&events);
+    let broker = TestBroker::start_with(Arc::new(SystemClock::new()), |config| {
+        config.namesrv_addrs = vec!["127.0.0.1:1".to_owned()];
+        config.events = EventSink::new(move |event| noted.lock().push(event));
+    });
+    block_on(broker.broker.registered());
+    assert_eq!(broker.connect().send("T", 0, b"x", "").code, response_code::SUCCESS);
+    let events = events.lock();
+    let [BrokerEvent::RegistrationFailed { namesrv_addr, .. }] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!(namesrv_addr, "127.0.0.1:1");
+}
