@@ -28,7 +28,7 @@ export interface SubscriptionData {
   /** Java's hash of each tag. */
   readonly codeSet: readonly number[]
   /** Time of the last change, ms; brokers refuse pulls with a newer one than the heartbeat's. */
-  subVersion: number
+  readonly subVersion: number
   readonly expressionType: 'TAG'
 }
 

@@ -270,7 +270,7 @@ export class PushConsumer {
       retryTopic: this.#retryTopic,
       thresholds: rebalance.thresholds,
       isRunning: () => this.#state === ServiceState.RUNNING,
-      subscription: topic => rebalance.subscriptions.get(topic),
+      subscription: topic => rebalance.subscription(topic),
       committedOffset: mq => (clustering ? offsetStore.readFromMemory(mq) : -1),
       deliver: (messages, processQueue) => consumeService.submit(messages, processQueue),
       skipTo: (mq, offset) => offsetStore.update(mq, offset, true),
@@ -317,8 +317,8 @@ export class PushConsumer {
   }
 
   /** Brokers must know of a consumer before it asks them who else is in the group. */
-  async #greet({ instance }: Running): Promise<void> {
-    if (!(await instance.sendHeartbeatToAllBrokers())) return
+  async #greet({ instance, rebalance }: Running): Promise<void> {
+    if (!(await rebalance.announce())) return
     this.#greeted = true
     instance.rebalanceImmediately()
   }

@@ -25,8 +25,10 @@ const DEFAULT_CONSUME_BACK_MS = 30 * 60 * 1000
  * (`impl/consumer/RebalanceImpl.java`, `RebalancePushImpl.java`).
  */
 export class Rebalance {
-  /** What is subscribed, by topic. */
+  /** What is subscribed, by topic; what heartbeats say. */
   readonly subscriptions = new Map<string, SubscriptionData>()
+  /** What brokers have heard of by now: they refuse pulls with a newer version. */
+  #announced: ReadonlyMap<string, SubscriptionData> = new Map()
   /** Limits of one queue; see `pullThresholdForTopic`. */
   readonly thresholds: { messages: number; bytes: number }
   readonly #instance: ClientInstance
@@ -61,6 +63,20 @@ export class Rebalance {
   /** From now on queues may be taken; their pull loops use this. */
   open(context: PullContext): void {
     this.#pullContext = context
+  }
+
+  /** What pulls of a topic go by; undefined when it is not subscribed. */
+  subscription(topic: string): SubscriptionData | undefined {
+    const current = this.subscriptions.get(topic)
+    return current === undefined ? undefined : (this.#announced.get(topic) ?? current)
+  }
+
+  /** Tells the brokers what is subscribed; false when there is no broker to tell. */
+  async announce(): Promise<boolean> {
+    const said = new Map(this.subscriptions)
+    const told = await this.#instance.sendHeartbeatToAllBrokers()
+    this.#announced = said
+    return told
   }
 
   /** Keys of the queues that are ours. */
@@ -201,7 +217,7 @@ export class Rebalance {
   /** `RebalancePushImpl.java#messageQueueChanged`: brokers hear of it by a newer version of the subscription. */
   #messageQueueChanged(topic: string): void {
     const subscription = this.subscriptions.get(topic)
-    if (subscription !== undefined) subscription.subVersion = Date.now()
+    if (subscription !== undefined) this.subscriptions.set(topic, { ...subscription, subVersion: Date.now() })
     const { pullThresholdForTopic, pullThresholdSizeForTopic } = this.#config
     const count = this.#tasks.size
     if (count > 0) {
@@ -210,7 +226,7 @@ export class Rebalance {
         this.thresholds.bytes = Math.max(1, Math.floor(pullThresholdSizeForTopic / count)) * BYTES_PER_MIB
       }
     }
-    void this.#instance.sendHeartbeatToAllBrokers()
+    void this.announce()
   }
 }
 

@@ -415,6 +415,30 @@ describe('the group', () => {
     await consumer.shutdown()
   })
 
+  it('pulls with the version of the subscription that brokers have heard of, never a newer one', async t => {
+    const fixture = setUp(t)
+    const { remoting, consumer } = fixture
+    const heard: number[] = []
+    remoting.answers.set(34, ({ body }) => {
+      const { consumerDataSet } = JSON.parse(body.toString()) as {
+        consumerDataSet: { subscriptionDataSet: { topic: string; subVersion: number }[] }[]
+      }
+      heard.push(consumerDataSet[0]!.subscriptionDataSet.find(data => data.topic === 'T')!.subVersion)
+      return {}
+    })
+    remoting.onPull = pull => assert.ok(Number(pull.extFields['subVersion']) <= Math.max(...heard))
+    await pulling(fixture, t)
+    remoting.route({ T: { a: 3 } })
+    await tick(t, 30_000)
+    await tick(t, 1000)
+    assert.equal(consumer.assignedMessageQueues.length, 3)
+    remoting.pulls[0]!.answer(found([100]))
+    await settle()
+    assert.ok(heard.at(-1)! > heard[0]!)
+    assert.equal(remoting.pulls.at(-1)!.extFields['subVersion'], heard.at(-1))
+    await consumer.shutdown()
+  })
+
   it('stores offsets every 5 s', async t => {
     const fixture = setUp(t)
     const { remoting, consumer } = fixture
