@@ -1,4 +1,5 @@
 //! The broker and its name servers.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
 
