@@ -65,6 +65,8 @@ export class PushConsumer {
   #shutdown = Promise.resolve()
   /** Whether a broker has heard of us, so that it can tell who is in the group. */
   #greeted = false
+  /** Whether `start()` has done its part; brokers that were not known then are greeted when a route names them. */
+  #joined = false
 
   /**
    * Checks the options; connects to nothing.
@@ -285,13 +287,15 @@ export class PushConsumer {
     instance.rebalanceImmediately()
   }
 
-  #inner({ rebalance, offsetStore, instance }: Running): ConsumerInner {
+  #inner(running: Running): ConsumerInner {
+    const { rebalance, offsetStore, instance } = running
     return {
       consumerData: () => this.#consumerData(rebalance),
       subscribedTopics: () => rebalance.subscriptions.keys(),
       updateTopicRoute: (topic: string, route: TopicRouteData) => {
         if (!rebalance.subscriptions.has(topic) || !rebalance.updateTopicRoute(topic, route)) return
         if (this.#greeted) instance.rebalanceImmediately()
+        else if (this.#joined) void this.#greet(running)
       },
       doRebalance: async () => (this.#state === ServiceState.RUNNING ? rebalance.doRebalance() : true),
       persistConsumerOffset: () => offsetStore.persistAll(rebalance.queueKeys)
@@ -314,6 +318,9 @@ export class PushConsumer {
     const topics = [...running.rebalance.subscriptions.keys()]
     await Promise.all(topics.map(topic => running.instance.updateTopicRoute(topic)))
     await this.#greet(running)
+    this.#joined = true
+    // Looks for topics that do not exist yet, when there was no broker to greet.
+    running.instance.rebalanceImmediately()
   }
 
   /** Brokers must know of a consumer before it asks them who else is in the group. */

@@ -14,7 +14,7 @@ import { PullTask } from './pull-task.js'
 
 /** A queue that is new here is pulled first after this long, when its former owner has had time to let go. */
 const FIRST_PULL_DELAY_MS = 500
-/** How many rounds look for a topic without queues before it may take until the next regular round. */
+/** How many rounds look for the retry topic before it may take until the next regular round. */
 const QUICK_LOOKUPS = 5
 const BYTES_PER_MIB = 1024 * 1024
 /** Where CONSUME_FROM_TIMESTAMP begins when no time is given: this long before the consumer was made. */
@@ -142,14 +142,16 @@ export class Rebalance {
   }
 
   /**
-   * A topic without queues is asked for again in each round, the first few times soon: the group's retry topic comes into
-   * being with our first heartbeat, and Java finds it half a minute later. What is found starts another round.
+   * A topic without queues is asked for again in each round, every second for a topic that somebody is yet to send to, and
+   * the first few times for the group's retry topic, which comes into being with our first heartbeat; Java finds both half a
+   * minute later. What is found starts another round.
    */
   async #lookForTopic(topic: string): Promise<boolean> {
     const lookups = (this.#lookups.get(topic) ?? 0) + 1
     this.#lookups.set(topic, lookups)
     await this.#instance.updateTopicRoute(topic)
-    return (this.#queues.get(topic)?.length ?? 0) > 0 || lookups >= QUICK_LOOKUPS
+    if ((this.#queues.get(topic)?.length ?? 0) > 0) return true
+    return topic === this.#retryTopic && lookups >= QUICK_LOOKUPS
   }
 
   /** `impl/factory/MQClientInstance.java#findConsumerIdList`: any broker of the topic knows all members. */
