@@ -350,7 +350,7 @@ function failure(kind: FailureKind, message: string): RocketMQError {
     case FailureKind.Malformed:
       return new ProtocolError(message)
     default:
-      return new ConnectionError(message, /(?:connect|connection) to (\S+?)[: ]/.exec(message)?.[1] ?? '')
+      return new ConnectionError(message, /connect(?:ion)? to (\S+:\d+)/.exec(message)?.[1] ?? '')
   }
 }
 

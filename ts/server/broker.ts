@@ -1,4 +1,5 @@
 import { type NativeBroker, type NativeShutdownSummary, startBroker } from '../native.js'
+import { holdProcess } from './hold-process.js'
 import { serverError } from './server-error.js'
 
 /** A value of a broker.conf key. */
@@ -20,6 +21,7 @@ export type ShutdownSummary = NativeShutdownSummary
 /** A native broker with its message store in this process. */
 export class Broker {
   readonly #native: NativeBroker
+  readonly #running = holdProcess()
   #stopped: Promise<ShutdownSummary> | undefined
 
   private constructor(native: NativeBroker) {
@@ -51,9 +53,12 @@ export class Broker {
 
   /** Stops accepting, answers held pulls, unregisters, flushes and closes the store. Idempotent. */
   shutdown(): Promise<ShutdownSummary> {
-    this.#stopped ??= this.#native.shutdown().catch((error: unknown) => {
-      throw serverError(error)
-    })
+    this.#stopped ??= this.#native
+      .shutdown()
+      .catch((error: unknown) => {
+        throw serverError(error)
+      })
+      .finally(() => clearInterval(this.#running))
     return this.#stopped
   }
 

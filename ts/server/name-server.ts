@@ -1,4 +1,5 @@
 import { type NativeNameServer, startNameServer } from '../native.js'
+import { holdProcess } from './hold-process.js'
 import { serverError } from './server-error.js'
 
 /** Where a name server listens. */
@@ -12,6 +13,7 @@ export interface NameServerOptions {
 /** A native name server in this process. */
 export class NameServer {
   readonly #native: NativeNameServer
+  readonly #running = holdProcess()
   #stopped: Promise<number> | undefined
 
   private constructor(native: NativeNameServer) {
@@ -37,7 +39,7 @@ export class NameServer {
 
   /** Stops accepting, lets replies go out, closes all connections; resolves to how many those were. Idempotent. */
   shutdown(): Promise<number> {
-    this.#stopped ??= this.#native.shutdown()
+    this.#stopped ??= this.#native.shutdown().finally(() => clearInterval(this.#running))
     return this.#stopped
   }
 

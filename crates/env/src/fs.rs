@@ -208,6 +208,15 @@ impl Map {
         self.raw.len() == 0
     }
 
+    /// Gives the mapped pages back: they count no more as this process's memory, and stay in the page cache, from where
+    /// the next read of them takes them again. Does nothing where the platform has no such call.
+    pub fn release(&self) {
+        #[cfg(unix)]
+        // SAFETY: the mapping is shared and read-only, so dropping its pages loses nothing; slices of it stay valid and are
+        // faulted in again. A failure leaves the pages where they are.
+        let _ = unsafe { self.raw.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
+    }
+
     /// `len` bytes from `offset`; `None` if they are not within the mapping.
     ///
     /// # Safety

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use rocketmq_env::{File, Fs, Map, OpenMode};
@@ -17,6 +17,8 @@ pub struct Segment {
     file: Arc<dyn File>,
     /// Made by the first read; `None` inside where the file system cannot map.
     map: OnceLock<Option<Map>>,
+    /// Bytes read through the mapping since its pages were given back.
+    mapped_reads: AtomicU64,
     /// Whether the file's length and directory entry are known to be on disk.
     entry_synced: AtomicBool,
 }
@@ -29,7 +31,7 @@ impl Segment {
             file.set_len(len).map_err(|source| fail("extend", &path, len, source))?;
         }
         // Whoever made the file may have died before syncing the directory.
-        Ok(Self { base, path, file, map: OnceLock::new(), entry_synced: AtomicBool::new(false) })
+        Ok(Self { base, path, file, map: OnceLock::new(), mapped_reads: AtomicU64::new(0), entry_synced: AtomicBool::new(false) })
     }
 
     /// Makes a new file of its full length. On failure no file is left.
@@ -43,7 +45,7 @@ impl Segment {
                 Err(_) => file.set_len(0).map_err(|source| fail("empty", &path, 0, source)).and(Err(error)),
             };
         }
-        Ok(Self { base, path, file, map: OnceLock::new(), entry_synced: AtomicBool::new(false) })
+        Ok(Self { base, path, file, map: OnceLock::new(), mapped_reads: AtomicU64::new(0), entry_synced: AtomicBool::new(false) })
     }
 
     /// Offset in the log of its first byte.
@@ -93,12 +95,24 @@ impl Segment {
         if let (Some(map), Ok(offset)) = (self.map()?, usize::try_from(offset)) {
             // SAFETY: the caller keeps writers away from the range; segments are never shortened.
             if let Some(bytes) = unsafe { map.bytes(offset, len) } {
+                self.mapped_reads.fetch_add(len as u64, Ordering::Relaxed);
                 return Ok(read(bytes));
             }
         }
         scratch.resize(len, 0);
         self.file.read_exact_at(scratch, offset).map_err(|source| fail("read", &self.path, offset, source))?;
         Ok(read(scratch))
+    }
+
+    /// Gives the pages of the mapping back once more than `bytes` were read through it since the last time, so that the
+    /// process does not seem to own every page of the log that it ever looked at.
+    pub(crate) fn release_map(&self, bytes: u64) {
+        if self.mapped_reads.load(Ordering::Relaxed) > bytes
+            && let Some(Some(map)) = self.map.get()
+        {
+            self.mapped_reads.store(0, Ordering::Relaxed);
+            map.release();
+        }
     }
 
     /// Reads without the mapping: for small, rarely read files, of which there may be more than mappings allowed.

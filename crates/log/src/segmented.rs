@@ -82,6 +82,13 @@ impl SegmentedLog {
         (offset < segment.base() + self.segment_bytes).then(|| Arc::clone(segment))
     }
 
+    /// Gives back the mapped pages of every file of which more than `bytes` were read since the last time.
+    pub fn release_maps(&self, bytes: u64) {
+        for segment in self.segments.read().iter() {
+            segment.release_map(bytes);
+        }
+    }
+
     /// A reader of what is published.
     pub fn reader(&self) -> Reader<'_> {
         Reader::new(self)

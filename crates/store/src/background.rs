@@ -17,6 +17,9 @@ use crate::queues::Queues;
 /// How long a flush of the commit log may take before the queues are synced without it.
 const LOG_FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Mapped pages of a commit log file are given back when so much of it was read through them.
+const MAPPED_READ_BYTES: u64 = 16 * 1024 * 1024;
+
 /// What the thread works on.
 #[derive(Debug)]
 pub(crate) struct Background {
@@ -66,6 +69,7 @@ impl Background {
             if spare_wanted_at > spare_made_at && self.log.prepare_spare().is_ok() {
                 spare_made_at = spare_wanted_at;
             }
+            self.log.release_maps(MAPPED_READ_BYTES);
             // Failures of writes are kept by the queues, refuse puts, and are retried here.
             let written = self.queues.write_tails();
             let now = self.clock.uptime();
