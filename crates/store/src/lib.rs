@@ -21,6 +21,7 @@ mod queues;
 mod read;
 mod recover;
 mod store;
+mod unit;
 
 pub use batch::PutBatch;
 pub use config::{FlushDiskType, StoreConfig};

@@ -1,10 +1,5 @@
 //! One consume queue: units of 20 bytes that say where in the commit log each message of a queue lies.
 //!
-//! ```text
-//! 0        8      12        20
-//! | physicalOffset i64 | size i32 | tagsCode i64 |     big endian; unit n of the queue is at byte 20 n
-//! ```
-//!
 //! Units are readable as soon as they are appended: the newest are in a tail in memory, which a background thread writes to
 //! the files. What a crash takes from the tail is rebuilt from the commit log. (`ConsumeQueue`)
 
@@ -15,54 +10,13 @@ use parking_lot::Mutex;
 use rocketmq_log::{LogError, SegmentedLog};
 
 use crate::message::Arrival;
-
-/// Bytes of a unit.
-pub(crate) const UNIT_BYTES: usize = 20;
+use crate::unit::{UNIT_BYTES, Unit};
 
 /// A tail of this length asks for the background thread.
 pub(crate) const TAIL_FULL_BYTES: usize = 64 * 1024;
 
 /// At this length whoever appends writes the tail out, so that memory is bounded whatever the background thread does.
 pub(crate) const TAIL_LIMIT_BYTES: usize = 1024 * 1024;
-
-/// What one unit says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Unit {
-    pub(crate) physical_offset: i64,
-    pub(crate) size: i32,
-    pub(crate) tags_code: i64,
-}
-
-impl Unit {
-    /// Fills the place of messages that were gone before the queue's first file was made.
-    pub(crate) const BLANK: Self = Self { physical_offset: 0, size: i32::MAX, tags_code: 0 };
-
-    pub(crate) fn decode(bytes: &[u8; UNIT_BYTES]) -> Self {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t] = *bytes;
-        Self {
-            physical_offset: i64::from_be_bytes([a, b, c, d, e, f, g, h]),
-            size: i32::from_be_bytes([i, j, k, l]),
-            tags_code: i64::from_be_bytes([m, n, o, p, q, r, s, t]),
-        }
-    }
-
-    fn encode(self) -> [u8; UNIT_BYTES] {
-        let mut bytes = [0; UNIT_BYTES];
-        bytes[..8].copy_from_slice(&self.physical_offset.to_be_bytes());
-        bytes[8..12].copy_from_slice(&self.size.to_be_bytes());
-        bytes[12..].copy_from_slice(&self.tags_code.to_be_bytes());
-        bytes
-    }
-
-    /// End of the message in the commit log.
-    pub(crate) fn end(self) -> i64 {
-        self.physical_offset.saturating_add(i64::from(self.size))
-    }
-
-    fn is_valid(self) -> bool {
-        self.physical_offset >= 0 && self.size > 0
-    }
-}
 
 /// One consume queue. Handles come from [`MessageStore::queue`](crate::MessageStore::queue) and may be kept.
 #[derive(Debug)]
@@ -245,7 +199,7 @@ impl Queue {
         while !rest.is_empty() {
             let room = segment_bytes - at % segment_bytes;
             let (now, later) = rest.split_at(usize::try_from(room).map_or(rest.len(), |room| room.min(rest.len())));
-            if at % segment_bytes == 0 && at > 0 {
+            if at.is_multiple_of(segment_bytes) && at > 0 {
                 files.sync(at - segment_bytes, at)?;
             }
             files.write(at, now)?;

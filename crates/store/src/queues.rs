@@ -108,7 +108,7 @@ impl Queues {
                 self.failed(&error);
             }
         } else if bytes >= TAIL_FULL_BYTES
-            && bytes % TAIL_FULL_BYTES < crate::queue::UNIT_BYTES
+            && bytes % TAIL_FULL_BYTES < crate::unit::UNIT_BYTES
             && let Some(background) = self.background.get()
         {
             background.unpark();

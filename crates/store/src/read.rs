@@ -4,7 +4,8 @@ use rocketmq_codec::message::{MAGIC_V1, MAGIC_V2, sys_flag};
 use rocketmq_log::{LogError, Reader, SegmentedLog};
 
 use crate::get::{Boundary, GetResult, GetStatus, TagFilter};
-use crate::queue::{Queue, UNIT_BYTES, Unit};
+use crate::queue::Queue;
+use crate::unit::{UNIT_BYTES, Unit};
 use crate::{StoreConfig, StoreError};
 
 /// Units read from a queue at a time.

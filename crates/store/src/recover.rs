@@ -307,7 +307,7 @@ fn looks_torn(record: &MessageRecord<'_>, bytes: &[u8]) -> bool {
     let properties = bytes.get(before..).unwrap_or_default();
     let start = record.physical_offset as usize + before;
     let mut zeros = properties.iter().enumerate().filter(|(_, byte)| **byte == 0).map(|(index, _)| index + 1);
-    zeros.any(|end| end == properties.len() || (start + end) % SECTOR_BYTES == 0)
+    zeros.any(|end| end == properties.len() || (start + end).is_multiple_of(SECTOR_BYTES))
 }
 
 fn last_of(record: &MessageRecord<'_>) -> Progress {

@@ -17,9 +17,10 @@ use crate::commit_log::CommitLog;
 use crate::dispatch::{ArrivalListener, Dispatcher};
 use crate::get::{Boundary, GetResult, GetStatus, TagFilter};
 use crate::message::PutTicket;
-use crate::queue::{Queue, UNIT_BYTES};
+use crate::queue::Queue;
 use crate::queues::Queues;
 use crate::recover::{Recovered, Recovery};
+use crate::unit::UNIT_BYTES;
 use crate::{StoreConfig, StoreError, read};
 
 /// Smallest commit log file; no use but in tests.

@@ -1,4 +1,5 @@
 //! Files that fail, fill up, are damaged or missing: each has its outcome.
+#![allow(clippy::unwrap_used, reason = "a test that unwraps in vain fails, which is what it is for")]
 
 mod common;
 

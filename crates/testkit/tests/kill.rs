@@ -1,4 +1,5 @@
 //! kill -9 of a process that puts under SYNC_FLUSH: after the next start every acknowledged message is where it was.
+#![allow(clippy::unwrap_used, reason = "a test that unwraps in vain fails, which is what it is for")]
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
