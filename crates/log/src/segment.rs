@@ -31,7 +31,14 @@ impl Segment {
             file.set_len(len).map_err(|source| fail("extend", &path, len, source))?;
         }
         // Whoever made the file may have died before syncing the directory.
-        Ok(Self { base, path, file, map: OnceLock::new(), mapped_reads: AtomicU64::new(0), entry_synced: AtomicBool::new(false) })
+        Ok(Self {
+            base,
+            path,
+            file,
+            map: OnceLock::new(),
+            mapped_reads: AtomicU64::new(0),
+            entry_synced: AtomicBool::new(false),
+        })
     }
 
     /// Makes a new file of its full length. On failure no file is left.
@@ -45,7 +52,14 @@ impl Segment {
                 Err(_) => file.set_len(0).map_err(|source| fail("empty", &path, 0, source)).and(Err(error)),
             };
         }
-        Ok(Self { base, path, file, map: OnceLock::new(), mapped_reads: AtomicU64::new(0), entry_synced: AtomicBool::new(false) })
+        Ok(Self {
+            base,
+            path,
+            file,
+            map: OnceLock::new(),
+            mapped_reads: AtomicU64::new(0),
+            entry_synced: AtomicBool::new(false),
+        })
     }
 
     /// Offset in the log of its first byte.
