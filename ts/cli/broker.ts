@@ -5,7 +5,7 @@ import { localAddress } from '../message/local-address.js'
 import type { ShutdownSummary } from '../server/broker.js'
 import type { Server } from '../server/server.js'
 import { addresses, port } from './arguments.js'
-import { counted, print, printError, stopSignal, untilStopped } from './terminal.js'
+import { counted, grouped, print, printError, stopSignal, untilStopped } from './terminal.js'
 import { VERSION } from './version.js'
 
 interface Options {
@@ -51,6 +51,7 @@ export function brokerCommand(): Command {
 async function run(options: Options): Promise<void> {
   const stop = stopSignal()
   const { startServer } = await import('../server/server.js')
+  const events = new EventLog()
   const server = await startServer({
     host: options.host,
     port: options.port,
@@ -59,12 +60,29 @@ async function run(options: Options): Promise<void> {
     advertise: options.advertise,
     nameServers: options.nameServer,
     configText: DEFAULTS + (options.config === undefined ? '' : await readConfig(options.config)),
-    onEvent: line => printError(`${new Date().toISOString()} ${line}`)
+    onEvent: line => events.add(line)
   })
   greet(server, options.advertise)
+  events.show()
   await untilStopped(stop)
   print(`stopping (${stop.reason}): answering what is under way, flushing`)
   print(farewell(await server.shutdown()))
+}
+
+/** Prints what the broker tells of itself, but nothing before the greeting. */
+class EventLog {
+  #held: string[] | undefined = []
+
+  add(text: string): void {
+    const line = `${new Date().toISOString()} ${text}`
+    if (this.#held === undefined) printError(line)
+    else this.#held.push(line)
+  }
+
+  show(): void {
+    for (const line of this.#held ?? []) printError(line)
+    this.#held = undefined
+  }
 }
 
 async function readConfig(file: string): Promise<string> {
@@ -96,7 +114,8 @@ function forClients({ brokerAddress, nameServerAddress }: Server, advertise: str
   return `${advertise ?? localAddress()}:${nameServerAddress.slice(nameServerAddress.lastIndexOf(':') + 1)}`
 }
 
-function farewell({ messagesStored, connectionsClosed, pullsAnswered }: ShutdownSummary): string {
-  const stored = `${counted(messagesStored, 'message')} stored and flushed`
-  return `stopped: ${stored}, ${counted(pullsAnswered, 'held pull')} answered, ${counted(connectionsClosed, 'connection')} closed`
+function farewell({ messagesPut, messagesGot, heldPullsAnswered, connectionsClosed, tookMs }: ShutdownSummary): string {
+  const stored = `${counted(messagesPut, 'message')} stored, ${grouped(messagesGot)} given out`
+  const ended = `${counted(heldPullsAnswered, 'held pull')} answered, ${counted(connectionsClosed, 'connection')} closed`
+  return `${stored}, ${ended}\nstopped in ${Math.ceil(tookMs)} ms, everything is on disk`
 }

@@ -61,11 +61,9 @@ export function untilStopped(stop: AbortSignal): Promise<void> {
   })
 }
 
-const GROUPED = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 })
-
-/** 1234567 as `1,234,567`. */
+/** 1234567 as `1,234,567`; the nearest whole number. */
 export function grouped(value: number): string {
-  return GROUPED.format(value)
+  return Math.round(value).toLocaleString('en-US')
 }
 
 /** `1 message`, `2 messages`. */

@@ -1,0 +1,159 @@
+/** Servers in this process: their directories, ports, settings, and what survives them. */
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { NameServer, startServer } from '../../ts/index.js'
+import { TemporaryDirectory } from '../interop/helpers/owned.js'
+import { until } from '../interop/helpers/until.js'
+import { TestConsumer, numbered, sendTexts, startProducer } from './helpers/clients.js'
+
+const portOf = (address: string): number => Number(address.slice(address.lastIndexOf(':') + 1))
+
+describe('startServer', () => {
+  it('keeps its data in a directory that is gone after shutdown', async () => {
+    const server = await startServer()
+    await using producer = await startProducer(server)
+    await sendTexts(producer, 'Gone', ['soon'])
+    await producer.shutdown()
+    assert.ok(existsSync(join(server.dataDir, 'commitlog')))
+    const summary = await server.shutdown()
+    assert.equal(summary.messagesPut, 1)
+    assert.ok(!existsSync(server.dataDir))
+    assert.equal(await server.shutdown(), summary)
+  })
+
+  it('finds messages, topics and offsets again in a directory that was given', async () => {
+    using directory = new TemporaryDirectory()
+    const topic = 'Kept'
+    {
+      await using server = await startServer({ dataDir: directory.path })
+      await using producer = await startProducer(server)
+      await sendTexts(producer, topic, numbered('m', 20))
+      await using consumer = await TestConsumer.start(server, { topic })
+      await consumer.untilReceived(20)
+    }
+    await using server = await startServer({ dataDir: directory.path })
+    await using old = await TestConsumer.start(server, { topic })
+    await using fresh = await TestConsumer.start(server, { topic, consumerGroup: 'fresh' })
+    await fresh.untilReceived(20)
+    await using producer = await startProducer(server)
+    await sendTexts(producer, topic, numbered('m', 4, 20))
+    await old.untilReceived(4)
+    await fresh.untilReceived(24)
+    assert.deepEqual(old.bodies, numbered('m', 4, 20))
+    assert.deepEqual(fresh.bodies, numbered('m', 24))
+  })
+
+  it('is one world each: two servers in a process do not see each other', async () => {
+    await using one = await startServer()
+    await using two = await startServer()
+    const topic = 'Worlds'
+    await using toOne = await startProducer(one)
+    await using toTwo = await startProducer(two)
+    await sendTexts(toOne, topic, ['one'])
+    await sendTexts(toTwo, topic, ['two'])
+    await using fromOne = await TestConsumer.start(one, { topic })
+    await using fromTwo = await TestConsumer.start(two, { topic })
+    await Promise.all([fromOne.untilReceived(1), fromTwo.untilReceived(1)])
+    assert.deepEqual([fromOne.bodies, fromTwo.bodies], [['one'], ['two']])
+  })
+
+  it('registers with a name server that is there already', async () => {
+    await using nameServer = await NameServer.start({ port: 0 })
+    await using server = await startServer({ nameServers: [nameServer.address] })
+    assert.equal(server.nameServerAddress, nameServer.address)
+    assert.equal(server.hasNameServer, false)
+    await using producer = await startProducer(server)
+    await sendTexts(producer, 'Joined', ['x'])
+  })
+
+  it('says that a port is taken, and leaves nothing behind', async () => {
+    await using first = await startServer()
+    const port = portOf(first.brokerAddress)
+    await assert.rejects(startServer({ port }), error => {
+      assert.equal((error as { code?: string }).code, 'RMQ_SERVER')
+      assert.match((error as Error).message, new RegExp(`127\\.0\\.0\\.1:${port}`))
+      return true
+    })
+    await assert.rejects(startServer({ nameServerPort: portOf(first.nameServerAddress) }), { code: 'RMQ_SERVER' })
+  })
+
+  it('says that a directory is in use by another server', async () => {
+    using directory = new TemporaryDirectory()
+    await using first = await startServer({ dataDir: directory.path })
+    await assert.rejects(startServer({ dataDir: first.dataDir }), error => {
+      assert.equal((error as { code?: string }).code, 'RMQ_SERVER')
+      assert.ok((error as Error).message.includes(directory.path))
+      return true
+    })
+  })
+
+  it('says that a directory cannot be written', async () => {
+    using directory = new TemporaryDirectory()
+    const file = join(directory.path, 'file')
+    await writeFile(file, 'in the way')
+    await assert.rejects(startServer({ dataDir: join(file, 'data') }), { code: 'RMQ_SERVER' })
+  })
+
+  it('frees its ports and its directory when an `await using` block ends', async () => {
+    using directory = new TemporaryDirectory()
+    const ports = { port: 0, nameServerPort: 0 }
+    {
+      await using server = await startServer({ dataDir: directory.path })
+      ports.port = portOf(server.brokerAddress)
+      ports.nameServerPort = portOf(server.nameServerAddress)
+    }
+    await using again = await startServer({ dataDir: directory.path, ...ports })
+    assert.equal(portOf(again.brokerAddress), ports.port)
+  })
+
+  it('takes a broker.conf of Apache, warns of unknown keys, and lets options win', async () => {
+    using directory = new TemporaryDirectory()
+    await using server = await startServer({
+      dataDir: directory.path,
+      configText: `brokerName=conf-broker\nstorePathRootDir=/nowhere\nlistenPorts=1\ndefaultTopicQueueNums=3\n`,
+      config: { brokerName: 'option-broker' }
+    })
+    assert.equal(server.dataDir, directory.path)
+    assert.deepEqual(server.warnings, ['listenPorts: no such setting; did you mean listenPort?'])
+    await using producer = await startProducer(server, { defaultTopicQueueNums: 16 })
+    const { messageQueue } = await producer.send({ topic: 'Conf', body: 'x' })
+    assert.equal(messageQueue.brokerName, 'option-broker')
+    assert.equal((await producer.fetchPublishMessageQueues('Conf')).length, 3)
+  })
+
+  it('refuses settings that it could not honour', async () => {
+    await assert.rejects(startServer({ config: { brokerRole: 'SLAVE' } }), /brokerRole=SLAVE is not supported/)
+    await assert.rejects(startServer({ config: { listenPort: 'many' } }), /listenPort=many/)
+    await assert.rejects(startServer({ host: 'not-an-ip' }), { code: 'RMQ_SERVER' })
+  })
+})
+
+describe('a server that is restarted under its clients', () => {
+  it('is used again by the producer and the consumer that were there before', async () => {
+    using directory = new TemporaryDirectory()
+    const topic = 'Restart'
+    const options = { dataDir: directory.path, port: 0, nameServerPort: 0 }
+    let server = await startServer(options)
+    try {
+      options.port = portOf(server.brokerAddress)
+      options.nameServerPort = portOf(server.nameServerAddress)
+      const quiet = { onError: () => undefined }
+      await using producer = await startProducer(server, quiet)
+      await using consumer = await TestConsumer.start(server, { topic, ...quiet })
+      await sendTexts(producer, topic, numbered('before', 10))
+      await consumer.untilReceived(10)
+      await server.shutdown()
+      await assert.rejects(producer.send({ topic, body: 'into the void' }, { timeoutMs: 300 }))
+      server = await startServer(options)
+      await until('a send succeeds', async () => Boolean(await producer.send({ topic, body: 'after0000' })))
+      await sendTexts(producer, topic, numbered('after', 9, 1))
+      await until('all are received', () => new Set(consumer.bodies).size >= 20, { everyMs: 5 })
+      assert.deepEqual([...new Set(consumer.bodies)], [...numbered('after', 10), ...numbered('before', 10)])
+    } finally {
+      await server.shutdown()
+    }
+  })
+})
