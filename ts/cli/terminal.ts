@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { constants } from 'node:os'
 
 /** Writes a line to standard output. */
@@ -45,20 +46,9 @@ export function stopSignal(): AbortSignal {
   return controller.signal
 }
 
-/** Keeps the process alive until the signal has fired; servers alone do not. */
-export function untilStopped(stop: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    if (stop.aborted) {
-      resolve()
-      return
-    }
-    const keepAlive = setInterval(() => undefined, 2 ** 31 - 1)
-    const end = (): void => {
-      clearInterval(keepAlive)
-      resolve()
-    }
-    stop.addEventListener('abort', end, { once: true })
-  })
+/** Waits until the signal has fired. */
+export async function untilStopped(stop: AbortSignal): Promise<void> {
+  if (!stop.aborted) await once(stop, 'abort')
 }
 
 /** 1234567 as `1,234,567`; the nearest whole number. */

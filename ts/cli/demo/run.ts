@@ -29,7 +29,7 @@ const POLL_MS = 5
 
 /** Runs it and prints what came of it; resolves to whether every message arrived unharmed. */
 export async function runDemo(options: DemoOptions, stop: AbortSignal): Promise<boolean> {
-  await using server = options.nameServer === undefined ? await startServer({ onEvent: printError }) : undefined
+  await using server = options.nameServer === undefined ? await startServer() : undefined
   const namesrvAddr = options.nameServer ?? server!.nameServerAddress
   const where = server === undefined ? `at ${options.nameServer!.join(';')}` : `on a server in this process`
   const topic = `demo_${Date.now().toString(36)}_${process.pid}`
