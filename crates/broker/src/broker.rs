@@ -129,8 +129,8 @@ impl Broker {
         let registrar = Registrar::new(
             Arc::clone(config),
             Arc::clone(&state.topics),
-            format!("{}:{}", advertised.host, advertised.port),
-            format!("{}:{}", advertised.host, config.ha_listen_port),
+            advertised.address(advertised.port),
+            advertised.address(config.ha_listen_port),
             loops,
             clock,
         );
@@ -155,7 +155,7 @@ impl Broker {
     /// What clients are told to connect to, `host:port`.
     pub fn advertised_addr(&self) -> String {
         let advertised = self.state.advertised();
-        format!("{}:{}", advertised.host, advertised.port)
+        advertised.address(advertised.port)
     }
 
     /// Waits until every name server has answered the first registration or failed to; then clients find the broker.
@@ -259,6 +259,12 @@ impl Advertised {
         let resolved = (host.as_str(), port).to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
         let store_host = resolved.unwrap_or(SocketAddr::new(local.ip(), port)).into();
         Self { host, port, store_host }
+    }
+
+    /// `host:port`, with brackets around an IPv6 address.
+    fn address(&self, port: u16) -> String {
+        let host = &self.host;
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -71,7 +71,8 @@ impl PullRequestHoldService {
         self.count.load(Ordering::SeqCst)
     }
 
-    /// Holds a pull; gives it back when too many wait already.
+    /// Holds a pull; gives it back when too many wait already. The caller then looks once more whether something arrived:
+    /// an arrival from before finds nobody to wake.
     pub fn hold(&self, topic: &Arc<str>, pull: HeldPull) -> Result<(), Box<HeldPull>> {
         if self.count.fetch_add(1, Ordering::SeqCst) >= self.max_held {
             self.count.fetch_sub(1, Ordering::SeqCst);
@@ -80,6 +81,8 @@ impl PullRequestHoldService {
         let queue_id = pull.request.header.queue_id;
         let mut topics = self.topics.lock();
         topics.entry(Arc::clone(topic)).or_default().entry(queue_id).or_default().push(pull);
+        drop(topics);
+        fence(Ordering::SeqCst);
         Ok(())
     }
 
@@ -95,6 +98,8 @@ impl PullRequestHoldService {
 
     /// Notes what arrived. Called on the path of every put, so it does next to nothing while no pull waits.
     pub fn note_arrivals(&self, arrivals: &[Arrival]) {
+        // With the fence in `hold`: either this sees the pull, or the pull sees the queue's new end.
+        fence(Ordering::SeqCst);
         if self.len() == 0 {
             return;
         }

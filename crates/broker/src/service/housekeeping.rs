@@ -18,7 +18,10 @@ pub(crate) async fn expire_held_pulls(state: Arc<BrokerState>) {
     let mut out = Vec::new();
     loop {
         sleep(&state.clock, HOLD_SCAN).await;
-        for held in state.holds.take_due(state.clock.uptime()) {
+        // Arrivals are told by the threads that store messages; what the store dispatched by itself is found here.
+        let mut due = state.holds.take_woken();
+        due.extend(state.holds.take_due(state.clock.uptime()));
+        for held in due {
             state.answer_held_pull(held, &mut records, &mut out);
         }
     }

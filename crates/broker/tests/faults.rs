@@ -1,0 +1,188 @@
+//! Disks that are full, broken or slow.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use rocketmq_broker::{BrokerEvent, EventSink};
+use rocketmq_codec::{request_code, response_code};
+use rocketmq_env::{
+    DirEntry, Fault, FaultFs, File, Fs, Map, Metadata, OpenMode, Operation, OsFs, SystemClock, VirtualClock,
+};
+use rocketmq_store::FlushDiskType;
+use support::{TestBroker, until};
+
+/// A broker on a faulty file system, and what it tells its operator.
+fn start_on(faults: &FaultFs, sync_flush: bool) -> (TestBroker, Arc<Mutex<Vec<BrokerEvent>>>) {
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&events);
+    let directory = Arc::new(tempfile::TempDir::new().unwrap());
+    let server = TestBroker::start_in(directory, faults.process(), Arc::new(SystemClock::new()), |config| {
+        config.events = EventSink::new(move |event| noted.lock().push(event));
+        if sync_flush {
+            config.store.flush_disk_type = FlushDiskType::SyncFlush;
+        }
+    });
+    (server, events)
+}
+
+#[test]
+fn a_full_disk_refuses_messages_until_there_is_room_again() {
+    let faults = FaultFs::new();
+    let (server, events) = start_on(&faults, false);
+    let mut peer = server.connect();
+    assert_eq!(peer.send("T", 0, b"before", "").code, response_code::SUCCESS);
+    faults.set_free_bytes(Some(0));
+    let body = [7; 8192];
+    for _ in 0..2 {
+        let refused = peer.send("T", 0, &body, "");
+        assert_eq!(refused.code, response_code::SERVICE_NOT_AVAILABLE, "{refused:?}");
+        assert!(refused.remark.starts_with("service not available now."), "{}", refused.remark);
+    }
+    let failures = events.lock().iter().filter(|event| matches!(event, BrokerEvent::StoreFailed { .. })).count();
+    assert_eq!(failures, 1, "the operator hears of it once");
+    assert_eq!(peer.pull("T", 0, 0, "*").records().len(), 1, "reading goes on");
+    faults.set_free_bytes(None);
+    until("there is room again", || peer.send("T", 0, &body, "").code == response_code::SUCCESS);
+}
+
+#[test]
+fn a_send_whose_flush_fails_is_not_acknowledged_and_none_after_it() {
+    let faults = FaultFs::new();
+    let (server, _) = start_on(&faults, true);
+    let mut peer = server.connect();
+    assert_eq!(peer.send("T", 0, b"safe", "").code, response_code::SUCCESS);
+    faults.inject(Fault {
+        operation: Operation::Sync,
+        path_contains: "commitlog".to_owned(),
+        after: 0,
+        times: 1,
+        os_error: Some(5),
+    });
+    let lost = peer.send("T", 0, b"lost?", "");
+    assert_eq!(lost.code, response_code::SERVICE_NOT_AVAILABLE, "{lost:?}");
+    assert_eq!(peer.send("T", 0, b"later", "").code, response_code::SERVICE_NOT_AVAILABLE);
+    assert_eq!(peer.pull("T", 0, 0, "*").code, response_code::SUCCESS, "reading goes on");
+}
+
+#[test]
+fn a_send_whose_flush_takes_too_long_is_answered_so_with_its_place() {
+    let directory = Arc::new(tempfile::TempDir::new().unwrap());
+    let gate = Arc::new(Gate::default());
+    let clock = Arc::new(VirtualClock::new(1_700_000_000_000));
+    let fs = Arc::new(GatedFs { inner: OsFs, gate: Arc::clone(&gate) });
+    let server = TestBroker::start_in(directory, fs, clock.clone(), |config| {
+        config.store.flush_disk_type = FlushDiskType::SyncFlush;
+    });
+    let mut peer = server.connect();
+    assert_eq!(peer.send("T", 0, b"quick", "").code, response_code::SUCCESS);
+    gate.set(true);
+    let frame = peer.frame(request_code::SEND_MESSAGE_V2, &support::send_fields("T", "0", ""), b"slow");
+    peer.write(&frame);
+    // A message that does not wait for the disk is answered meanwhile, so the other one waits by then.
+    let frame = peer.frame(request_code::SEND_MESSAGE_V2, &support::send_fields("T", "0", "WAIT\u{1}false\u{2}"), b"x");
+    peer.write(&frame);
+    assert_eq!(peer.receive().number("queueOffset"), 2);
+    clock.advance(Duration::from_millis(5_000));
+    let late = peer.receive();
+    assert_eq!((late.code, late.number("queueOffset")), (response_code::FLUSH_DISK_TIMEOUT, 1));
+    assert_eq!((late.field("msgId").len(), late.field("MSG_REGION")), (32, "DefaultRegion"));
+    gate.set(false);
+    server.stop();
+}
+
+/// Closed while true.
+#[derive(Debug, Default)]
+struct Gate {
+    closed: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Gate {
+    fn set(&self, closed: bool) {
+        *self.closed.lock() = closed;
+        self.changed.notify_all();
+    }
+
+    fn pass(&self) {
+        let mut closed = self.closed.lock();
+        while *closed {
+            self.changed.wait(&mut closed);
+        }
+    }
+}
+
+/// The real file system with a gate before every flush.
+#[derive(Debug)]
+struct GatedFs {
+    inner: OsFs,
+    gate: Arc<Gate>,
+}
+
+#[derive(Debug)]
+struct GatedFile {
+    inner: Arc<dyn File>,
+    gate: Arc<Gate>,
+}
+
+impl Fs for GatedFs {
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>> {
+        let inner = self.inner.open(path, mode)?;
+        Ok(Arc::new(GatedFile { inner, gate: Arc::clone(&self.gate) }))
+    }
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        self.inner.create_dir_all(path)
+    }
+    fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
+        self.inner.read_dir(path)
+    }
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.inner.remove_file(path)
+    }
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        self.inner.remove_dir(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.inner.rename(from, to)
+    }
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.inner.sync_dir(path)
+    }
+    fn metadata(&self, path: &Path) -> io::Result<Metadata> {
+        self.inner.metadata(path)
+    }
+    fn try_lock(&self, path: &Path) -> io::Result<Option<Arc<dyn File>>> {
+        self.inner.try_lock(path)
+    }
+}
+
+impl File for GatedFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.inner.read_at(buffer, offset)
+    }
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.inner.write_at(bytes, offset)
+    }
+    fn len(&self) -> io::Result<u64> {
+        self.inner.len()
+    }
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.inner.set_len(len)
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        self.gate.pass();
+        self.inner.sync_data()
+    }
+    fn sync_all(&self) -> io::Result<()> {
+        self.gate.pass();
+        self.inner.sync_all()
+    }
+    fn map(&self) -> io::Result<Option<Map>> {
+        self.inner.map()
+    }
+}
