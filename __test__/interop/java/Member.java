@@ -22,6 +22,9 @@ final class Member {
         topic = request.getString("topic");
         consumer = new DefaultMQPushConsumer(request.getString("group"));
         consumer.setNamesrvAddr(request.getString("nameServer"));
+        // The first rebalance and the first periodic heartbeat fall together, one second after the start: when they collide,
+        // pulls are answered "the subscription is not latest" until the next heartbeat. Do not let that be in 30 seconds.
+        consumer.setHeartbeatBrokerInterval(1_000);
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         consumer.subscribe(topic, request.containsKey("expression") ? request.getString("expression") : "*");
         consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {

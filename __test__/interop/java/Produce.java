@@ -39,7 +39,8 @@ final class Produce {
         try {
             produce.sendAll();
         } finally {
-            produce.producer.shutdown();
+            // Netty's threads take up to three seconds to end; nobody has to wait for them.
+            new Thread(produce.producer::shutdown, "producer-shutdown").start();
         }
         return produce.sent;
     }
