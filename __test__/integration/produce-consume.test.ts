@@ -138,6 +138,14 @@ describe('a message sent through the embedded server', () => {
     await assert.rejects(producer.send({ topic, body: 'x' }, elsewhere), { code: 'RMQ_ARGUMENT' })
   })
 
+  it('is refused, and not stored, when it asks for what the broker cannot do yet', async () => {
+    await using producer = await startProducer(server)
+    const delayed = { topic: 'Delayed', body: 'x', delayTimeLevel: 3 }
+    await assert.rejects(producer.send(delayed), { code: 'RMQ_SEND', responseCode: 3, message: /delay level/ })
+    const [mq] = await producer.fetchPublishMessageQueues('Delayed')
+    assert.equal((await producer.maxOffset(mq!)).toNumber(), 0)
+  })
+
   it('is told to a callback when one is given', async () => {
     await using producer = await startProducer(server)
     const told = await new Promise<[RocketMQError | undefined, SendResult | undefined]>(resolve => {

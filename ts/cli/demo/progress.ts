@@ -13,7 +13,7 @@ const LINE_EVERY_MS = 1_000
  * @returns ends it
  */
 export function showProgress(total: number, counters: Counters): () => void {
-  const lines = Object.entries(counters).map(([name, read]) => ({ name, read, meter: new Meter() }))
+  const lines = Object.entries(counters).map(([name, read]) => ({ name, read, meter: new Meter(total) }))
   return process.stdout.isTTY ? showBars(total, lines) : showLines(total, lines)
 }
 
@@ -60,16 +60,25 @@ function newMultiBar(): MultiBar {
   return new MultiBar(options, Presets.shades_classic)
 }
 
-/** The rate over the last second or so. */
+/** The rate over the last second or so; what is complete keeps the last one. */
 class Meter {
+  readonly #total: number
   readonly #samples: { at: number; value: number }[] = [{ at: performance.now(), value: 0 }]
+  #rate = 0
+
+  constructor(total: number) {
+    this.#total = total
+  }
 
   rate(value: number): number {
+    const samples = this.#samples
+    if (samples.at(-1)!.value === this.#total) return this.#rate
     const at = performance.now()
-    this.#samples.push({ at, value })
-    while (this.#samples.length > 2 && at - this.#samples[0]!.at > LINE_EVERY_MS) this.#samples.shift()
-    const first = this.#samples[0]!
-    return at === first.at ? 0 : ((value - first.value) * 1_000) / (at - first.at)
+    samples.push({ at, value })
+    while (samples.length > 2 && at - samples[0]!.at > LINE_EVERY_MS) samples.shift()
+    const first = samples[0]!
+    if (at > first.at) this.#rate = ((value - first.value) * 1_000) / (at - first.at)
+    return this.#rate
   }
 }
 
