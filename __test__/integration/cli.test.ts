@@ -83,7 +83,7 @@ describe('rocketmq-native broker', () => {
     const { nameServer } = await namesrv.untilServing()
     await using broker = cli('broker', '--port', '0', '--data', directory.path, '-n', nameServer)
     await broker.untilServing()
-    assert.ok(broker.stdout.includes(`name server   ${nameServer} (joined)\n`))
+    assert.ok(broker.stdout.includes(`name server   ${nameServer} (external)\n`))
     await using send = cli('send', '-n', nameServer, '-t', 'Joined', 'x')
     assert.equal(await send.exited(), 0)
     assert.equal(await broker.interrupt(), 0)

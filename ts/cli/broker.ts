@@ -98,7 +98,7 @@ function greet(server: Server, advertise: string | undefined): void {
   for (const warning of server.warnings) printError(`warning: ${warning}`)
   print(`rocketmq-native ${VERSION}`)
   print()
-  print(`  name server   ${nameServer}${server.hasNameServer ? '' : ' (joined)'}`)
+  print(`  name server   ${nameServer}${server.hasNameServer ? '' : ' (external)'}`)
   print(`  broker        ${server.brokerAddress}`)
   print(`  data          ${resolve(server.dataDir)}`)
   print(`  clients       namesrvAddr: '${nameServer}'`)
