@@ -75,6 +75,15 @@ function targetTable(results: Results): string[] {
   })
 }
 
+/** A rate without its failures would be half the truth. */
+function failures({ pairs }: Results): string[] {
+  return pairs.flatMap(({ client, server, rounds }) => {
+    const names = Object.keys(rounds[0] ?? {}).filter(name => name.endsWith(' failed'))
+    const failed = rounds.reduce((sum, round) => sum + names.reduce((all, name) => all + (round[name] ?? 0), 0), 0)
+    return failed === 0 ? [] : [`FAILED  ${failed} sends of the client of ${client} on the broker of ${server}`]
+  })
+}
+
 /** The tables of a run; the goals only when all pairs were measured. */
 export function report(results: Results): string {
   const { options, machine } = results
@@ -82,5 +91,7 @@ export function report(results: Results): string {
     `${options.rounds} rounds of ${options.seconds} s, ${options.bodyBytes}-byte bodies, one acknowledged message a ` +
     `request, ${machine.cpus} cores`
   const goals = results.pairs.length === COLUMNS.length ? ['', ...targetTable(results)] : []
-  return ['', title, '', ...pairTable(results), '', ...serverTable(results), ...goals, ''].join('\n')
+  return ['', title, '', ...pairTable(results), '', ...serverTable(results), ...goals, ...failures(results), ''].join(
+    '\n'
+  )
 }
