@@ -116,12 +116,14 @@ impl Handler {
                 | response_code::FLUSH_SLAVE_TIMEOUT
                 | response_code::SLAVE_NOT_AVAILABLE
         );
-        if stored && let Ok(header) = response.header::<SendMessageResponseHeader<'_>>() {
-            if header.recall_handle.is_none() && header.batch_uniq_id.is_none() {
-                let region = response.ext.get("MSG_REGION").unwrap_or_default();
-                let trace_on = response.ext.get("TRACE_ON").is_none_or(|on| on != "false");
-                return self.completions.lock().sent(token, response.code, &header, region, trace_on);
-            }
+        if stored
+            && let Ok(header) = response.header::<SendMessageResponseHeader<'_>>()
+            && header.recall_handle.is_none()
+            && header.batch_uniq_id.is_none()
+        {
+            let region = response.ext.get("MSG_REGION").unwrap_or_default();
+            let trace_on = response.ext.get("TRACE_ON").is_none_or(|on| on != "false");
+            return self.completions.lock().sent(token, response.code, &header, region, trace_on);
         }
         self.completions.lock().response(token, response);
     }
@@ -155,9 +157,11 @@ pub struct NativeChannels {
 }
 
 /// The I/O thread of all clients of this process, and their clock; they start with the first client.
-static IO: Mutex<Option<(Arc<EventLoops>, Arc<dyn Clock>)>> = Mutex::new(None);
+static IO: Mutex<Option<IoThread>> = Mutex::new(None);
 
-fn io() -> Result<(Arc<EventLoops>, Arc<dyn Clock>)> {
+type IoThread = (Arc<EventLoops>, Arc<dyn Clock>);
+
+fn io() -> Result<IoThread> {
     let mut io = IO.lock();
     if let Some((loops, clock)) = &*io {
         return Ok((Arc::clone(loops), Arc::clone(clock)));

@@ -1,4 +1,5 @@
 //! What a client's channels promise their callers, against scripted servers.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is how these tests fail")]
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

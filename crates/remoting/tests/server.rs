@@ -1,4 +1,5 @@
 //! What the server promises its peers, over raw sockets.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is how these tests fail")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -60,7 +60,6 @@ const ONLY_VALUES: &[(&str, &str)] = &[
     ("enableDLegerCommitLog", "false"),
     ("enableLmq", "false"),
     ("enableMultiDispatch", "false"),
-    ("enablePropertyFilter", "false"),
     ("enableSlaveActingMaster", "false"),
     ("enabledAppendPropCRC", "false"),
     ("haMasterAddress", ""),
@@ -100,6 +99,12 @@ impl BrokerConfigFile {
             };
         }
         if self.apply_broker(key, value)? || self.apply_store(key, value)? {
+            return Ok(());
+        }
+        if key == "enablePropertyFilter" && value.eq_ignore_ascii_case("true") {
+            // Many a broker.conf has it without a consumer that needs it; one that does is refused by name.
+            self.warnings
+                .push("enablePropertyFilter: SQL92 filters are not there, consumers that use one are refused".into());
             return Ok(());
         }
         self.warnings.push(if APACHE_KEYS.split(' ').any(|name| name == key) {
