@@ -4,119 +4,20 @@
 //! request ends exactly once, by its answer, by its deadline or with the connection. Who is told, and how, is up to a
 //! [`ChannelHandler`]: the addon packs completions for JavaScript, [`crate::Client`] wakes futures.
 
-use std::collections::HashMap;
-use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rocketmq_codec::{Command, FrameError};
-use rocketmq_env::{Clock, sleep};
+use rocketmq_codec::FrameError;
+use rocketmq_env::sleep;
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
 
 use crate::burst::Burst;
-use crate::connection::{Connection, Limits, Service, uptime_ms};
-use crate::event_loops::EventLoops;
+use crate::channel_handler::{ChannelHandler, Failure, FailureKind};
+use crate::channels::Shared;
+use crate::connection::{Connection, Service, uptime_ms};
 use crate::pending::{Entry, PendingTable};
-
-/// What is told of a channel's requests. Called on event loops (and on the submitter's thread for what fails at once), so
-/// it must not block.
-pub trait ChannelHandler: Send + Sync + 'static {
-    /// What stands for a request until it ends.
-    type Pending: Send + 'static;
-
-    /// The answer to a request.
-    fn completed(&self, pending: Self::Pending, response: &Command<'_>);
-    /// A request that ended without an answer.
-    fn failed(&self, pending: Self::Pending, failure: Failure);
-    /// A request of the peer's.
-    fn requested(&self, channel: &Arc<Channel<Self>>, connection: &Arc<Connection>, request: &Command<'_>)
-    where
-        Self: Sized;
-    /// A connection that stood has ended.
-    fn closed(&self, address: &str, reason: &str);
-    /// No more calls for now: a batch of completions is whole.
-    fn batch_ended(&self) {}
-}
-
-/// Why a request ended without an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FailureKind {
-    /// No connection could be made; the request was not sent.
-    ConnectFailed,
-    /// The connection ended before the answer came; the request may have been carried out.
-    ConnectionLost,
-    /// The deadline passed; the request may have been carried out.
-    TimedOut,
-    /// Too many requests or bytes are waiting already; the request was not sent.
-    TooManyRequests,
-    /// The request does not fit a frame; it was not sent.
-    Unsendable,
-    /// The channels were closed by their owner.
-    Closed,
-}
-
-/// A request's end without an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// Which kind of end.
-    pub kind: FailureKind,
-    /// For people: address and cause.
-    pub message: String,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Failure {}
-
-/// Limits of a set of channels.
-#[derive(Debug, Clone, Copy)]
-pub struct ChannelOptions {
-    /// What one connection may cost.
-    pub limits: Limits,
-    /// How long making a connection may take. Default 3 s, as Apache's `connectTimeoutMillis`.
-    pub connect_timeout: Duration,
-    /// Requests that may wait for answers, over all channels. Default 65,535, as `clientAsyncSemaphoreValue`.
-    pub max_pending_requests: usize,
-    /// Bytes that may wait for one socket. Default 128 MiB.
-    pub max_pending_bytes: usize,
-}
-
-impl Default for ChannelOptions {
-    fn default() -> Self {
-        Self {
-            limits: Limits::default(),
-            connect_timeout: Duration::from_secs(3),
-            max_pending_requests: 65_535,
-            max_pending_bytes: 128 * 1024 * 1024,
-        }
-    }
-}
-
-/// The channels of one client.
-pub struct Channels<H: ChannelHandler> {
-    shared: Arc<Shared<H>>,
-}
-
-struct Shared<H: ChannelHandler> {
-    handler: Arc<H>,
-    loops: Arc<EventLoops>,
-    clock: Arc<dyn Clock>,
-    options: ChannelOptions,
-    channels: Mutex<HashMap<String, Arc<Channel<H>>>>,
-    pending_requests: AtomicUsize,
-    closed: AtomicBool,
-    /// The deadline that the sweeper sleeps towards.
-    sweep_at_ms: AtomicU64,
-    sweep_earlier: Notify,
-}
 
 /// The way to one address.
 pub struct Channel<H: ChannelHandler> {
@@ -184,62 +85,13 @@ impl<H: ChannelHandler> Submission<'_, H> {
     }
 }
 
-impl<H: ChannelHandler> Channels<H> {
-    /// A set without channels; they appear as they are used.
-    pub fn new(handler: Arc<H>, loops: Arc<EventLoops>, clock: Arc<dyn Clock>, options: ChannelOptions) -> Self {
-        let shared = Arc::new(Shared {
-            handler,
-            loops,
-            clock,
-            options,
-            channels: Mutex::default(),
-            pending_requests: AtomicUsize::new(0),
-            closed: AtomicBool::new(false),
-            sweep_at_ms: AtomicU64::new(u64::MAX),
-            sweep_earlier: Notify::new(),
-        });
-        shared.loops.spawn(sweep(Arc::clone(&shared)));
-        Self { shared }
-    }
-
-    /// The handler given to [`Channels::new`].
-    pub fn handler(&self) -> &Arc<H> {
-        &self.shared.handler
-    }
-
-    /// The channel to `address` (`host:port`), the same one each time.
-    pub fn channel(&self, address: &str) -> Arc<Channel<H>> {
-        let mut channels = self.shared.channels.lock();
-        if let Some(channel) = channels.get(address) {
-            return Arc::clone(channel);
-        }
-        let channel = Arc::new(Channel {
-            address: address.to_owned(),
-            shared: Arc::clone(&self.shared),
-            state: Mutex::new(State { phase: Phase::Idle, pending: PendingTable::default(), scratch: Vec::new() }),
-        });
-        channels.insert(address.to_owned(), Arc::clone(&channel));
-        channel
-    }
-
-    /// Fails what waits and closes every connection. Later submissions fail at once.
-    pub fn close(&self) {
-        self.shared.closed.store(true, Ordering::Release);
-        self.shared.sweep_earlier.notify_one();
-        let channels: Vec<_> = self.shared.channels.lock().drain().map(|(_, channel)| channel).collect();
-        for channel in channels {
-            channel.end(FailureKind::Closed, "the client was shut down");
-        }
-    }
-}
-
-impl<H: ChannelHandler> Drop for Channels<H> {
-    fn drop(&mut self) {
-        self.close();
-    }
-}
-
 impl<H: ChannelHandler> Channel<H> {
+    /// A channel without a connection.
+    pub(crate) fn new(address: &str, shared: Arc<Shared<H>>) -> Self {
+        let state = State { phase: Phase::Idle, pending: PendingTable::default(), scratch: Vec::new() };
+        Self { address: address.to_owned(), shared, state: Mutex::new(state) }
+    }
+
     /// `host:port` as given.
     pub fn address(&self) -> &str {
         &self.address
@@ -340,7 +192,7 @@ impl<H: ChannelHandler> Channel<H> {
     }
 
     /// Leaves the channel unconnected, failing what waits.
-    fn end(&self, kind: FailureKind, message: &str) {
+    pub(crate) fn end(&self, kind: FailureKind, message: &str) {
         let waiting = {
             let mut state = self.state.lock();
             if let Phase::Open(connection) = std::mem::replace(&mut state.phase, Phase::Idle) {
@@ -357,7 +209,7 @@ impl<H: ChannelHandler> Channel<H> {
 
     /// Fails what is due; returns the next deadline. A connection that was silent since before a request that timed out
     /// was made is taken for dead and closed, so that the next attempt makes a new one.
-    fn expire(&self, now_ms: u64) -> Option<u64> {
+    pub(crate) fn expire(&self, now_ms: u64) -> Option<u64> {
         let (due, next) = {
             let mut state = self.state.lock();
             let (due, next) = state.pending.expire(now_ms);
@@ -379,38 +231,6 @@ impl<H: ChannelHandler> Channel<H> {
             self.shared.handler.batch_ended();
         }
         next
-    }
-}
-
-impl<H: ChannelHandler> Shared<H> {
-    fn sweep_no_later_than(&self, deadline_ms: u64) {
-        if self.sweep_at_ms.fetch_min(deadline_ms, Ordering::AcqRel) > deadline_ms {
-            self.sweep_earlier.notify_one();
-        }
-    }
-}
-
-/// Ends requests at their deadlines: one timer for all, set to the earliest.
-async fn sweep<H: ChannelHandler>(shared: Arc<Shared<H>>) {
-    while !shared.closed.load(Ordering::Acquire) {
-        let now = uptime_ms(&shared.clock);
-        let at = shared.sweep_at_ms.load(Ordering::Acquire);
-        if at <= now {
-            shared.sweep_at_ms.store(u64::MAX, Ordering::Release);
-            let channels: Vec<_> = shared.channels.lock().values().cloned().collect();
-            let next = channels.iter().filter_map(|channel| channel.expire(now)).min();
-            shared.sweep_at_ms.fetch_min(next.unwrap_or(u64::MAX), Ordering::AcqRel);
-            continue;
-        }
-        tokio::select! {
-            () = shared.sweep_earlier.notified() => {}
-            () = async {
-                if at == u64::MAX {
-                    std::future::pending::<()>().await;
-                }
-                sleep(&shared.clock, Duration::from_millis(at - now)).await;
-            } => {}
-        }
     }
 }
 
@@ -441,7 +261,7 @@ impl<H: ChannelHandler> Service for ChannelService<H> {
     fn disconnected(&self, connection: &Arc<Connection>, reason: &str) {
         let ours = matches!(&self.channel.state.lock().phase, Phase::Open(open) if open.id() == connection.id());
         if ours {
-            let address: SocketAddr = connection.peer();
+            let address = connection.peer();
             self.channel.shared.handler.closed(&self.channel.address, reason);
             self.channel.end(FailureKind::ConnectionLost, &format!("connection to {address} lost: {reason}"));
         }

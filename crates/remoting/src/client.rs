@@ -7,7 +7,9 @@ use rocketmq_codec::{Command, EncodeHeader, FrameWriter, Head, SerializeType, re
 use rocketmq_env::Clock;
 use tokio::sync::oneshot;
 
-use crate::channel::{Channel, ChannelHandler, ChannelOptions, Channels, Failure, FailureKind};
+use crate::channel::Channel;
+use crate::channel_handler::{ChannelHandler, ChannelOptions, Failure, FailureKind};
+use crate::channels::Channels;
 use crate::connection::Connection;
 use crate::event_loops::EventLoops;
 

@@ -9,6 +9,8 @@
 
 mod burst;
 mod channel;
+mod channel_handler;
+mod channels;
 mod client;
 mod connection;
 mod event_loops;
@@ -16,7 +18,9 @@ mod pending;
 mod server;
 
 pub use burst::Burst;
-pub use channel::{Channel, ChannelHandler, ChannelOptions, Channels, Failure, FailureKind, Submission};
+pub use channel::{Channel, Submission};
+pub use channel_handler::{ChannelHandler, ChannelOptions, Failure, FailureKind};
+pub use channels::Channels;
 pub use client::{Client, OwnedCommand};
 pub use connection::{Connection, Limits, Service};
 pub use event_loops::EventLoops;
