@@ -1,0 +1,88 @@
+import Long from 'long'
+import { InvalidArgumentError, ProtocolError, toError } from '../errors.js'
+import { decodeRecordBytes, encodeRecordBytes } from '../native.js'
+
+/** A 64-bit number as callers may have it. */
+export type LongLike = Long | bigint | number
+
+/** A message as the commit log has it and pulls carry it (`common/message/MessageDecoder.java`). */
+export interface MessageRecord {
+  /** Above 127 bytes the record is of version 2. */
+  readonly topic: string
+  readonly queueId: number
+  /** The user's flag. */
+  readonly flag: number
+  readonly queueOffset: LongLike
+  /** Where the record begins in the commit log. */
+  readonly physicalOffset: LongLike
+  /** Bits of `MessageSysFlag`; those of the hosts follow from the hosts. */
+  readonly sysFlag: number
+  /** Milliseconds since 1970 at the producer. */
+  readonly bornTimestamp: number
+  /** IP address of the producer. */
+  readonly bornHost: string
+  readonly bornPort: number
+  /** Milliseconds since 1970 at the broker. */
+  readonly storeTimestamp: number
+  /** IP address of the broker. */
+  readonly storeHost: string
+  readonly storePort: number
+  readonly reconsumeTimes: number
+  readonly preparedTransactionOffset: LongLike
+  /** As stored: compressed when `sysFlag` says so. */
+  readonly body: Uint8Array
+  /** `name 0x01 value 0x02` repeated. */
+  readonly properties: string
+}
+
+/** A record that was decoded: its numbers are `Long`s and its body a Buffer of its own. */
+export interface DecodedMessageRecord extends MessageRecord {
+  readonly queueOffset: Long
+  readonly physicalOffset: Long
+  readonly preparedTransactionOffset: Long
+  readonly body: Buffer
+}
+
+/**
+ * Encodes a record, with the CRC of its body.
+ * @throws InvalidArgumentError for a topic, body or properties that the format cannot hold, or a host that is no IP address
+ */
+export function encodeRecord(record: MessageRecord): Buffer {
+  try {
+    return encodeRecordBytes({
+      ...record,
+      queueOffset: toBigInt(record.queueOffset),
+      physicalOffset: toBigInt(record.physicalOffset),
+      preparedTransactionOffset: toBigInt(record.preparedTransactionOffset),
+      body: Buffer.from(record.body)
+    })
+  } catch (error) {
+    throw new InvalidArgumentError(toError(error).message, { cause: error })
+  }
+}
+
+/**
+ * Decodes the record at the start of `bytes` and checks the CRC of its body.
+ * @throws ProtocolError when there is no whole, sound record
+ */
+export function decodeRecord(bytes: Uint8Array): DecodedMessageRecord {
+  try {
+    const record = decodeRecordBytes(bytes)
+    return {
+      ...record,
+      queueOffset: toLong(record.queueOffset),
+      physicalOffset: toLong(record.physicalOffset),
+      preparedTransactionOffset: toLong(record.preparedTransactionOffset)
+    }
+  } catch (error) {
+    throw new ProtocolError(toError(error).message, { cause: error })
+  }
+}
+
+function toBigInt(value: LongLike): bigint {
+  return typeof value === 'bigint' ? value : BigInt(value.toString())
+}
+
+function toLong(value: bigint): Long {
+  return Long.fromString(value.toString())
+}
