@@ -13,7 +13,7 @@ import {
   startServer
 } from '../../ts/index.js'
 import { until } from '../interop/helpers/until.js'
-import { TestConsumer, numbered, repetitive, sendTexts, startProducer } from './helpers/clients.js'
+import { TestConsumer, numbered, repetitive, sendTexts, startProducer, queuesOf } from './helpers/clients.js'
 
 /** What the commit log has of a message: its size and its system flag, in the first and tenth field of the record. */
 async function storedRecord(server: Server, message: MessageExt): Promise<{ bytes: number; sysFlag: number }> {
@@ -129,7 +129,7 @@ describe('a message sent through the embedded server', () => {
     const topic = 'Chosen'
     await using producer = await startProducer(server)
     await producer.createTopic('TBW102', topic, 4)
-    const queues = await producer.fetchPublishMessageQueues(topic)
+    const queues = await queuesOf(producer, topic)
     const mq = queues.find(queue => queue.queueId === 2)!
     const named = await producer.send({ topic, body: 'named' }, mq)
     const chosen = await producer.send({ topic, body: 'chosen' }, (all, _message, id) => all[id % all.length]!, 7)
@@ -142,7 +142,7 @@ describe('a message sent through the embedded server', () => {
     await using producer = await startProducer(server)
     const delayed = { topic: 'Delayed', body: 'x', delayTimeLevel: 3 }
     await assert.rejects(producer.send(delayed), { code: 'RMQ_SEND', responseCode: 3, message: /delay level/ })
-    const [mq] = await producer.fetchPublishMessageQueues('Delayed')
+    const [mq] = await queuesOf(producer, 'Delayed')
     assert.equal((await producer.maxOffset(mq!)).toNumber(), 0)
   })
 
@@ -159,7 +159,7 @@ describe('a message sent through the embedded server', () => {
     const topic = 'Offsets'
     await using producer = await startProducer(server)
     await producer.createTopic('TBW102', topic, 1)
-    const [mq] = await producer.fetchPublishMessageQueues(topic)
+    const [mq] = await queuesOf(producer, topic)
     const offsets: number[] = []
     for (const body of numbered('offset', 5))
       offsets.push((await producer.send({ topic, body }, mq!)).queueOffset.toNumber())

@@ -7,7 +7,7 @@ import { describe, it } from 'node:test'
 import { NameServer, startServer } from '../../ts/index.js'
 import { TemporaryDirectory } from '../interop/helpers/owned.js'
 import { until } from '../interop/helpers/until.js'
-import { TestConsumer, numbered, sendTexts, startProducer } from './helpers/clients.js'
+import { TestConsumer, numbered, sendTexts, startProducer, queuesOf } from './helpers/clients.js'
 
 const portOf = (address: string): number => Number(address.slice(address.lastIndexOf(':') + 1))
 
@@ -121,7 +121,7 @@ describe('startServer', () => {
     await using producer = await startProducer(server, { defaultTopicQueueNums: 16 })
     const { messageQueue } = await producer.send({ topic: 'Conf', body: 'x' })
     assert.equal(messageQueue.brokerName, 'option-broker')
-    assert.equal((await producer.fetchPublishMessageQueues('Conf')).length, 3)
+    assert.equal((await queuesOf(producer, 'Conf')).length, 3)
   })
 
   it('refuses settings that it could not honour', async () => {

@@ -210,7 +210,8 @@ export class Producer {
     const route = await instance.nameServerApi.getTopicRoute(topic, instance.waitOptions(options.signal))
     const queues = route === undefined ? [] : publishQueues(topic, route)
     if (queues.length === 0) {
-      throw new RouteError(`there is no queue of topic ${topic} that may be written to`, {
+      const reason = route === undefined ? 'name servers know no such topic (yet)' : 'no queue of it may be written to'
+      throw new RouteError(`topic ${topic} has no queues: ${reason}`, {
         clientErrorCode: ClientErrorCode.NOT_FOUND_TOPIC_EXCEPTION
       })
     }

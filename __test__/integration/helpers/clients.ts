@@ -2,6 +2,7 @@
 import {
   type MessageExt,
   type MessageListenerConcurrently,
+  type MessageQueue,
   Producer,
   type ProducerOptions,
   PushConsumer,
@@ -18,6 +19,11 @@ export async function startProducer(
   const producer = new Producer({ namesrvAddr: server.nameServerAddress, producerGroup: 'producers', ...options })
   await producer.start()
   return producer
+}
+
+/** The queues of a topic that was just made: brokers tell name servers of it a moment later. */
+export function queuesOf(producer: Producer, topic: string): Promise<MessageQueue[]> {
+  return until(`${topic} has a route`, () => producer.fetchPublishMessageQueues(topic))
 }
 
 /** What a consumer is to do. */
