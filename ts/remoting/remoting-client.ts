@@ -12,7 +12,7 @@ import {
 } from '../errors.js'
 import { NativeChannels } from '../native.js'
 import { type CompletionSink, CompletionReader, FailureKind } from './completion-reader.js'
-import { NO_TOKEN, SUBMISSION_BYTES, SubmissionWriter } from './submission-writer.js'
+import { NO_TOKEN, SubmissionWriter } from './submission-writer.js'
 import type {
   ExtField,
   InvokeOptions,
@@ -272,18 +272,18 @@ export class RemotingClient {
     return pending
   }
 
-  /** Submits at the end of the current run of microtasks, so that the requests of one tick share a system call. */
+  /** Submits at the end of the current run of microtasks, so that the requests of one tick share system calls. */
   #submitSoon(channel: Channel): void {
-    if (channel.writer.used >= SUBMISSION_BYTES) {
+    if (channel.writer.full) this.#submit(channel)
+    if (channel.scheduled) return
+    channel.scheduled = true
+    queueMicrotask(() => {
+      channel.scheduled = false
       this.#submit(channel)
-    } else if (!channel.scheduled) {
-      channel.scheduled = true
-      queueMicrotask(() => this.#submit(channel))
-    }
+    })
   }
 
   #submit(channel: Channel): void {
-    channel.scheduled = false
     const { writer } = channel
     if (writer.used === 0) return
     this.#native.submit(channel.index, writer.bytes, writer.used)
