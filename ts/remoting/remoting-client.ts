@@ -38,6 +38,13 @@ const REQUEST_CODE_NOT_SUPPORTED = 3
 /** Response code for a handler that threw. */
 const SYSTEM_ERROR = 1
 const COMPLETION_BYTES = 256 * 1024
+/**
+ * The first requests of a tick are handed over when there are so many, and what follows in parts of so many bytes: sockets
+ * and broker work on them while the rest of the tick's requests is still being written. More parts cost a broker more
+ * than they gain (measured with 64 and 1,024 sends in flight, on our broker and on Apache's).
+ */
+const FIRST_RECORDS = 24
+const PART_BYTES = 32 * 1024
 /** How long an unused client may keep the process alive after its last answer, when it was not closed. */
 const KEEP_ALIVE_MS = 200
 
@@ -51,6 +58,8 @@ class Channel {
   readonly writer = new SubmissionWriter()
   /** The microtask that submits is queued already. */
   scheduled = false
+  /** Some of this tick's requests were handed over. */
+  begun = false
 
   constructor(
     readonly address: string,
@@ -274,11 +283,16 @@ export class RemotingClient {
 
   /** Submits at the end of the current run of microtasks, so that the requests of one tick share system calls. */
   #submitSoon(channel: Channel): void {
-    if (channel.writer.full) this.#submit(channel)
+    const { writer } = channel
+    if (writer.used >= PART_BYTES || (writer.records >= FIRST_RECORDS && !channel.begun)) {
+      channel.begun = true
+      this.#submit(channel)
+    }
     if (channel.scheduled) return
     channel.scheduled = true
     queueMicrotask(() => {
       channel.scheduled = false
+      channel.begun = false
       this.#submit(channel)
     })
   }

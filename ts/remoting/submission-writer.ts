@@ -10,13 +10,6 @@ const enum Kind {
   Pull = 4
 }
 
-/**
- * A submission with so many records, or bytes, is handed over before the tick ends: broker and sockets work on it while
- * the rest of the tick's requests is still being written. Fewer than 24 make too many system calls, more leave the
- * other side waiting (measured with 64 and 1,024 sends in flight).
- */
-const FULL_RECORDS = 24
-const FULL_BYTES = 64 * 1024
 const INITIAL_BYTES = 64 * 1024
 /** A buffer that one large request made grow beyond this is given back. */
 const KEEP_BYTES = 1024 * 1024
@@ -34,9 +27,9 @@ export class SubmissionWriter {
   #used = 0
   #records = 0
 
-  /** Whether it should be handed over now. */
-  get full(): boolean {
-    return this.#records >= FULL_RECORDS || this.#used >= FULL_BYTES
+  /** Records written since the last `reset()`. */
+  get records(): number {
+    return this.#records
   }
 
   /** Bytes written since the last `reset()`. */
