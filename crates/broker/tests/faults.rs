@@ -12,7 +12,7 @@ use parking_lot::{Condvar, Mutex};
 use rocketmq_broker::{BrokerEvent, EventSink};
 use rocketmq_codec::{request_code, response_code};
 use rocketmq_env::{
-    DirEntry, Fault, FaultFs, File, Fs, Map, Metadata, OpenMode, Operation, OsFs, SystemClock, VirtualClock,
+    DirEntry, DiskSpace, Fault, FaultFs, File, Fs, Map, Metadata, OpenMode, Operation, OsFs, SystemClock, VirtualClock,
 };
 use rocketmq_store::FlushDiskType;
 use support::{TestBroker, until};
@@ -155,6 +155,9 @@ impl Fs for GatedFs {
     }
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
         self.inner.metadata(path)
+    }
+    fn disk_space(&self, path: &Path) -> io::Result<DiskSpace> {
+        self.inner.disk_space(path)
     }
     fn try_lock(&self, path: &Path) -> io::Result<Option<Arc<dyn File>>> {
         self.inner.try_lock(path)

@@ -14,6 +14,9 @@ pub trait Clock: Send + Sync + Debug {
     /// Wall clock in milliseconds since the Unix epoch, UTC. May step backwards.
     fn now_ms(&self) -> i64;
 
+    /// How far local time is ahead of UTC at the wall time `at_ms`, in milliseconds (summer time included).
+    fn utc_offset_ms(&self, at_ms: i64) -> i64;
+
     /// Monotonic time since this clock was made.
     fn uptime(&self) -> Duration;
 

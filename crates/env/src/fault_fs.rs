@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::fs::{DirEntry, File, Fs, Metadata, OpenMode};
+use crate::Clock;
+use crate::fs::{DirEntry, DiskSpace, File, Fs, Metadata, OpenMode};
 use handle::Handle;
 use world::World;
 
@@ -100,6 +101,17 @@ impl FaultFs {
         self.world.lock().free_bytes = free;
     }
 
+    /// What [`Fs::disk_space`] tells from now on (`None`, as at first: a disk of 1 TiB, with as much room as
+    /// [`set_free_bytes`](FaultFs::set_free_bytes) leaves, else empty). Bounds no write.
+    pub fn set_disk_space(&self, space: Option<DiskSpace>) {
+        self.world.lock().disk_space = space;
+    }
+
+    /// Where files get their time of modification from; without it they have none (0).
+    pub fn set_clock(&self, clock: Arc<dyn Clock>) {
+        self.world.lock().clock = Some(clock);
+    }
+
     /// How many changing calls (writes, syncs, creations, renames, removals) were made so far.
     pub fn calls(&self) -> u64 {
         self.world.lock().calls
@@ -160,6 +172,10 @@ impl Fs for FaultFs {
 
     fn metadata(&self, path: &Path) -> io::Result<Metadata> {
         self.world()?.metadata(path)
+    }
+
+    fn disk_space(&self, path: &Path) -> io::Result<DiskSpace> {
+        self.world()?.disk_space(path)
     }
 
     fn try_lock(&self, path: &Path) -> io::Result<Option<Arc<dyn File>>> {

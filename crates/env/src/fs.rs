@@ -33,6 +33,9 @@ pub trait Fs: Send + Sync + Debug {
     /// Size, time and kind of a file.
     fn metadata(&self, path: &Path) -> io::Result<Metadata>;
 
+    /// How much room the file system has on which `path`, which must exist, lies.
+    fn disk_space(&self, path: &Path) -> io::Result<DiskSpace>;
+
     /// Creates `path` if missing and takes the exclusive operating system lock on its byte 0, the one Apache's
     /// `DefaultMessageStore#start` takes (`FileChannel.tryLock(0, 1, false)`). `None` if this or another process holds it.
     /// The lock lives as long as the returned file.
@@ -111,6 +114,17 @@ pub struct Metadata {
     pub modified_ms: i64,
     /// Whether it is a directory.
     pub is_dir: bool,
+}
+
+/// What [`Fs::disk_space`] tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiskSpace {
+    /// Size of the file system in bytes.
+    pub total_bytes: u64,
+    /// Bytes that nobody uses.
+    pub free_bytes: u64,
+    /// Bytes that this process may use: those free without the ones kept for the superuser.
+    pub available_bytes: u64,
 }
 
 /// An open file with positioned reads and writes; may be used by several threads at once.

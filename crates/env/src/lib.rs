@@ -16,7 +16,7 @@ mod virtual_clock;
 
 pub use clock::{Clock, Sleep, sleep};
 pub use fault_fs::{Fault, FaultFs, Operation};
-pub use fs::{DirEntry, File, Fs, Map, Metadata, OpenMode};
+pub use fs::{DirEntry, DiskSpace, File, Fs, Map, Metadata, OpenMode};
 pub use os_fs::OsFs;
 pub use parker::{Parker, Unparker};
 pub use system_clock::SystemClock;

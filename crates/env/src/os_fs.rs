@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use crate::fs::{DirEntry, File, Fs, Map, Metadata, OpenMode, write_zeros};
+use crate::fs::{DirEntry, DiskSpace, File, Fs, Map, Metadata, OpenMode, write_zeros};
 use crate::os_lock::{LockedFile, try_lock};
 
 /// The real file system.
@@ -60,6 +60,12 @@ impl Fs for OsFs {
         let modified = found.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         let modified_ms = modified.and_then(|since| i64::try_from(since.as_millis()).ok()).unwrap_or(0);
         Ok(Metadata { len: found.len(), modified_ms, is_dir: found.is_dir() })
+    }
+
+    fn disk_space(&self, path: &Path) -> io::Result<DiskSpace> {
+        let found = fs4::statvfs(path)?;
+        let (free_bytes, available_bytes) = (found.free_space(), found.available_space());
+        Ok(DiskSpace { total_bytes: found.total_space(), free_bytes, available_bytes })
     }
 
     fn try_lock(&self, path: &Path) -> io::Result<Option<Arc<dyn File>>> {
@@ -176,6 +182,15 @@ mod tests {
         assert!(OsFs.try_lock(&path).unwrap().is_none());
         drop(first);
         assert!(OsFs.try_lock(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn the_disk_has_no_more_available_than_free_and_no_more_free_than_its_size() {
+        let directory = tempfile::tempdir().unwrap();
+        let space = OsFs.disk_space(directory.path()).unwrap();
+        assert!(space.available_bytes <= space.free_bytes && space.free_bytes <= space.total_bytes, "{space:?}");
+        assert!(space.total_bytes > 0);
+        assert_eq!(OsFs.disk_space(&directory.path().join("no")).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

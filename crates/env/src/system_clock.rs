@@ -5,6 +5,7 @@ use std::task::Waker;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use chrono::TimeZone;
 use parking_lot::{Condvar, Mutex};
 
 use crate::timers::Timers;
@@ -50,6 +51,11 @@ impl Clock for SystemClock {
             Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
             Err(before) => i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |ms| -ms),
         }
+    }
+
+    fn utc_offset_ms(&self, at_ms: i64) -> i64 {
+        let local = chrono::Local.timestamp_millis_opt(at_ms).single();
+        local.map_or(0, |local| i64::from(local.offset().local_minus_utc()) * 1_000)
     }
 
     fn uptime(&self) -> Duration {
@@ -110,6 +116,14 @@ mod tests {
         let before = clock.uptime();
         assert!(!parker.park_for(Duration::from_millis(20)));
         assert!(clock.uptime() - before >= Duration::from_millis(20));
+    }
+
+    #[test]
+    fn local_time_is_ahead_of_utc_by_whole_minutes_and_less_than_a_day() {
+        for at_ms in [-1, 0, 1_700_000_000_000, i64::MAX] {
+            let offset_ms = SystemClock::new().utc_offset_ms(at_ms);
+            assert!(offset_ms.abs() < 86_400_000 && offset_ms % 1_000 == 0, "{at_ms}: {offset_ms}");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub struct VirtualClock {
 #[derive(Debug)]
 struct State {
     wall_ms_at_zero: i64,
+    utc_offset_ms: i64,
     uptime: Duration,
     timers: Timers,
 }
@@ -25,7 +26,12 @@ impl VirtualClock {
     /// A clock whose wall time is `start_ms` (milliseconds since the Unix epoch) and whose uptime is zero.
     pub fn new(start_ms: i64) -> Self {
         Self {
-            state: Mutex::new(State { wall_ms_at_zero: start_ms, uptime: Duration::ZERO, timers: Timers::default() }),
+            state: Mutex::new(State {
+                wall_ms_at_zero: start_ms,
+                utc_offset_ms: 0,
+                uptime: Duration::ZERO,
+                timers: Timers::default(),
+            }),
         }
     }
 
@@ -55,6 +61,11 @@ impl VirtualClock {
         state.wall_ms_at_zero = ms - millis(state.uptime);
     }
 
+    /// Sets how far local time is ahead of UTC, in milliseconds; 0 at first.
+    pub fn set_utc_offset_ms(&self, ms: i64) {
+        self.state.lock().utc_offset_ms = ms;
+    }
+
     /// How many timers wait. Lets a test see that a thread has gone to sleep on the clock.
     pub fn pending_timers(&self) -> usize {
         self.state.lock().timers.len()
@@ -65,6 +76,10 @@ impl Clock for VirtualClock {
     fn now_ms(&self) -> i64 {
         let state = self.state.lock();
         state.wall_ms_at_zero + millis(state.uptime)
+    }
+
+    fn utc_offset_ms(&self, _at_ms: i64) -> i64 {
+        self.state.lock().utc_offset_ms
     }
 
     fn uptime(&self) -> Duration {

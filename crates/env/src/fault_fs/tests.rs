@@ -78,3 +78,29 @@ fn after_the_power_is_off_nothing_works_until_restart() {
     fs.power_cut(1);
     assert!(fs.read_dir(Path::new("/data")).is_ok());
 }
+
+#[test]
+fn a_file_is_as_old_as_its_last_write() {
+    let fs = FaultFs::new();
+    let clock = Arc::new(crate::VirtualClock::new(1_000));
+    fs.set_clock(clock.clone());
+    let (path, file) = file_in(&fs, "a");
+    clock.set_wall_ms(2_000);
+    file.write_all_at(b"1", 0).unwrap();
+    clock.set_wall_ms(3_000);
+    file.sync_all().unwrap();
+    assert_eq!(fs.metadata(&path).unwrap().modified_ms, 2_000);
+}
+
+#[test]
+fn the_disk_is_as_full_as_told() {
+    let fs = FaultFs::new();
+    let root = Path::new("/");
+    assert_eq!(fs.disk_space(root).unwrap().available_bytes, fs.disk_space(root).unwrap().total_bytes);
+    fs.set_free_bytes(Some(512));
+    assert_eq!(fs.disk_space(root).unwrap().available_bytes, 512);
+    let told = DiskSpace { total_bytes: 100, free_bytes: 20, available_bytes: 10 };
+    fs.set_disk_space(Some(told));
+    assert_eq!(fs.disk_space(root).unwrap(), told);
+    assert!(fs.disk_space(Path::new("/no")).is_err());
+}

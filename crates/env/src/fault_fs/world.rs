@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::handle::Handle;
 use super::{Fault, Operation};
-use crate::fs::{DirEntry, Metadata, OpenMode};
+use crate::Clock;
+use crate::fs::{DirEntry, DiskSpace, Metadata, OpenMode};
 
 const SECTOR: usize = 512;
 const ENOSPC: i32 = 28;
+const DISK_BYTES: u64 = 1 << 40;
 
 #[derive(Debug)]
 pub(super) struct World {
@@ -27,6 +30,8 @@ pub(super) struct World {
     pub(super) power_off_at: Option<u64>,
     pub(super) one_byte: bool,
     pub(super) free_bytes: Option<u64>,
+    pub(super) disk_space: Option<DiskSpace>,
+    pub(super) clock: Option<Arc<dyn Clock>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +54,7 @@ struct Inode {
     /// Sectors that differ from the durable ones.
     dirty: BTreeSet<usize>,
     allocated: BTreeSet<usize>,
+    modified_ms: i64,
 }
 
 /// SplitMix64: small, and the same everywhere.
@@ -82,6 +88,8 @@ impl Default for World {
             power_off_at: None,
             one_byte: false,
             free_bytes: None,
+            disk_space: None,
+            clock: None,
         }
     }
 }
@@ -160,7 +168,7 @@ impl World {
             return Err(io::ErrorKind::NotFound.into());
         }
         self.next_inode += 1;
-        self.inodes.insert(self.next_inode, Inode::default());
+        self.inodes.insert(self.next_inode, Inode { modified_ms: self.now_ms(), ..Inode::default() });
         self.change(directory, vec![(path.to_owned(), Some(Entry::File(self.next_inode)))]);
         Ok(self.next_inode)
     }
@@ -228,10 +236,24 @@ impl World {
             None => Err(io::ErrorKind::NotFound.into()),
             Some(Entry::Dir) => Ok(Metadata { len: 0, modified_ms: 0, is_dir: true }),
             Some(Entry::File(inode)) => {
-                let len = self.inodes.get(inode).map_or(0, |inode| inode.live.len() as u64);
-                Ok(Metadata { len, modified_ms: 0, is_dir: false })
+                let inode = self.inodes.get(inode).ok_or(io::ErrorKind::NotFound)?;
+                Ok(Metadata { len: inode.live.len() as u64, modified_ms: inode.modified_ms, is_dir: false })
             }
         }
+    }
+
+    pub(super) fn disk_space(&mut self, path: &Path) -> io::Result<DiskSpace> {
+        self.enter(Operation::Open, path)?;
+        if !self.entries.contains_key(path) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let free_bytes = self.free_bytes.unwrap_or(DISK_BYTES);
+        let space = DiskSpace { total_bytes: DISK_BYTES, free_bytes, available_bytes: free_bytes };
+        Ok(self.disk_space.unwrap_or(space))
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.clock.as_ref().map_or(0, |clock| clock.now_ms())
     }
 
     pub(super) fn try_lock(&mut self, path: &Path) -> io::Result<Option<(u64, u64)>> {
@@ -282,13 +304,14 @@ impl World {
     }
 
     fn store(&mut self, inode: u64, bytes: &[u8], offset: usize) {
+        let now_ms = self.now_ms();
         let Some(inode) = self.inodes.get_mut(&inode) else { return };
         let end = offset + bytes.len();
         if inode.live.len() < end {
             inode.live.resize(end, 0);
         }
         inode.live[offset..end].copy_from_slice(bytes);
-        inode.touch(offset, end);
+        inode.touch(offset, end, now_ms);
     }
 
     /// How many of `len` bytes find room on the disk.
@@ -327,22 +350,24 @@ impl World {
     }
 
     fn resize(&mut self, inode: u64, len: usize) {
+        let now_ms = self.now_ms();
         if let Some(inode) = self.inodes.get_mut(&inode) {
             let shorter = inode.live.len().min(len);
             let longer = inode.live.len().max(len);
             inode.live.resize(len, 0);
-            inode.touch(shorter, longer);
+            inode.touch(shorter, longer, now_ms);
             inode.allocated.retain(|sector| sector * SECTOR < len);
         }
     }
 
     pub(super) fn zero_range(&mut self, handle: &Handle, offset: u64, len: u64) -> io::Result<()> {
         self.enter(Operation::ZeroRange, &handle.path)?;
+        let now_ms = self.now_ms();
         let inode = self.inode(handle)?;
         let end = ((offset + len) as usize).min(inode.live.len());
         let offset = (offset as usize).min(end);
         inode.live[offset..end].fill(0);
-        inode.touch(offset, end);
+        inode.touch(offset, end, now_ms);
         Ok(())
     }
 
@@ -390,6 +415,7 @@ impl World {
         self.powered_off = false;
         self.power_off_at = None;
         self.free_bytes = None;
+        self.disk_space = None;
         self.faults.clear();
     }
 
@@ -420,8 +446,9 @@ impl Entry {
 }
 
 impl Inode {
-    fn touch(&mut self, from: usize, end: usize) {
+    fn touch(&mut self, from: usize, end: usize, now_ms: i64) {
         if from < end {
+            self.modified_ms = now_ms;
             self.dirty.extend(from / SECTOR..end.div_ceil(SECTOR));
         }
     }
