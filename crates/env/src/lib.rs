@@ -6,6 +6,7 @@
 
 mod clock;
 mod fault_fs;
+mod file_pool;
 mod fs;
 mod os_fs;
 mod os_lock;
@@ -16,6 +17,7 @@ mod virtual_clock;
 
 pub use clock::{Clock, Sleep, sleep};
 pub use fault_fs::{Fault, FaultFs, Operation};
+pub use file_pool::FilePool;
 pub use fs::{DirEntry, DiskSpace, File, Fs, Map, Metadata, OpenMode};
 pub use os_fs::OsFs;
 pub use parker::{Parker, Unparker};

@@ -106,7 +106,10 @@ impl SegmentedLog {
             let in_segment = at - segment.base();
             let here = usize::try_from(self.segment_bytes - in_segment).map_or(rest.len(), |left| left.min(rest.len()));
             let (head, tail) = rest.split_at_mut(here);
-            segment.read(head, in_segment)?;
+            if let Err(error) = segment.read(head, in_segment) {
+                // A file that was removed meanwhile cannot be opened again.
+                return if self.holds(&segment) { Err(error) } else { Ok(false) };
+            }
             at += here as u64;
             rest = tail;
         }
@@ -184,11 +187,19 @@ impl SegmentedLog {
     /// Makes `from..to` durable.
     pub fn sync(&self, from: u64, to: u64) -> Result<(), LogError> {
         for segment in self.segments() {
-            if segment.base() < to && segment.base() + self.segment_bytes > from {
-                segment.sync(&*self.fs)?;
+            if segment.base() < to
+                && segment.base() + self.segment_bytes > from
+                && let Err(error) = segment.sync(&*self.fs)
+                && self.holds(&segment)
+            {
+                return Err(error);
             }
         }
         Ok(())
+    }
+
+    fn holds(&self, segment: &Arc<Segment>) -> bool {
+        self.segments.read().iter().any(|held| Arc::ptr_eq(held, segment))
     }
 
     /// Cuts the log at `end`: later files are removed, the rest of the file with `end` in it becomes zero. So no old

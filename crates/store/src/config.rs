@@ -15,6 +15,9 @@ pub struct StoreConfig {
     /// Length of a consume queue file in bytes, default 6,000,000; rounded up to whole units of 20 bytes
     /// \[`mappedFileSizeConsumeQueue`\].
     pub consume_queue_segment_bytes: u64,
+    /// How many consume queue files are open at once, default 512: there may be more of them than a process may open. Apache
+    /// maps them all.
+    pub max_open_consume_queue_files: usize,
     /// When the broker acknowledges, default [`FlushDiskType::AsyncFlush`] \[`flushDiskType`\].
     pub flush_disk_type: FlushDiskType,
     /// How often the commit log is flushed when nobody asks, default 500 ms \[`flushIntervalCommitLog`\].
@@ -54,6 +57,7 @@ impl StoreConfig {
             root,
             commit_log_segment_bytes: 1 << 30,
             consume_queue_segment_bytes: 6_000_000,
+            max_open_consume_queue_files: 512,
             flush_disk_type: FlushDiskType::AsyncFlush,
             flush_interval_commit_log: Duration::from_millis(500),
             flush_interval_consume_queue: Duration::from_secs(1),

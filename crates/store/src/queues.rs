@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
-use rocketmq_env::{Fs, Unparker};
+use rocketmq_env::{FilePool, Fs, Unparker};
 use rocketmq_log::{LogError, SegmentedLog};
 
 use crate::queue::{Queue, TAIL_FULL_BYTES, TAIL_LIMIT_BYTES};
-use crate::{StoreError, error};
+use crate::{StoreConfig, StoreError, error};
 
 type Table = HashMap<Arc<str>, HashMap<i32, Arc<Queue>>>;
 
@@ -34,9 +34,10 @@ pub(crate) struct Queues {
 }
 
 impl Queues {
-    /// Opens all queues under `root`, as their files are. (`ConsumeQueueStore#load`)
-    pub(crate) fn load(fs: Arc<dyn Fs>, root: &Path, segment_bytes: u64) -> Result<Self, StoreError> {
-        let directory = root.join("consumequeue");
+    /// Opens all queues, as their files are. (`ConsumeQueueStore#load`)
+    pub(crate) fn load(fs: Arc<dyn Fs>, config: &StoreConfig) -> Result<Self, StoreError> {
+        let fs: Arc<dyn Fs> = Arc::new(FilePool::new(fs, config.max_open_consume_queue_files));
+        let (directory, segment_bytes) = (config.root.join("consumequeue"), config.consume_queue_segment_bytes);
         let mut table = Table::new();
         for (topic, path) in subdirectories(&*fs, &directory)? {
             let topic: Arc<str> = topic.into();

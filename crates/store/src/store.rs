@@ -61,7 +61,7 @@ impl MessageStore {
         let was_clean = !fs.exists(&abort).map_err(io_at("stat", &abort))?;
         let mut log =
             SegmentedLog::open(Arc::clone(&fs), config.commit_log_dir.clone(), config.commit_log_segment_bytes)?;
-        let queues = Queues::load(Arc::clone(&fs), root, config.consume_queue_segment_bytes)?;
+        let queues = Queues::load(Arc::clone(&fs), &config)?;
         let checkpoint = Checkpoint::open(&*fs, root)?;
         let recovery =
             Recovery { config: &config, log: &mut log, queues: &queues, checkpoint: checkpoint.values(), was_clean };

@@ -19,6 +19,7 @@ pub fn small(root: impl AsRef<Path>) -> StoreConfig {
     StoreConfig {
         commit_log_segment_bytes: 4096,
         consume_queue_segment_bytes: 200,
+        max_open_consume_queue_files: 2,
         max_message_bytes: 2048,
         flush_interval_commit_log: Duration::from_millis(500),
         ..StoreConfig::new(root.as_ref())
