@@ -41,6 +41,11 @@ pub trait Fs: Send + Sync + Debug {
     /// The lock lives as long as the returned file.
     fn try_lock(&self, path: &Path) -> io::Result<Option<Arc<dyn File>>>;
 
+    /// Whether somebody holds the lock that [`try_lock`](Fs::try_lock) takes. No file is made.
+    fn is_locked(&self, path: &Path) -> io::Result<bool> {
+        Ok(self.exists(path)? && self.try_lock(path)?.is_none())
+    }
+
     /// Whether there is a file or directory at `path`.
     fn exists(&self, path: &Path) -> io::Result<bool> {
         match self.metadata(path) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use crate::fs::{DirEntry, DiskSpace, File, Fs, Map, Metadata, OpenMode, write_zeros};
-use crate::os_lock::{LockedFile, try_lock};
+use crate::os_lock::{LockedFile, is_locked, try_lock};
 
 /// The real file system.
 #[derive(Debug, Clone, Copy, Default)]
@@ -70,6 +70,13 @@ impl Fs for OsFs {
 
     fn try_lock(&self, path: &Path) -> io::Result<Option<Arc<dyn File>>> {
         Ok(try_lock(path)?.map(|locked| Arc::new(locked) as Arc<dyn File>))
+    }
+
+    fn is_locked(&self, path: &Path) -> io::Result<bool> {
+        match is_locked(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            outcome => outcome,
+        }
     }
 }
 
@@ -191,6 +198,19 @@ mod tests {
         assert!(space.available_bytes <= space.free_bytes && space.free_bytes <= space.total_bytes, "{space:?}");
         assert!(space.total_bytes > 0);
         assert_eq!(OsFs.disk_space(&directory.path().join("no")).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn asking_for_a_lock_takes_none_makes_no_file_and_leaves_the_one_that_is_held() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        assert!(!OsFs.is_locked(&path).unwrap());
+        assert!(!path.exists());
+        let held = OsFs.try_lock(&path).unwrap();
+        assert!(OsFs.is_locked(&path).unwrap());
+        assert!(OsFs.try_lock(&path).unwrap().is_none());
+        drop(held);
+        assert!(!OsFs.is_locked(&path).unwrap());
     }
 
     #[test]

@@ -48,15 +48,57 @@ pub(crate) fn try_lock(path: &Path) -> io::Result<Option<LockedFile>> {
     }
 }
 
+/// Whether somebody, this process included, holds the lock.
+#[cfg(target_os = "linux")]
+pub(crate) fn is_locked(path: &Path) -> io::Result<bool> {
+    query_lock(&File::open(path)?, libc::F_OFD_GETLK)
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+pub(crate) fn is_locked(path: &Path) -> io::Result<bool> {
+    // Registered while the file is open: closing it would drop a lock that this process took meanwhile.
+    let Some(_registration) = in_process::register(path)? else { return Ok(true) };
+    query_lock(&File::open(path)?, libc::F_GETLK)
+}
+
+#[cfg(windows)]
+pub(crate) fn is_locked(path: &Path) -> io::Result<bool> {
+    use std::os::windows::fs::OpenOptionsExt;
+    const ERROR_SHARING_VIOLATION: i32 = 32;
+    match OpenOptions::new().read(true).share_mode(0).open(path) {
+        Ok(_file) => Ok(false),
+        Err(error) if error.raw_os_error() == Some(ERROR_SHARING_VIOLATION) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// Byte 0, to be written by one.
 #[cfg(unix)]
-fn set_lock(file: &File, command: libc::c_int) -> io::Result<bool> {
-    use std::os::fd::AsRawFd;
+fn first_byte() -> libc::flock {
     // SAFETY: flock is a plain C struct for which all zeros is a valid value.
     let mut range: libc::flock = unsafe { std::mem::zeroed() };
     range.l_type = libc::F_WRLCK as libc::c_short;
     range.l_whence = libc::SEEK_SET as libc::c_short;
     range.l_start = 0;
     range.l_len = 1;
+    range
+}
+
+#[cfg(unix)]
+fn query_lock(file: &File, command: libc::c_int) -> io::Result<bool> {
+    use std::os::fd::AsRawFd;
+    let mut range = first_byte();
+    // SAFETY: the descriptor is open for the duration of the call, which writes to `range` only.
+    if unsafe { libc::fcntl(file.as_raw_fd(), command, &mut range) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(range.l_type != libc::F_UNLCK as libc::c_short)
+}
+
+#[cfg(unix)]
+fn set_lock(file: &File, command: libc::c_int) -> io::Result<bool> {
+    use std::os::fd::AsRawFd;
+    let range = first_byte();
     // SAFETY: the descriptor is open for the duration of the call and `range` outlives it.
     if unsafe { libc::fcntl(file.as_raw_fd(), command, &range) } == 0 {
         return Ok(true);

@@ -40,6 +40,7 @@ struct AppendState {
 #[derive(Debug, Clone)]
 enum Refusal {
     Closed,
+    ReadOnly,
     Poisoned(String),
 }
 
@@ -62,6 +63,11 @@ impl CommitLog {
     /// No put succeeds from now on; those that are under way have ended when this returns.
     pub(crate) fn close(&self) {
         self.append.lock().refusal.get_or_insert(Refusal::Closed);
+    }
+
+    /// No put succeeds: the files are only looked at.
+    pub(crate) fn refuse_as_read_only(&self) {
+        self.append.lock().refusal.get_or_insert(Refusal::ReadOnly);
     }
 
     /// Appends the records, all or none. `also_check` is asked under the lock.
@@ -170,6 +176,7 @@ impl AppendState {
         match &self.refusal {
             None => Ok(()),
             Some(Refusal::Closed) => Err(StoreError::Closed),
+            Some(Refusal::ReadOnly) => Err(StoreError::ReadOnly),
             Some(Refusal::Poisoned(reason)) => Err(StoreError::Poisoned { reason: reason.clone() }),
         }
     }

@@ -57,6 +57,9 @@ pub enum StoreError {
     /// The store was closed.
     #[error("the message store is closed")]
     Closed,
+    /// The store was opened to be read ([`MessageStore::open_read_only`](crate::MessageStore::open_read_only)).
+    #[error("the message store was opened read-only")]
+    ReadOnly,
     /// An earlier flush failed, so nobody knows what the disk holds: reads go on, writes do not (until restart).
     #[error("an earlier flush failed, writes are refused until restart: {reason}")]
     Poisoned {
@@ -68,6 +71,12 @@ pub enum StoreError {
     ConsumeQueuesBehind {
         /// The failure.
         reason: String,
+    },
+    /// No record begins at a place of the commit log.
+    #[error("no record begins at {physical_offset} of the commit log")]
+    NoRecord {
+        /// The place.
+        physical_offset: i64,
     },
     /// A topic that cannot be the name of a directory.
     #[error("illegal topic {topic:?}: no name of a directory")]

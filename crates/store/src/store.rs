@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rocketmq_env::{Clock, File, Fs, OpenMode, Parker, Unparker};
+use rocketmq_env::{Clock, File, Fs, OpenMode, OverlayFs, Parker, Unparker};
 use rocketmq_log::{FlushDone, FlushError, Flusher, FlusherOptions, SegmentedLog};
 
 use crate::background::{Background, Control};
@@ -16,12 +16,13 @@ use crate::checkpoint::Checkpoint;
 use crate::commit_log::CommitLog;
 use crate::dispatch::{ArrivalListener, Dispatcher};
 use crate::get::{Boundary, GetResult, GetStatus, TagFilter};
+use crate::log_read::LogRead;
 use crate::message::PutTicket;
 use crate::queue::Queue;
 use crate::queues::Queues;
 use crate::recover::{Recovered, Recovery};
 use crate::unit::UNIT_BYTES;
-use crate::{StoreConfig, StoreError, read};
+use crate::{StoreConfig, StoreError, log_read, read};
 
 /// Smallest commit log file; no use but in tests.
 const MIN_SEGMENT_BYTES: u64 = 1024;
@@ -69,6 +70,30 @@ impl MessageStore {
         make_durable(&log, &queues, &checkpoint, recovered)?;
         write_abort(&*fs, root)?;
         Ok(Self::start(config, fs, clock, Parts { log, queues, checkpoint, recovered, lock }))
+    }
+
+    /// Opens a stopped store to be read: puts fail with [`StoreError::ReadOnly`], and nothing in its directory is written, made
+    /// or locked, so any number of these may be open, on a read-only file system too. Recovery runs over an [`OverlayFs`]: what
+    /// an unclean stop left to cut or complete is cut and completed in memory.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] if a broker, or a store opened for writing, runs on the directory: what it has not written yet
+    /// would look like damage. A broker started later does no harm, but what it deletes can no longer be read. Else those of
+    /// [`open`](MessageStore::open), and [`StoreError::Io`] if there is no commit log.
+    pub fn open_read_only(
+        config: StoreConfig,
+        fs: Arc<dyn Fs>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, StoreError> {
+        let lock = config.root.join("lock");
+        if fs.is_locked(&lock).map_err(io_at("ask for the lock", &lock))? {
+            return Err(StoreError::Locked { root: config.root });
+        }
+        let log = config.commit_log_dir.as_path();
+        fs.read_dir(log).map_err(io_at("read directory", log))?;
+        let store = Self::open(config, Arc::new(OverlayFs::new(fs)), clock)?;
+        store.commit_log.refuse_as_read_only();
+        Ok(store)
     }
 
     fn start(config: StoreConfig, fs: Arc<dyn Fs>, clock: Arc<dyn Clock>, parts: Parts) -> Arc<Self> {
@@ -310,6 +335,22 @@ impl MessageStore {
     pub fn record_at(&self, physical_offset: i64, out: &mut Vec<u8>) -> Result<bool, StoreError> {
         self.check_open()?;
         read::record_at(&self.commit_log.log, physical_offset, out)
+    }
+
+    /// Appends the records of the commit log from `physical_offset` on to `out`, whatever queue they belong to: at most
+    /// `max_count` and `max_bytes`, but always the first. An offset below the log's start stands for it.
+    ///
+    /// # Errors
+    /// [`StoreError::NoRecord`] if no record begins there.
+    pub fn records_from(
+        &self,
+        physical_offset: i64,
+        max_count: usize,
+        max_bytes: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<LogRead, StoreError> {
+        self.check_open()?;
+        log_read::records_from(&self.commit_log.log, physical_offset, max_count, max_bytes, out)
     }
 
     /// Start of the commit log.
