@@ -101,8 +101,8 @@ impl FaultFs {
         self.world.lock().free_bytes = free;
     }
 
-    /// What [`Fs::disk_space`] tells from now on (`None`, as at first: a disk of 1 TiB, with as much room as
-    /// [`set_free_bytes`](FaultFs::set_free_bytes) leaves, else empty). Bounds no write.
+    /// What [`Fs::disk_space`] tells from now on (`None`, as at first: an empty disk of 1 TiB). Bounds no write, as
+    /// [`set_free_bytes`](FaultFs::set_free_bytes) does.
     pub fn set_disk_space(&self, space: Option<DiskSpace>) {
         self.world.lock().disk_space = space;
     }

@@ -1,5 +1,6 @@
 //! The files of one log as one stream of bytes.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -148,8 +149,9 @@ impl SegmentedLog {
     }
 
     fn add_segment(&self, base: u64) -> Result<Arc<Segment>, LogError> {
-        let spare = self.spare.lock().take();
-        let segment = match spare {
+        // Held to the end, or the same file would be made ahead meanwhile.
+        let mut spare = self.spare.lock();
+        let segment = match spare.take() {
             Some(spare) if spare.base() == base => spare,
             _ => self.create_segment(base)?,
         };
@@ -221,6 +223,49 @@ impl SegmentedLog {
         }
         *self.end.get_mut() = end;
         Ok(())
+    }
+
+    /// Removes the files that lie below `offset` as a whole, oldest first, each durably before the next: whenever that
+    /// ends, the log only starts later. The last file always stays. Whoever reads a removed file goes on. Returns how many
+    /// were removed; one that could not be is still part of the log. For one caller at a time.
+    pub fn remove_before(&self, offset: u64) -> Result<usize, LogError> {
+        let mut removed = 0;
+        while let Some(first) = self.take_first_before(offset) {
+            match self.fs.remove_file(first.path()) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    let error = fail("remove", first.path(), 0, source);
+                    self.segments.write().insert(0, first);
+                    return Err(error);
+                }
+                _ => {}
+            }
+            self.fs.sync_dir(&self.directory).map_err(|source| fail("fsync", &self.directory, 0, source))?;
+            removed += 1;
+        }
+        Ok(removed)
+    }
+
+    fn take_first_before(&self, offset: u64) -> Option<Arc<Segment>> {
+        let mut segments = self.segments.write();
+        let is_below = segments.first().is_some_and(|first| first.base() + self.segment_bytes <= offset);
+        (is_below && segments.len() > 1).then(|| segments.remove(0))
+    }
+
+    /// Removes all files, oldest first, and the directory, for a log that is not used any more. Durable once the directory's
+    /// parent is synced. After a failure it can be called again.
+    pub fn destroy(&self) -> Result<(), LogError> {
+        let ignore_missing = |outcome: io::Result<()>| match outcome {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            outcome => outcome,
+        };
+        let mut segments = self.segments.write();
+        while let Some(first) = segments.first() {
+            let removed = ignore_missing(self.fs.remove_file(first.path()));
+            removed.map_err(|source| fail("remove", first.path(), 0, source))?;
+            segments.remove(0);
+        }
+        let removed = ignore_missing(self.fs.remove_dir(&self.directory));
+        removed.map_err(|source| fail("remove", &self.directory, 0, source))
     }
 
     /// Removes all files and starts over, empty.

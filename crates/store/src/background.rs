@@ -2,17 +2,19 @@
 //! before it is needed. (`FlushConsumeQueueService`, `AllocateMappedFileService`)
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use rocketmq_env::{Clock, Parker};
 use rocketmq_log::{Flusher, SegmentedLog};
 
-use crate::StoreError;
 use crate::checkpoint::Checkpoint;
+use crate::disk::Disk;
 use crate::dispatch::Dispatcher;
 use crate::queues::Queues;
+use crate::retention::Retention;
+use crate::{RetentionConfig, StoreError};
 
 /// How long a flush of the commit log may take before the queues are synced without it.
 const LOG_FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
@@ -31,6 +33,8 @@ pub(crate) struct Background {
     pub(crate) checkpoint: Arc<Checkpoint>,
     pub(crate) interval: Duration,
     pub(crate) thorough_interval: Duration,
+    pub(crate) retention: RetentionConfig,
+    pub(crate) disk: Disk,
     pub(crate) control: Arc<Control>,
 }
 
@@ -40,6 +44,10 @@ pub(crate) struct Control {
     pub(crate) stopping: AtomicBool,
     /// Ends of commit log files behind which a next one is wanted.
     pub(crate) spare_wanted_at: AtomicU64,
+    /// The store was opened to be read: no file is deleted, not even from the view of it.
+    pub(crate) keeps_files: AtomicBool,
+    /// How many rounds more delete expired files at any hour.
+    pub(crate) manual_rounds: AtomicU32,
     /// The checkpoint could not be written or synced: the next start must not trust it.
     failure: Mutex<Option<String>>,
 }
@@ -63,8 +71,9 @@ impl Background {
         let mut thorough_at = self.clock.uptime() + self.thorough_interval;
         let mut thorough_end = self.log.end();
         let mut spare_made_at = 0;
+        let mut retention = Retention::new(self.clock.uptime());
         while !self.control.stopping.load(Ordering::Acquire) {
-            parker.park_for(self.interval);
+            parker.park_for(self.interval.min(retention.due().saturating_sub(self.clock.uptime())));
             let spare_wanted_at = self.control.spare_wanted_at.load(Ordering::Acquire);
             if spare_wanted_at > spare_made_at && self.log.prepare_spare().is_ok() {
                 spare_made_at = spare_wanted_at;
@@ -82,6 +91,7 @@ impl Background {
                 let _ = self.sync_queues();
             }
             self.control.note_failure(self.checkpoint.sync());
+            retention.step(self, self.clock.uptime());
         }
     }
 

@@ -70,6 +70,12 @@ impl CommitLog {
         self.append.lock().refusal.get_or_insert(Refusal::ReadOnly);
     }
 
+    /// Runs `work` with the end of the log while nothing is appended.
+    pub(crate) fn exclusively<R>(&self, work: impl FnOnce(i64) -> R) -> R {
+        let _nobody_appends = self.append.lock();
+        work(self.log.end() as i64)
+    }
+
     /// Appends the records, all or none. `also_check` is asked under the lock.
     pub(crate) fn append(
         &self,
@@ -80,6 +86,9 @@ impl CommitLog {
         let mut state = self.append.lock();
         state.check()?;
         also_check()?;
+        if let Some(deleted) = batch.entries.iter().find(|entry| entry.queue.is_closed()) {
+            return Err(StoreError::TopicDeleted { topic: deleted.queue.topic().to_string() });
+        }
         let start = self.log.end();
         // The search by time and recovery need timestamps that never fall, whatever the wall clock does.
         let store_timestamp = self.clock.now_ms().max(state.last_store_timestamp);

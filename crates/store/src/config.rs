@@ -36,6 +36,62 @@ pub struct StoreConfig {
     pub max_transfer_count: usize,
     /// How many bytes of consume queue units one get scans for a filter, default 16,000 \[`maxFilterMessageSize`\].
     pub max_filter_message_bytes: usize,
+    /// When files are deleted and writes refused.
+    pub retention: RetentionConfig,
+}
+
+/// When commit log files are deleted, oldest first and never the last, and when writes are refused for want of room.
+#[derive(Debug, Clone)]
+pub struct RetentionConfig {
+    /// Hours of the day, local time, at which expired files are deleted, default 4 \[`deleteWhen`, separated by `;`\].
+    pub delete_when: Vec<u8>,
+    /// A file expires so long after its last write, default 72 hours \[`fileReservedTime`, in hours\].
+    pub file_reserved_time: Duration,
+    /// Above this use of the disk in percent expired files are deleted at any hour, default 75, kept between 10 and 95
+    /// \[`diskMaxUsedSpaceRatio`\].
+    pub disk_max_used_space_ratio: u8,
+    /// Above this use of the disk in percent files are deleted whatever their age, default 85, kept between 30 and 85
+    /// \[`diskSpaceCleanForciblyRatio`\].
+    pub disk_space_clean_forcibly_ratio: u8,
+    /// Above this use of the disk in percent writes are refused, until it is at most `disk_space_clean_forcibly_ratio`
+    /// again; default 90, kept between 35 and 90 \[`diskSpaceWarningLevelRatio`\].
+    pub disk_space_warning_level_ratio: u8,
+    /// Whether files may be deleted before they expire because of `disk_space_clean_forcibly_ratio`, default true
+    /// \[`cleanFileForciblyEnable`\].
+    pub clean_file_forcibly_enable: bool,
+    /// Files are deleted whatever their age while the disk has fewer bytes available than this; default `None`. Apache has
+    /// no such setting.
+    pub min_free_bytes: Option<u64>,
+    /// Files are deleted whatever their age while the commit log's files have more bytes than this together; default
+    /// `None`. Looked at every `clean_resource_interval`, so what is written meanwhile comes on top. Apache has no such
+    /// setting.
+    pub max_log_bytes: Option<u64>,
+    /// How often all this is looked at, default 10 s; files are deleted from one minute after the start on
+    /// \[`cleanResourceInterval`\].
+    pub clean_resource_interval: Duration,
+    /// Pause between two deletions, default 100 ms \[`deleteCommitLogFilesInterval`\].
+    pub delete_commit_log_files_interval: Duration,
+    /// Most files deleted each time because of age or use of the disk, default 10 \[`deleteFileBatchMax`\].
+    pub delete_file_batch_max: usize,
+}
+
+impl Default for RetentionConfig {
+    /// Apache's defaults.
+    fn default() -> Self {
+        Self {
+            delete_when: vec![4],
+            file_reserved_time: Duration::from_secs(72 * 3600),
+            disk_max_used_space_ratio: 75,
+            disk_space_clean_forcibly_ratio: 85,
+            disk_space_warning_level_ratio: 90,
+            clean_file_forcibly_enable: true,
+            min_free_bytes: None,
+            max_log_bytes: None,
+            clean_resource_interval: Duration::from_secs(10),
+            delete_commit_log_files_interval: Duration::from_millis(100),
+            delete_file_batch_max: 10,
+        }
+    }
 }
 
 /// When a message counts as stored \[`flushDiskType`\].
@@ -66,6 +122,7 @@ impl StoreConfig {
             max_transfer_bytes: 262_144,
             max_transfer_count: 32,
             max_filter_message_bytes: 16_000,
+            retention: RetentionConfig::default(),
         }
     }
 }

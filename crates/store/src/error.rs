@@ -78,6 +78,25 @@ pub enum StoreError {
         /// The place.
         physical_offset: i64,
     },
+    /// The disk is too full for further messages: reads go on, and writes do once there is room again.
+    #[error(
+        "the disk is {used_percent} % full, writes are refused above {limit_percent} % (diskSpaceWarningLevelRatio) until \
+         there is room again: delete something or lower fileReservedTime{}", cleaning.as_deref().unwrap_or_default()
+    )]
+    DiskFull {
+        /// Use of the fuller of the commit log's disk and the consume queues'.
+        used_percent: u32,
+        /// The limit.
+        limit_percent: u32,
+        /// Why deleting files made no room, if it was tried.
+        cleaning: Option<String>,
+    },
+    /// The topic was deleted after the handle of its queue was taken; a new handle is one of a new, empty queue.
+    #[error("topic {topic:?} was deleted")]
+    TopicDeleted {
+        /// The topic.
+        topic: String,
+    },
     /// A topic that cannot be the name of a directory.
     #[error("illegal topic {topic:?}: no name of a directory")]
     IllegalTopic {

@@ -3,6 +3,8 @@
 //! Units are readable as soon as they are appended: the newest are in a tail in memory, which a background thread writes to
 //! the files. What a crash takes from the tail is rebuilt from the commit log. (`ConsumeQueue`)
 
+mod expire;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -25,6 +27,8 @@ pub struct Queue {
     queue_id: i32,
     /// Offset of the next message; changed under the append lock only.
     next_offset: AtomicI64,
+    /// The topic was deleted; changed under the append lock only.
+    is_closed: AtomicBool,
     state: Mutex<State>,
     /// One writer of the files at a time.
     writing: Mutex<()>,
@@ -45,6 +49,8 @@ struct State {
     /// End in the commit log of the last message.
     max_physical_offset: i64,
     synced_position: i64,
+    /// The files are gone: what is still dispatched is dropped.
+    is_destroyed: bool,
 }
 
 /// What became of an appended unit.
@@ -52,7 +58,7 @@ struct State {
 pub(crate) enum Appended {
     /// The tail now has this many bytes.
     Tail(usize),
-    /// The queue has it already.
+    /// The queue has it already, or is destroyed.
     Repeat,
     /// Units before it are missing.
     Gap,
@@ -67,11 +73,13 @@ impl Queue {
             tail: Vec::new(),
             max_physical_offset: -1,
             synced_position: 0,
+            is_destroyed: false,
         };
         Self {
             topic,
             queue_id,
             next_offset: AtomicI64::new(0),
+            is_closed: AtomicBool::new(false),
             state: Mutex::new(state),
             writing: Mutex::new(()),
             has_tail: AtomicBool::new(false),
@@ -135,7 +143,7 @@ impl Queue {
         let unit = Unit { physical_offset: arrival.physical_offset, size: arrival.size, tags_code: arrival.tags_code };
         let position = arrival.queue_offset.saturating_mul(UNIT_BYTES as i64);
         let end = state.end();
-        if unit.end() <= state.max_physical_offset || position < end {
+        if unit.end() <= state.max_physical_offset || position < end || state.is_destroyed {
             return Appended::Repeat;
         }
         if position > end {

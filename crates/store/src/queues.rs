@@ -1,6 +1,7 @@
 //! All consume queues: found by topic and number, written out and synced in the background.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -96,6 +97,40 @@ impl Queues {
 
     pub(crate) fn all(&self) -> Vec<Arc<Queue>> {
         self.table.read().values().flat_map(HashMap::values).cloned().collect()
+    }
+
+    /// The queues of a topic.
+    pub(crate) fn of_topic(&self, topic: &str) -> Vec<Arc<Queue>> {
+        self.table.read().get(topic).map(|queues| queues.values().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Removes closed queues of a topic durably, files first, so that a queue made after them finds none.
+    pub(crate) fn destroy(&self, topic: &str, queues: &[Arc<Queue>]) -> Result<(), StoreError> {
+        let directory = self.directory.join(topic);
+        let fail = |op| {
+            let path = directory.clone();
+            move |source| StoreError::Io { op, path, source }
+        };
+        for queue in queues {
+            queue.destroy()?;
+        }
+        if self.fs.exists(&directory).map_err(fail("stat"))? {
+            self.fs.sync_dir(&directory).map_err(fail("fsync"))?;
+            match self.fs.remove_dir(&directory) {
+                Ok(()) => self.fs.sync_dir(&self.directory).map_err(fail("fsync directory of"))?,
+                // Of other queues of the topic, or of one that is just being made.
+                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
+                Err(error) => return Err(fail("remove")(error)),
+            }
+        }
+        let mut table = self.table.write();
+        if let Some(of_topic) = table.get_mut(topic) {
+            of_topic.retain(|_, queue| !queues.iter().any(|removed| Arc::ptr_eq(removed, queue)));
+            if of_topic.is_empty() {
+                table.remove(topic);
+            }
+        }
+        Ok(())
     }
 
     /// Notes that a queue's tail has `bytes` now.

@@ -10,6 +10,7 @@ use rocketmq_log::{LogError, Reader, SegmentedLog};
 
 use crate::batch::takes_slot;
 use crate::checkpoint::CheckpointValues;
+use crate::deletion::DeletedTopics;
 use crate::dispatch::Progress;
 use crate::message::Arrival;
 use crate::queue::Appended;
@@ -21,6 +22,7 @@ pub(crate) struct Recovery<'a> {
     pub(crate) config: &'a StoreConfig,
     pub(crate) log: &'a mut SegmentedLog,
     pub(crate) queues: &'a Queues,
+    pub(crate) deleted_topics: &'a DeletedTopics,
     pub(crate) checkpoint: CheckpointValues,
     /// Whether the last stop was clean (no abort file).
     pub(crate) was_clean: bool,
@@ -57,6 +59,7 @@ impl Recovery<'_> {
         for queue in self.queues.all() {
             queue.recover()?;
         }
+        self.deleted_topics.finish(self.queues)?;
         let Some(first) = self.log.first_offset() else {
             // Without the log the queues say nothing (`destroyConsumeQueueStore`).
             self.cut_queues(0)?;
@@ -165,6 +168,9 @@ impl Recovery<'_> {
     fn dispatch(&self, record: &MessageRecord<'_>, fill_gap: bool) -> Result<Appended, StoreError> {
         // Inner batches belong to queues of another kind.
         if !takes_slot(record.sys_flag) || record.sys_flag & sys_flag::INNER_BATCH != 0 {
+            return Ok(Appended::Repeat);
+        }
+        if self.deleted_topics.covers(&record.topic, record.physical_offset) {
             return Ok(Appended::Repeat);
         }
         let queue = match self.queues.get(&record.topic, record.queue_id) {

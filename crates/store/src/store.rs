@@ -14,6 +14,8 @@ use crate::background::{Background, Control};
 use crate::batch::PutBatch;
 use crate::checkpoint::Checkpoint;
 use crate::commit_log::CommitLog;
+use crate::deletion::DeletedTopics;
+use crate::disk::{Disk, DiskUsage};
 use crate::dispatch::{ArrivalListener, Dispatcher};
 use crate::get::{Boundary, GetResult, GetStatus, TagFilter};
 use crate::log_read::LogRead;
@@ -22,7 +24,7 @@ use crate::queue::Queue;
 use crate::queues::Queues;
 use crate::recover::{Recovered, Recovery};
 use crate::unit::UNIT_BYTES;
-use crate::{StoreConfig, StoreError, log_read, read};
+use crate::{StoreConfig, StoreError, error, log_read, read};
 
 /// Smallest commit log file; no use but in tests.
 const MIN_SEGMENT_BYTES: u64 = 1024;
@@ -35,14 +37,17 @@ const MIN_SEGMENT_BYTES: u64 = 1024;
 pub struct MessageStore {
     config: StoreConfig,
     fs: Arc<dyn Fs>,
-    commit_log: Arc<CommitLog>,
-    queues: Arc<Queues>,
+    pub(crate) commit_log: Arc<CommitLog>,
+    pub(crate) queues: Arc<Queues>,
     dispatcher: Arc<Dispatcher>,
     flusher: Arc<Flusher>,
-    background: Arc<Background>,
+    pub(crate) background: Arc<Background>,
     unparker: Unparker,
     thread: Mutex<Option<JoinHandle<()>>>,
     closed: AtomicBool,
+    pub(crate) deleted_topics: DeletedTopics,
+    /// One deletion of queues at a time.
+    pub(crate) deleting: Mutex<()>,
     /// The directory's lock; `None` once closed.
     lock: Mutex<Option<Arc<dyn File>>>,
 }
@@ -64,12 +69,19 @@ impl MessageStore {
             SegmentedLog::open(Arc::clone(&fs), config.commit_log_dir.clone(), config.commit_log_segment_bytes)?;
         let queues = Queues::load(Arc::clone(&fs), &config)?;
         let checkpoint = Checkpoint::open(&*fs, root)?;
-        let recovery =
-            Recovery { config: &config, log: &mut log, queues: &queues, checkpoint: checkpoint.values(), was_clean };
+        let deleted_topics = DeletedTopics::load(Arc::clone(&fs), root)?;
+        let recovery = Recovery {
+            config: &config,
+            log: &mut log,
+            queues: &queues,
+            deleted_topics: &deleted_topics,
+            checkpoint: checkpoint.values(),
+            was_clean,
+        };
         let recovered = recovery.run()?;
         make_durable(&log, &queues, &checkpoint, recovered)?;
         write_abort(&*fs, root)?;
-        Ok(Self::start(config, fs, clock, Parts { log, queues, checkpoint, recovered, lock }))
+        Ok(Self::start(config, fs, clock, Parts { log, queues, deleted_topics, checkpoint, recovered, lock }))
     }
 
     /// Opens a stopped store to be read: puts fail with [`StoreError::ReadOnly`], and nothing in its directory is written, made
@@ -93,11 +105,14 @@ impl MessageStore {
         fs.read_dir(log).map_err(io_at("read directory", log))?;
         let store = Self::open(config, Arc::new(OverlayFs::new(fs)), clock)?;
         store.commit_log.refuse_as_read_only();
+        store.background.control.keeps_files.store(true, Ordering::Release);
         Ok(store)
     }
 
     fn start(config: StoreConfig, fs: Arc<dyn Fs>, clock: Arc<dyn Clock>, parts: Parts) -> Arc<Self> {
-        let Parts { log, queues, checkpoint, recovered, lock } = parts;
+        let Parts { log, queues, deleted_topics, checkpoint, recovered, lock } = parts;
+        let disk = Disk::new(Arc::clone(&fs), &config);
+        disk.note_cleaning(disk.check().err().map(|error| error::chain(&error)));
         let (log, queues, checkpoint) = (Arc::new(log), Arc::new(queues), Arc::new(checkpoint));
         let last_store_timestamp = recovered.progress.store_timestamp;
         let commit_log = Arc::new(CommitLog::new(Arc::clone(&log), Arc::clone(&clock), last_store_timestamp));
@@ -127,6 +142,8 @@ impl MessageStore {
             checkpoint,
             interval: config.flush_interval_consume_queue,
             thorough_interval: config.flush_consume_queue_thorough_interval,
+            retention: config.retention.clone(),
+            disk,
             control,
         });
         let parker = Parker::new(&clock);
@@ -147,6 +164,8 @@ impl MessageStore {
             unparker,
             thread: Mutex::new(Some(thread)),
             closed: AtomicBool::new(false),
+            deleted_topics,
+            deleting: Mutex::default(),
             lock: Mutex::new(Some(lock)),
         })
     }
@@ -230,6 +249,7 @@ impl MessageStore {
     }
 
     fn check_flush_and_queues(&self) -> Result<(), StoreError> {
+        self.background.disk.writable()?;
         if let Some(reason) = self.flusher.failure() {
             return Err(StoreError::Poisoned { reason: reason.to_string() });
         }
@@ -374,6 +394,16 @@ impl MessageStore {
         self.dispatcher.set_listener(listener);
     }
 
+    /// How full the store's disks are now.
+    pub fn disk_usage(&self) -> Result<DiskUsage, StoreError> {
+        self.background.disk.usage()
+    }
+
+    /// Why expired files could not be deleted the last time it was tried; `None` if nothing went wrong.
+    pub fn cleaning_failure(&self) -> Option<String> {
+        self.background.disk.cleaning_failure()
+    }
+
     fn check_open(&self) -> Result<(), StoreError> {
         if self.closed.load(Ordering::Acquire) { Err(StoreError::Closed) } else { Ok(()) }
     }
@@ -392,6 +422,7 @@ impl Drop for MessageStore {
 struct Parts {
     log: SegmentedLog,
     queues: Queues,
+    deleted_topics: DeletedTopics,
     checkpoint: Checkpoint,
     recovered: Recovered,
     lock: Arc<dyn File>,

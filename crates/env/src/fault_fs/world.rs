@@ -247,9 +247,8 @@ impl World {
         if !self.entries.contains_key(path) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        let free_bytes = self.free_bytes.unwrap_or(DISK_BYTES);
-        let space = DiskSpace { total_bytes: DISK_BYTES, free_bytes, available_bytes: free_bytes };
-        Ok(self.disk_space.unwrap_or(space))
+        let empty = DiskSpace { total_bytes: DISK_BYTES, free_bytes: DISK_BYTES, available_bytes: DISK_BYTES };
+        Ok(self.disk_space.unwrap_or(empty))
     }
 
     fn now_ms(&self) -> i64 {
