@@ -8,7 +8,7 @@ mod handle;
 mod world;
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -28,7 +28,7 @@ pub struct FaultFs {
 }
 
 /// The kinds of calls that can be told to fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "named after the calls")]
 pub enum Operation {
     Open,
@@ -85,6 +85,11 @@ impl FaultFs {
         self.world.lock().faults.push(fault);
     }
 
+    /// The call at which everything ended, if it has, and its path.
+    pub fn last_call(&self) -> Option<(Operation, PathBuf)> {
+        self.world.lock().last_call.clone()
+    }
+
     /// Forgets all planned failures.
     pub fn heal(&self) {
         self.world.lock().faults.clear();
@@ -93,6 +98,11 @@ impl FaultFs {
     /// Every read and write transfers one byte.
     pub fn set_one_byte_transfers(&self, enabled: bool) {
         self.world.lock().one_byte = enabled;
+    }
+
+    /// Whether power cuts leave each sector as it was or as it became; else some are torn in the middle.
+    pub fn set_whole_sectors(&self, enabled: bool) {
+        self.world.lock().whole_sectors = enabled;
     }
 
     /// How many bytes of new sectors may still be written before the disk is full (`None` = no end). A write that does not
@@ -117,8 +127,9 @@ impl FaultFs {
         self.world.lock().calls
     }
 
-    /// Cuts the power at the changing call with this number (as [`calls`](FaultFs::calls) counts): it and every later call
-    /// fails, until [`power_cut`](FaultFs::power_cut) decides what survives.
+    /// Everything ends at the changing call with this number (as [`calls`](FaultFs::calls) counts): it happens, but it and
+    /// every later call fails, until [`power_cut`](FaultFs::power_cut) decides what survives, or
+    /// [`kill_process`](FaultFs::kill_process) that all does.
     pub fn power_off_at(&self, call: u64) {
         self.world.lock().power_off_at = Some(call);
     }

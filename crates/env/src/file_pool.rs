@@ -155,6 +155,10 @@ impl Fs for FilePool {
             }
             missing.push(path);
         }
+        if missing.is_empty() {
+            // Whoever made it may have died before syncing its entry.
+            missing.push(path);
+        }
         // Noted first: a failure half way leaves entries as well.
         self.unsynced.lock().extend(missing.iter().filter_map(|path| path.parent()).map(Path::to_owned));
         self.shared.fs.create_dir_all(path)

@@ -55,20 +55,22 @@ pub trait Fs: Send + Sync + Debug {
         }
     }
 
-    /// Creates a directory and its missing parents so that a power cut does not take them away again.
+    /// Creates a directory and its missing parents so that a power cut does not take them away again. The entry of one that
+    /// exists is synced as well: whoever made it may have died before that.
     fn create_dir_all_durably(&self, path: &Path) -> io::Result<()> {
-        let mut missing = Vec::new();
+        let mut made = Vec::new();
         for path in path.ancestors().take_while(|path| !path.as_os_str().is_empty()) {
             if self.exists(path)? {
                 break;
             }
-            missing.push(path);
+            made.push(path);
         }
-        if missing.is_empty() {
-            return Ok(());
+        if made.is_empty() {
+            made.push(path);
+        } else {
+            self.create_dir_all(path)?;
         }
-        self.create_dir_all(path)?;
-        for parent in missing.iter().filter_map(|path| path.parent()) {
+        for parent in made.iter().filter_map(|path| path.parent()) {
             self.sync_dir(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })?;
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::Clock;
+use crate::{Clock, TimerId};
 
 /// Owned by the thread that sleeps. An unpark that comes before the park is kept (one token), so no wake-up is lost.
 #[derive(Debug)]
@@ -18,6 +18,7 @@ pub struct Parker {
 /// Wakes the thread that owns the [`Parker`].
 #[derive(Debug, Clone)]
 pub struct Unparker {
+    clock: Arc<dyn Clock>,
     shared: Arc<Shared>,
 }
 
@@ -33,6 +34,7 @@ struct State {
     /// The timed park that waits now; a timer of an earlier one must not end it.
     round: u64,
     round_expired: bool,
+    timer: Option<TimerId>,
 }
 
 impl Parker {
@@ -43,7 +45,7 @@ impl Parker {
 
     /// A handle that wakes this parker from other threads.
     pub fn unparker(&self) -> Unparker {
-        Unparker { shared: Arc::clone(&self.shared) }
+        Unparker { clock: Arc::clone(&self.clock), shared: Arc::clone(&self.shared) }
     }
 
     /// Sleeps until unparked.
@@ -57,24 +59,19 @@ impl Parker {
 
     /// Sleeps until unparked (true) or until `duration` has passed on the clock (false).
     pub fn park_for(&self, duration: Duration) -> bool {
+        let at = self.clock.uptime().saturating_add(duration);
         let mut state = self.shared.state.lock();
-        if state.unparked {
-            state.unparked = false;
-            return true;
+        if !state.unparked {
+            state.round += 1;
+            state.round_expired = false;
+            let deadline = Arc::new(Deadline { shared: Arc::clone(&self.shared), round: state.round });
+            // Wakers run outside of the clock's locks, so this one may be taken before those.
+            state.timer = Some(self.clock.wake_at(at, Waker::from(deadline)));
         }
-        state.round += 1;
-        state.round_expired = false;
-        let deadline = Arc::new(Deadline { shared: Arc::clone(&self.shared), round: state.round });
-        drop(state);
-        let timer = self.clock.wake_at(self.clock.uptime().saturating_add(duration), Waker::from(deadline));
-        let mut state = self.shared.state.lock();
         while !state.unparked && !state.round_expired {
             self.shared.changed.wait(&mut state);
         }
-        let unparked = std::mem::take(&mut state.unparked);
-        drop(state);
-        self.clock.cancel(timer);
-        unparked
+        std::mem::take(&mut state.unparked)
     }
 }
 
@@ -84,6 +81,10 @@ impl Unparker {
         let mut state = self.shared.state.lock();
         if !state.unparked {
             state.unparked = true;
+            // Here and not by the thread when it wakes: a timer that waits means a thread that sleeps.
+            if let Some(timer) = state.timer.take() {
+                self.clock.cancel(timer);
+            }
             self.shared.changed.notify_one();
         }
     }
@@ -99,6 +100,7 @@ impl Wake for Deadline {
         let mut state = self.shared.state.lock();
         if state.round == self.round {
             state.round_expired = true;
+            state.timer = None;
             self.shared.changed.notify_one();
         }
     }

@@ -38,21 +38,25 @@ impl VirtualClock {
     /// Moves time forward by `by`. Timers that fall due fire in order, each at its own time: a waker that reads the clock
     /// sees the time it asked for, and timers it makes within the interval fire as well.
     pub fn advance(&self, by: Duration) {
+        let target = self.uptime().saturating_add(by);
+        while self.step(target) {}
+    }
+
+    /// Moves time forward to the earliest timer that falls due until `target` and fires that one alone; false, and the
+    /// time is `target`, if there is none. So a test can wait between timers until what one of them woke sleeps again.
+    pub fn step(&self, target: Duration) -> bool {
         let mut state = self.state.lock();
-        let target = state.uptime.saturating_add(by);
-        loop {
-            match state.timers.next_due() {
-                Some(due) if due <= target => {
-                    state.uptime = state.uptime.max(due);
-                    let now = state.uptime;
-                    if let Some(waker) = state.timers.pop_due(now) {
-                        parking_lot::MutexGuard::unlocked(&mut state, || waker.wake());
-                    }
-                }
-                _ => break,
-            }
-        }
-        state.uptime = state.uptime.max(target);
+        let waker = state.timers.next_due().filter(|due| *due <= target).and_then(|due| {
+            state.uptime = state.uptime.max(due);
+            state.timers.pop_due(due)
+        });
+        let Some(waker) = waker else {
+            state.uptime = state.uptime.max(target);
+            return false;
+        };
+        drop(state);
+        waker.wake();
+        true
     }
 
     /// Sets the wall clock to `ms`, forwards or backwards, without moving the uptime (as an administrator or NTP does).
@@ -66,7 +70,8 @@ impl VirtualClock {
         self.state.lock().utc_offset_ms = ms;
     }
 
-    /// How many timers wait. Lets a test see that a thread has gone to sleep on the clock.
+    /// How many timers wait. A thread that sleeps in [`Parker::park_for`](crate::Parker::park_for) has one until it is
+    /// woken, so a test sees here whether threads sleep.
     pub fn pending_timers(&self) -> usize {
         self.state.lock().timers.len()
     }

@@ -160,8 +160,10 @@ impl SegmentedLog {
     }
 
     fn create_segment(&self, base: u64) -> Result<Arc<Segment>, LogError> {
-        let made = self.fs.create_dir_all_durably(&self.directory);
-        made.map_err(|source| fail("create directory", &self.directory, 0, source))?;
+        if self.segments.read().is_empty() {
+            let made = self.fs.create_dir_all_durably(&self.directory);
+            made.map_err(|source| fail("create directory", &self.directory, 0, source))?;
+        }
         let path = self.directory.join(format!("{base:020}"));
         Segment::create(&*self.fs, path, base, self.segment_bytes).map(Arc::new)
     }

@@ -293,7 +293,12 @@ impl Queue {
             last = read_unit(&files, end - UNIT_BYTES as u64)?.filter(|unit| unit.is_valid());
         }
         drop((files, segments));
-        state.files_mut()?.truncate(end)?;
+        if end == 0 {
+            // Its first file was hardly made: made again, its entry and that of its directory are sure to be synced.
+            state.files_mut()?.clear()?;
+        } else {
+            state.files_mut()?.truncate(end)?;
+        }
         state.tail_position = end as i64;
         state.synced_position = start as i64;
         state.min_position = first as i64;

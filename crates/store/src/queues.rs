@@ -95,8 +95,11 @@ impl Queues {
         Ok(queue)
     }
 
+    /// All, by topic and number: recovery makes the same calls each time.
     pub(crate) fn all(&self) -> Vec<Arc<Queue>> {
-        self.table.read().values().flat_map(HashMap::values).cloned().collect()
+        let mut queues: Vec<_> = self.table.read().values().flat_map(HashMap::values).cloned().collect();
+        queues.sort_by(|a, b| (a.topic(), a.queue_id()).cmp(&(b.topic(), b.queue_id())));
+        queues
     }
 
     /// The queues of a topic.

@@ -1,5 +1,6 @@
 //! The store: opens and closes the parts, and passes calls to them.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -61,7 +62,7 @@ impl MessageStore {
     pub fn open(mut config: StoreConfig, fs: Arc<dyn Fs>, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StoreError> {
         check(&mut config)?;
         let root = config.root.as_path();
-        fs.create_dir_all_durably(root).map_err(io_at("create", root))?;
+        make_root(&*fs, &config)?;
         let lock = lock(&*fs, root)?;
         let abort = root.join("abort");
         let was_clean = !fs.exists(&abort).map_err(io_at("stat", &abort))?;
@@ -441,6 +442,35 @@ fn check(config: &mut StoreConfig) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Makes the directory of the store. A start that died may have made it, or those in it, without their entries being on
+/// disk, and all that is stored there goes with an entry that is lost.
+fn make_root(fs: &dyn Fs, config: &StoreConfig) -> Result<(), StoreError> {
+    let durably = |directory: &Path| fs.create_dir_all_durably(directory);
+    let exists = |directory: &Path| fs.exists(directory).map_err(io_at("stat", directory));
+    durably(&config.root).map_err(io_at("create", &config.root))?;
+    let queues = config.root.join("consumequeue");
+    for directory in [&config.commit_log_dir, &queues] {
+        if exists(directory)? {
+            durably(directory).map_err(io_at("fsync the entry of", directory))?;
+        }
+    }
+    if exists(&queues)? {
+        // The entries of topics; those of queues are synced with their first file.
+        fs.sync_dir(&queues).map_err(io_at("fsync", &queues))?;
+    }
+    if exists(&config.commit_log_dir)? {
+        return Ok(());
+    }
+    for above in config.root.ancestors().skip(1).take_while(|path| !path.as_os_str().is_empty()) {
+        match durably(above) {
+            // Whoever may not read a directory has not made the one in it either.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => break,
+            outcome => outcome.map_err(io_at("fsync the entry of", above))?,
+        }
+    }
+    Ok(())
+}
+
 /// (`DefaultMessageStore#start`)
 fn lock(fs: &dyn Fs, root: &Path) -> Result<Arc<dyn File>, StoreError> {
     let path = root.join("lock");
@@ -476,6 +506,6 @@ fn make_durable(
     checkpoint.sync()
 }
 
-fn io_at<'p>(op: &'static str, path: &'p Path) -> impl FnOnce(std::io::Error) -> StoreError + 'p {
+fn io_at<'p>(op: &'static str, path: &'p Path) -> impl FnOnce(io::Error) -> StoreError + 'p {
     move |source| StoreError::Io { op, path: path.to_owned(), source }
 }

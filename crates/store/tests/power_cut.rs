@@ -1,141 +1,281 @@
-//! The power goes off at any call, again and again: what was acknowledged under SYNC_FLUSH stays, what was never put does
-//! not appear, what was lost once stays lost. `POWER_CUT_SEEDS=n` runs more seeds, `POWER_CUT_FIRST_SEED=n` others.
+//! Everything ends at a chosen changing call of the file system, again and again, recovery and close included: what was
+//! acknowledged stays, what was never put does not appear, what was lost stays lost, what was recovered stays.
+//!
+//! A crash point is one such call at which the power went off or the process was killed, and after which the store was
+//! opened again (which may have been the next crash point) and compared with the model. `POWER_CUT_SEEDS=n` runs n seeds,
+//! `POWER_CUT_FIRST_SEED=n` others; a seed makes the same calls each time.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps in vain fails, which is what it is for")]
 
 mod common;
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::Duration;
 
+use common::lockstep::Lockstep;
+use common::model::{End, Message, Model};
+use common::random::Random;
 use common::*;
-use rocketmq_env::{FaultFs, VirtualClock};
-use rocketmq_store::{FlushDiskType, MessageStore, PutBatch, StoreConfig};
+use parking_lot::Mutex;
+use rocketmq_env::{FaultFs, Operation};
+use rocketmq_store::{FlushDiskType, PutBatch, StoreConfig};
 
-const QUEUES: i32 = 3;
-const LIVES: u64 = 4;
+/// Seeds of one run of the test: enough for [`CRASH_POINTS`].
+const SEEDS: u64 = 1_100;
+const LIVES: u64 = 12;
 
-/// SplitMix64, so that a seed gives the same choices everywhere.
-struct Random(u64);
+/// Fewer means that the test does not do what it says.
+const CRASH_POINTS: u64 = 10_000;
 
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % bound
+const QUEUES: [(&str, i32); 4] = [("Topic", 0), ("Topic", 1), ("Topic", 2), ("Other", 0)];
+
+/// What a store was doing when everything ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Phase {
+    Opening,
+    Running,
+    Closing,
+}
+
+/// How many crash points were met, by what was going on.
+#[derive(Debug, Default)]
+struct Tally {
+    points: BTreeMap<(Phase, End, Operation), u64>,
+}
+
+/// One seed's run.
+struct Run {
+    random: Random,
+    fs: FaultFs,
+    model: Model,
+    config: StoreConfig,
+    now_ms: i64,
+    ended: End,
+    number: u64,
+    met: Vec<(Phase, End, Operation)>,
+    /// Hash of how many calls were made at each step: the same for each run of a seed.
+    trace: DefaultHasher,
+    /// The same in words, for a seed that fails.
+    events: Vec<String>,
+}
+
+impl Run {
+    fn new(seed: u64) -> Self {
+        let mut random = Random(seed);
+        let config = StoreConfig {
+            flush_disk_type: FlushDiskType::SyncFlush,
+            commit_log_segment_bytes: [4096, 4096, 6144, 16 * 1024][random.below(4) as usize],
+            consume_queue_segment_bytes: [200, 200, 400, 2_000][random.below(4) as usize],
+            flush_consume_queue_thorough_interval: Duration::from_secs(1 + random.below(6)),
+            ..small("/store")
+        };
+        let fs = FaultFs::new();
+        let torn = random.one_in(4);
+        fs.set_whole_sectors(!torn);
+        Self {
+            random,
+            fs,
+            model: Model::new(torn),
+            config,
+            now_ms: START_MS,
+            ended: End::Close,
+            number: 0,
+            met: Vec::new(),
+            trace: DefaultHasher::new(),
+            events: Vec::new(),
+        }
     }
-}
 
-/// What may and what must be in the store.
-#[derive(Default)]
-struct Model {
-    acknowledged: HashMap<(i32, i64), Vec<u8>>,
-    possible: HashSet<(i32, Vec<u8>)>,
-}
+    fn run(&mut self) {
+        for _ in 0..LIVES {
+            self.life();
+        }
+        let last = Lockstep::open(self.config.clone(), &self.fs, self.now_ms).unwrap();
+        self.model.check_after(self.ended, &last.store, &mut self.random);
+        last.store.close().unwrap();
+        self.model.len().hash(&mut self.trace);
+    }
 
-impl Model {
-    /// Compares the store with the model; what is not there now may not come back.
-    fn check(&mut self, store: &MessageStore, context: &str) {
-        let mut present = HashSet::new();
-        for queue_id in 0..QUEUES {
-            let bodies = read_all(store, "Topic", queue_id);
-            for (offset, body) in bodies.iter().enumerate() {
-                let message = (queue_id, body.clone());
-                assert!(self.possible.contains(&message), "{context}: {message:?} was never put, or lost before");
-                assert!(present.insert(message), "{context}: twice in queue {queue_id}: {body:?} at {offset}");
-            }
-            for ((_, offset), body) in self.acknowledged.iter().filter(|((queue, _), _)| *queue == queue_id) {
-                let found = bodies.get(*offset as usize);
-                assert_eq!(found, Some(body), "{context}: acknowledged {queue_id}/{offset} of {}", bodies.len());
+    /// One start of the store, until everything ends at a call chosen before, or the store is closed before that.
+    fn life(&mut self) {
+        // Starts make some tens of calls, runs some hundreds.
+        let calls = if self.random.one_in(3) { 50 } else { 300 };
+        self.fs.power_off_at(self.fs.calls() + 1 + self.random.below(calls));
+        let opened = Lockstep::open(self.config.clone(), &self.fs, self.now_ms);
+        self.trace("open");
+        let Ok(running) = opened else { return self.crash(Phase::Opening) };
+        if self.fs.last_call().is_some() {
+            // A failure of the housekeeping, of which open does not hear.
+            drop(running);
+            return self.crash(Phase::Opening);
+        }
+        self.model.check_after(self.ended, &running.store, &mut self.random);
+        let close_after = if self.random.one_in(3) { self.random.below(40) } else { 1_000 };
+        for _ in 0..close_after {
+            if !self.step(&running) {
+                drop(running);
+                return self.crash(Phase::Running);
             }
         }
-        self.possible = present;
+        if self.random.one_in(2) {
+            self.fs.power_off_at(self.fs.calls() + 1 + self.random.below(20));
+        }
+        let closed = running.store.close();
+        self.trace("close");
+        drop(running);
+        match closed {
+            Ok(()) => {
+                self.model.flushed();
+                self.ended = End::Close;
+                // What happens after a close is no part of it.
+                self.fs.kill_process();
+                if self.random.one_in(2) {
+                    self.fs.power_cut(self.random.next());
+                }
+            }
+            Err(error) => {
+                assert!(self.fs.last_call().is_some(), "{error:?}");
+                self.crash(Phase::Closing);
+            }
+        }
+        self.pass_time();
     }
-}
 
-fn config() -> StoreConfig {
-    StoreConfig {
-        flush_disk_type: FlushDiskType::SyncFlush,
-        flush_consume_queue_thorough_interval: Duration::from_secs(3),
-        ..small("/store")
+    /// One thing a user of the store does; false if everything ended.
+    fn step(&mut self, running: &Lockstep) -> bool {
+        let choice = self.random.below(10);
+        let went_well = match choice {
+            0..=4 => self.put(running),
+            5 | 6 => {
+                let flushed = running.wait_flushed(running.store.max_physical_offset());
+                if flushed.is_ok() {
+                    self.model.flushed();
+                }
+                flushed.is_ok()
+            }
+            7 | 8 => {
+                running.advance(Duration::from_millis(200 + self.random.below(2_500)));
+                true
+            }
+            _ => {
+                if self.fs.last_call().is_none() {
+                    self.model.check_some(&running.store, &mut self.random);
+                }
+                true
+            }
+        };
+        self.trace(["put", "flush", "advance", "read"][[0, 0, 0, 0, 0, 1, 1, 2, 2, 3][choice as usize]]);
+        let is_over = self.fs.last_call().is_some();
+        assert!(went_well || is_over, "a call failed though all is well");
+        !is_over
     }
-}
 
-/// Puts until a call fails or enough is put. Returns whether the power went off.
-fn live(store: &MessageStore, clock: &VirtualClock, random: &mut Random, model: &mut Model, name: &str) -> bool {
-    for number in 0..random.below(60) {
+    fn put(&mut self, running: &Lockstep) -> bool {
         let mut batch = PutBatch::new();
         let mut messages = Vec::new();
-        for index in 0..1 + random.below(4) {
-            let queue_id = random.below(QUEUES as u64) as i32;
-            let mut body = format!("{name}-{number}-{index}-").into_bytes();
-            body.resize(body.len() + random.below(700) as usize, b'x');
-            if store.queue("Topic", queue_id).is_err() {
-                return true;
-            }
-            push(&mut batch, store, "Topic", queue_id, &body, "TAGS\u{1}t\u{2}");
-            messages.push((queue_id, body));
+        for _ in 0..1 + self.random.below(4) {
+            let (topic, queue_id) = QUEUES[self.random.below(QUEUES.len() as u64) as usize];
+            let mut body = format!("{}-", self.number).into_bytes();
+            self.number += 1;
+            let filler = if self.random.one_in(4) { 0 } else { b'x' };
+            body.resize(body.len() + self.random.below(700) as usize, filler);
+            push(&mut batch, &running.store, topic, queue_id, &body, "KEYS\u{1}key\u{2}TAGS\u{1}t\u{2}");
+            messages.push(Message { topic, queue_id, body, place: None });
         }
-        model.possible.extend(messages.iter().cloned());
-        let Ok(ticket) = store.put(&mut batch) else { return true };
-        if random.below(3) == 0 {
-            if store.wait_flushed(ticket.end, Duration::from_secs(3600)).is_err() {
-                return true;
+        match running.put(&mut batch) {
+            Ok(_) => {
+                self.model.stored(&batch, messages);
+                true
             }
-            for (index, (queue_id, body)) in messages.into_iter().enumerate() {
-                let outcome = batch.outcome(index).unwrap();
-                model.acknowledged.insert((queue_id, outcome.queue_offset), body);
+            Err(_) => {
+                self.model.in_doubt(messages);
+                false
             }
-        }
-        if random.below(5) == 0 {
-            clock.advance(Duration::from_secs(1));
         }
     }
-    random.below(3) > 0
+
+    /// Everything has ended: what survives is decided.
+    fn crash(&mut self, phase: Phase) {
+        let (operation, path) = self.fs.last_call().unwrap();
+        let end = if self.random.one_in(4) { End::Kill } else { End::PowerCut };
+        self.met.push((phase, end, operation));
+        self.trace(&format!("{end:?} while {phase:?} at {operation:?} {}", path.display()));
+        match end {
+            End::Kill => self.fs.kill_process(),
+            _ => self.fs.power_cut(self.random.next()),
+        }
+        // What a power cut took is not back because the next start was killed.
+        if phase != Phase::Opening || self.ended != End::PowerCut {
+            self.ended = end;
+        }
+        self.pass_time();
+    }
+
+    /// The next start is later by the wall clock, or earlier if that was set back.
+    fn pass_time(&mut self) {
+        self.now_ms += self.random.below(20_000) as i64 - if self.random.one_in(10) { 3_600_000 } else { 0 };
+    }
+
+    fn trace(&mut self, event: &str) {
+        let calls = self.fs.calls();
+        calls.hash(&mut self.trace);
+        self.events.push(format!("{event}: {} messages, {calls} calls", self.model.len()));
+    }
 }
 
-fn run(seed: u64) {
-    let mut random = Random(seed);
-    let fs = FaultFs::new();
-    let clock = Arc::new(VirtualClock::new(START_MS));
-    let mut model = Model::default();
-    for life in 0..LIVES {
-        let context = format!("seed {seed}, life {life}");
-        fs.power_off_at(fs.calls() + 1 + random.below(400));
-        if let Ok(store) = open_with(config(), &fs, &clock) {
-            model.check(&store, &context);
-            let dies = live(&store, &clock, &mut random, &mut model, &context);
-            if !dies && store.close().is_ok() {
-                drop(store);
-            }
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().unwrap())
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_and_nothing_else_appears_wherever_everything_ends() {
+    let first = number("POWER_CUT_FIRST_SEED", 0);
+    let seeds = number("POWER_CUT_SEEDS", SEEDS);
+    let next = AtomicU64::new(first);
+    let tally = Mutex::new(Tally::default());
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= first + seeds {
+                        return;
+                    }
+                    let mut run = Run::new(seed);
+                    let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| run.run()));
+                    assert!(outcome.is_ok(), "{:#?}\nPOWER_CUT_FIRST_SEED={seed} POWER_CUT_SEEDS=1 fails", run.events);
+                    let points = &mut tally.lock().points;
+                    for point in run.met {
+                        *points.entry(point).or_default() += 1;
+                    }
+                }
+            });
         }
-        if random.below(8) == 0 {
-            // The process dies, the machine goes on (unless the power went off before).
-            fs.kill_process();
-        }
-        fs.power_cut(random.below(u64::MAX));
-        let store = open_with(config(), &fs, &clock).unwrap_or_else(|error| panic!("{context}: {error:?}"));
-        model.check(&store, &context);
-        let (_, ticket) = put(&store, "Topic", 0, context.as_bytes()).unwrap();
-        store.wait_flushed(ticket.end, Duration::from_secs(3600)).unwrap();
-        model.possible.insert((0, context.clone().into_bytes()));
-        model.acknowledged.insert((0, store.max_offset("Topic", 0) - 1), context.clone().into_bytes());
-        if random.below(2) == 0 {
-            store.close().unwrap();
-        } else {
-            fs.kill_process();
-        }
+    });
+    let points = tally.into_inner().points;
+    let of = |phase| points.iter().filter(|((met, ..), _)| *met == phase).map(|(_, count)| count).sum::<u64>();
+    let (opening, running, closing) = (of(Phase::Opening), of(Phase::Running), of(Phase::Closing));
+    println!("{} crash points: {opening} opening, {running} running, {closing} closing", opening + running + closing);
+    for ((phase, end, operation), count) in &points {
+        println!("{phase:?} {end:?} {operation:?}: {count}");
+    }
+    if seeds >= SEEDS {
+        assert!(opening + running + closing >= CRASH_POINTS);
+        assert!(opening > CRASH_POINTS / 5 && running > CRASH_POINTS / 5 && closing > CRASH_POINTS / 50);
     }
 }
 
 #[test]
-fn nothing_acknowledged_is_lost_and_nothing_else_appears_wherever_the_power_goes_off() {
-    let number = |name, default| std::env::var(name).ok().map_or(default, |text| text.parse().unwrap());
-    let first: u64 = number("POWER_CUT_FIRST_SEED", 0);
-    for seed in first..first + number("POWER_CUT_SEEDS", 250) {
-        let outcome = std::panic::catch_unwind(|| run(seed));
-        assert!(outcome.is_ok(), "POWER_CUT_FIRST_SEED={seed} POWER_CUT_SEEDS=1 fails");
+fn a_seed_makes_the_same_calls_each_time() {
+    for seed in 0..10 {
+        let traces = [0; 2].map(|_| {
+            let mut run = Run::new(seed);
+            run.run();
+            run.trace.finish()
+        });
+        assert_eq!(traces[0], traces[1], "seed {seed}");
     }
 }

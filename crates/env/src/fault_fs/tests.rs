@@ -75,6 +75,7 @@ fn after_the_power_is_off_nothing_works_until_restart() {
     assert!(file.write_at(b"1", 0).is_err());
     assert!(file.sync_data().is_err());
     assert!(fs.open(&path, OpenMode::Read).is_err());
+    assert_eq!(fs.last_call(), Some((Operation::Write, path)));
     fs.power_cut(1);
     assert!(fs.read_dir(Path::new("/data")).is_ok());
 }
@@ -101,4 +102,39 @@ fn the_disk_is_as_full_as_told() {
     fs.set_disk_space(Some(told));
     assert_eq!(fs.disk_space(root).unwrap(), told);
     assert!(fs.disk_space(Path::new("/no")).is_err());
+}
+
+#[test]
+fn the_call_in_which_a_process_is_killed_happens_whatever_it_is() {
+    let fs = FaultFs::new();
+    let (path, file) = file_in(&fs, "a");
+    let renamed = Path::new("/data/b");
+    fs.power_off_at(fs.calls() + 1);
+    assert!(file.write_at(b"1", 0).is_err());
+    fs.kill_process();
+    let file = fs.open(&path, OpenMode::ReadWrite).unwrap();
+    fs.power_off_at(fs.calls() + 1);
+    assert!(file.set_len(2).is_err());
+    fs.kill_process();
+    fs.power_off_at(fs.calls() + 1);
+    assert!(fs.rename(&path, renamed).is_err());
+    fs.kill_process();
+    fs.power_off_at(fs.calls() + 1);
+    assert!(fs.open(&path, OpenMode::CreateNew).is_err());
+    fs.kill_process();
+    assert_eq!(fs.read(renamed, 10).unwrap(), b"1\0");
+    assert!(fs.exists(&path).unwrap());
+}
+
+#[test]
+fn a_directory_made_by_a_process_that_died_before_syncing_it_is_synced_by_the_next() {
+    for seed in 0..20 {
+        let fs = FaultFs::new();
+        let path = Path::new("/data");
+        fs.create_dir_all(path).unwrap();
+        fs.kill_process();
+        fs.create_dir_all_durably(path).unwrap();
+        fs.power_cut(seed);
+        assert!(fs.exists(path).unwrap(), "seed {seed}");
+    }
 }

@@ -24,11 +24,13 @@ pub(super) struct World {
     unsynced: Vec<Change>,
     locks: HashSet<PathBuf>,
     epoch: u64,
-    powered_off: bool,
+    /// The call that ended everything.
+    pub(super) last_call: Option<(Operation, PathBuf)>,
     pub(super) faults: Vec<Fault>,
     pub(super) calls: u64,
     pub(super) power_off_at: Option<u64>,
     pub(super) one_byte: bool,
+    pub(super) whole_sectors: bool,
     pub(super) free_bytes: Option<u64>,
     pub(super) disk_space: Option<DiskSpace>,
     pub(super) clock: Option<Arc<dyn Clock>>,
@@ -45,6 +47,24 @@ enum Entry {
 struct Change {
     directory: PathBuf,
     steps: Vec<(PathBuf, Option<Entry>)>,
+}
+
+/// How a call that may happen goes.
+struct Call {
+    /// It transfers less than asked.
+    short: bool,
+    /// The power goes off in it: it happens, though nobody hears of it and what is not synced may be lost.
+    is_last: bool,
+}
+
+impl Call {
+    fn done<T>(&self, value: T) -> io::Result<T> {
+        if self.is_last { Err(power_is_off()) } else { Ok(value) }
+    }
+}
+
+fn power_is_off() -> io::Error {
+    io::Error::other("the power is off")
 }
 
 #[derive(Debug, Default)]
@@ -82,11 +102,12 @@ impl Default for World {
             unsynced: Vec::new(),
             locks: HashSet::new(),
             epoch: 0,
-            powered_off: false,
+            last_call: None,
             faults: Vec::new(),
             calls: 0,
             power_off_at: None,
             one_byte: false,
+            whole_sectors: false,
             free_bytes: None,
             disk_space: None,
             clock: None,
@@ -99,14 +120,17 @@ fn parent(path: &Path) -> PathBuf {
 }
 
 impl World {
-    /// Counts a changing call and lets planned failures happen. `Ok(true)` asks for a short transfer.
-    fn enter(&mut self, operation: Operation, path: &Path) -> io::Result<bool> {
-        if operation != Operation::Read && operation != Operation::Open {
-            self.calls += 1;
-            self.powered_off |= self.power_off_at.is_some_and(|at| self.calls >= at);
+    /// Lets planned failures happen; a changing call is counted.
+    fn enter(&mut self, operation: Operation, path: &Path, changes: bool) -> io::Result<Call> {
+        if self.last_call.is_some() {
+            return Err(power_is_off());
         }
-        if self.powered_off {
-            return Err(io::Error::other("the power is off"));
+        if changes {
+            self.calls += 1;
+            if self.power_off_at.is_some_and(|at| self.calls >= at) {
+                self.last_call = Some((operation, path.to_owned()));
+                return Ok(Call { short: false, is_last: true });
+            }
         }
         let text = path.to_string_lossy();
         for fault in &mut self.faults {
@@ -118,9 +142,11 @@ impl World {
                 continue;
             }
             fault.times -= 1;
-            return fault.os_error.map_or(Ok(true), |code| Err(io::Error::from_raw_os_error(code)));
+            let short = Call { short: true, is_last: false };
+            return fault.os_error.map_or(Ok(short), |code| Err(io::Error::from_raw_os_error(code)));
         }
-        Ok(self.one_byte && matches!(operation, Operation::Read | Operation::Write))
+        let short = self.one_byte && matches!(operation, Operation::Read | Operation::Write);
+        Ok(Call { short, is_last: false })
     }
 
     pub(super) fn epoch(&self) -> u64 {
@@ -143,7 +169,12 @@ impl World {
     }
 
     pub(super) fn open(&mut self, path: &Path, mode: OpenMode) -> io::Result<(u64, u64)> {
-        self.enter(Operation::Open, path)?;
+        let creates = match mode {
+            OpenMode::Read | OpenMode::ReadWrite => false,
+            OpenMode::CreateNew => !self.entries.contains_key(path),
+            OpenMode::CreateTruncate => true,
+        };
+        let call = self.enter(Operation::Open, path, creates)?;
         let existing = match self.entries.get(path) {
             Some(Entry::Dir) => return Err(io::ErrorKind::IsADirectory.into()),
             Some(Entry::File(inode)) => Some(*inode),
@@ -159,7 +190,7 @@ impl World {
             }
             (OpenMode::CreateNew | OpenMode::CreateTruncate, None) => self.create(path)?,
         };
-        Ok((inode, self.epoch))
+        call.done((inode, self.epoch))
     }
 
     fn create(&mut self, path: &Path) -> io::Result<u64> {
@@ -174,17 +205,17 @@ impl World {
     }
 
     pub(super) fn create_dir_all(&mut self, path: &Path) -> io::Result<()> {
-        self.enter(Operation::CreateDir, path)?;
+        let call = self.enter(Operation::CreateDir, path, true)?;
         let mut missing: Vec<&Path> = path.ancestors().filter(|path| !self.entries.contains_key(*path)).collect();
         missing.reverse();
         for path in missing {
             self.change(parent(path), vec![(path.to_owned(), Some(Entry::Dir))]);
         }
-        Ok(())
+        call.done(())
     }
 
     pub(super) fn read_dir(&mut self, path: &Path) -> io::Result<Vec<DirEntry>> {
-        self.enter(Operation::Open, path)?;
+        self.enter(Operation::Open, path, false)?;
         if self.entries.get(path) != Some(&Entry::Dir) {
             return Err(io::ErrorKind::NotFound.into());
         }
@@ -197,7 +228,7 @@ impl World {
     }
 
     pub(super) fn remove(&mut self, path: &Path, is_dir: bool) -> io::Result<()> {
-        self.enter(Operation::Remove, path)?;
+        let call = self.enter(Operation::Remove, path, true)?;
         match self.entries.get(path) {
             None => return Err(io::ErrorKind::NotFound.into()),
             Some(Entry::Dir) if !is_dir => return Err(io::ErrorKind::IsADirectory.into()),
@@ -208,18 +239,18 @@ impl World {
             Some(_) => {}
         }
         self.change(parent(path), vec![(path.to_owned(), None)]);
-        Ok(())
+        call.done(())
     }
 
     pub(super) fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
-        self.enter(Operation::Rename, to)?;
+        let call = self.enter(Operation::Rename, to, true)?;
         let Some(entry) = self.entries.get(from).copied() else { return Err(io::ErrorKind::NotFound.into()) };
         self.change(parent(to), vec![(from.to_owned(), None), (to.to_owned(), Some(entry))]);
-        Ok(())
+        call.done(())
     }
 
     pub(super) fn sync_dir(&mut self, path: &Path) -> io::Result<()> {
-        self.enter(Operation::SyncDir, path)?;
+        self.enter(Operation::SyncDir, path, true)?.done(())?;
         let (synced, rest) =
             std::mem::take(&mut self.unsynced).into_iter().partition(|change| change.directory == path);
         self.unsynced = rest;
@@ -231,7 +262,7 @@ impl World {
     }
 
     pub(super) fn metadata(&mut self, path: &Path) -> io::Result<Metadata> {
-        self.enter(Operation::Open, path)?;
+        self.enter(Operation::Open, path, false)?;
         match self.entries.get(path) {
             None => Err(io::ErrorKind::NotFound.into()),
             Some(Entry::Dir) => Ok(Metadata { len: 0, modified_ms: 0, is_dir: true }),
@@ -243,7 +274,7 @@ impl World {
     }
 
     pub(super) fn disk_space(&mut self, path: &Path) -> io::Result<DiskSpace> {
-        self.enter(Operation::Open, path)?;
+        self.enter(Operation::Open, path, false)?;
         if !self.entries.contains_key(path) {
             return Err(io::ErrorKind::NotFound.into());
         }
@@ -279,8 +310,9 @@ impl World {
     }
 
     pub(super) fn read_at(&mut self, handle: &Handle, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let short = self.enter(Operation::Read, &handle.path)?;
-        let wanted = self.transfer_len(buffer.len(), short);
+        self.inode(handle)?;
+        let call = self.enter(Operation::Read, &handle.path, false)?;
+        let wanted = self.transfer_len(buffer.len(), call.short);
         let content = &self.inode(handle)?.live;
         let from = (offset as usize).min(content.len());
         let read = wanted.min(content.len() - from);
@@ -290,16 +322,11 @@ impl World {
 
     pub(super) fn write_at(&mut self, handle: &Handle, bytes: &[u8], offset: u64) -> io::Result<usize> {
         self.inode(handle)?;
-        let was_on = !self.powered_off;
-        let outcome = self.enter(Operation::Write, &handle.path);
-        if outcome.is_err() && was_on && self.powered_off {
-            // The cut comes in the middle of this very write: its sectors may or may not reach the disk.
-            self.store(handle.inode, bytes, offset as usize);
-        }
-        let wanted = self.transfer_len(bytes.len(), outcome?);
+        let call = self.enter(Operation::Write, &handle.path, true)?;
+        let wanted = self.transfer_len(bytes.len(), call.short);
         let fitting = self.allocate(handle.inode, offset as usize, wanted)?;
         self.store(handle.inode, &bytes[..fitting], offset as usize);
-        Ok(fitting)
+        call.done(fitting)
     }
 
     fn store(&mut self, inode: u64, bytes: &[u8], offset: usize) {
@@ -335,17 +362,17 @@ impl World {
     }
 
     pub(super) fn len(&mut self, handle: &Handle) -> io::Result<u64> {
-        if self.powered_off {
-            return Err(io::Error::other("the power is off"));
+        if self.last_call.is_some() {
+            return Err(power_is_off());
         }
         Ok(self.inode(handle)?.live.len() as u64)
     }
 
     pub(super) fn set_len(&mut self, handle: &Handle, len: u64) -> io::Result<()> {
-        self.enter(Operation::SetLen, &handle.path)?;
         self.inode(handle)?;
+        let call = self.enter(Operation::SetLen, &handle.path, true)?;
         self.resize(handle.inode, len as usize);
-        Ok(())
+        call.done(())
     }
 
     fn resize(&mut self, inode: u64, len: usize) {
@@ -360,19 +387,20 @@ impl World {
     }
 
     pub(super) fn zero_range(&mut self, handle: &Handle, offset: u64, len: u64) -> io::Result<()> {
-        self.enter(Operation::ZeroRange, &handle.path)?;
+        self.inode(handle)?;
+        let call = self.enter(Operation::ZeroRange, &handle.path, true)?;
         let now_ms = self.now_ms();
         let inode = self.inode(handle)?;
         let end = ((offset + len) as usize).min(inode.live.len());
         let offset = (offset as usize).min(end);
         inode.live[offset..end].fill(0);
         inode.touch(offset, end, now_ms);
-        Ok(())
+        call.done(())
     }
 
     pub(super) fn sync(&mut self, handle: &Handle) -> io::Result<()> {
         self.inode(handle)?;
-        self.enter(Operation::Sync, &handle.path)?;
+        self.enter(Operation::Sync, &handle.path, true)?.done(())?;
         let inode = self.inode(handle)?;
         inode.durable.resize(inode.live.len(), 0);
         for sector in std::mem::take(&mut inode.dirty) {
@@ -408,11 +436,9 @@ impl World {
         let mut inodes: Vec<_> = self.inodes.iter_mut().collect();
         inodes.sort_by_key(|(id, _)| **id);
         for (_, inode) in inodes {
-            inode.power_cut(&mut random);
+            inode.power_cut(&mut random, self.whole_sectors);
         }
         self.kill_process();
-        self.powered_off = false;
-        self.power_off_at = None;
         self.free_bytes = None;
         self.disk_space = None;
         self.faults.clear();
@@ -421,6 +447,8 @@ impl World {
     pub(super) fn kill_process(&mut self) {
         self.locks.clear();
         self.epoch += 1;
+        self.last_call = None;
+        self.power_off_at = None;
     }
 
     pub(super) fn corrupt(&mut self, path: &Path, offset: u64, mask: u8) -> io::Result<()> {
@@ -452,7 +480,7 @@ impl Inode {
         }
     }
 
-    fn power_cut(&mut self, random: &mut Random) {
+    fn power_cut(&mut self, random: &mut Random, whole_sectors: bool) {
         if self.live.len() != self.durable.len() && random.below(2) == 0 {
             self.durable.resize(self.live.len(), 0);
         }
@@ -462,7 +490,7 @@ impl Inode {
             if from >= end {
                 continue;
             }
-            let survives = match random.below(5) {
+            let survives = match random.below(if whole_sectors { 4 } else { 5 }) {
                 0 | 1 => end - from,
                 2 | 3 => 0,
                 _ => random.below(end - from),

@@ -1,6 +1,10 @@
 //! A store in a temp directory or in memory, and messages to put into it.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub mod lockstep;
+pub mod model;
+pub mod random;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
