@@ -42,6 +42,39 @@ export declare class NativeChannels {
   close(): void
 }
 
+/** An open store. */
+export declare class NativeMessageStore {
+  /** The number of a queue for `put` and `get`; it is made if there is none yet. */
+  queue(topic: string, queueId: number): number
+  /** The number of a queue that there is, else 2^32 - 1. */
+  findQueue(topic: string, queueId: number): number
+  /** Stores the messages in the first `used` bytes, all or none, and writes over them where they went. */
+  put(messages: Buffer, used: number): void
+  /**
+   * Writes a head and messages of a queue to `into` from `at` on, if there is room; returns how many bytes they are. What
+   * found no room is fetched by `take`.
+   */
+  get(queue: number, offsetLow: number, offsetHigh: number, maxCount: number, maxBytes: number, tags: Array<string> | undefined | null, into: Buffer, at: number): number
+  /** The same for records of the commit log from a position on; the head has the log's bounds. */
+  readLog(low: number, high: number, maxCount: number, maxBytes: number, into: Buffer, at: number): number
+  /** What the last read found no room for. */
+  take(into: Buffer, at: number): number
+  /** The record that begins at a position of the commit log, its body inflated. */
+  recordAt(low: number, high: number): Buffer | null
+  /** The offset of a queue that a time stands for. */
+  offsetByTime(queue: number, timestampMs: number, upper: boolean): bigint
+  /** Offsets of one queue. */
+  offsets(queue: number): NativeStoredQueue
+  /** All queues, by topic and number. */
+  queues(): Array<NativeStoredQueue>
+  /** The commit log's bounds. */
+  positions(): NativeLogPositions
+  /** Resolves once an fdatasync covers everything below a position of the commit log. */
+  waitFlushed(low: number, high: number, timeoutMs: number): Promise<void>
+  /** Flushes everything and ends the store. */
+  close(): Promise<void>
+}
+
 /** A name server. */
 export declare class NativeNameServer {
   /** `host:port` it listens on. */
@@ -110,6 +143,13 @@ export interface NativeFrame {
   body: Buffer
 }
 
+/** Where the commit log begins and ends, and up to where it is on disk. */
+export interface NativeLogPositions {
+  min: bigint
+  max: bigint
+  flushed: bigint
+}
+
 /** A stored message record. */
 export interface NativeRecord {
   topic: string
@@ -164,6 +204,31 @@ export interface NativeShutdownSummary {
   /** How long the shutdown took, in milliseconds. */
   tookMs: number
 }
+
+/** A queue and its offsets. */
+export interface NativeStoredQueue {
+  topic: string
+  queueId: number
+  minOffset: bigint
+  maxOffset: bigint
+}
+
+/** How a store is opened. */
+export interface NativeStoreOptions {
+  directory: string
+  readOnly: boolean
+  syncFlush: boolean
+  /** Left out: as the files that are there, or Apache's default. */
+  commitLogFileBytes?: number
+  consumeQueueFileBytes?: number
+  maxMessageBytes: number
+  flushIntervalMs: number
+  host: string
+  port: number
+}
+
+/** Opens a store; recovery runs off the main thread. */
+export declare function openMessageStore(options: NativeStoreOptions): Promise<NativeMessageStore>
 
 /** Reads a configuration in the form of Apache's broker.conf; starts nothing. */
 export declare function readBrokerConf(conf: string): NativeBrokerConf

@@ -62,3 +62,16 @@ export { NameServer } from './server/name-server.js'
 export type { NameServerOptions } from './server/name-server.js'
 export { Server, startServer } from './server/server.js'
 export type { ServerOptions } from './server/server.js'
+
+export { MessageStore } from './store/message-store.js'
+export type { MessageStoreOptions } from './store/options.js'
+export { PutResult } from './store/types.js'
+export type {
+  GetMessageResult,
+  GetMessageStatus,
+  GetRequest,
+  Range,
+  StoreMessage,
+  StoreStats,
+  StoredQueue
+} from './store/types.js'

@@ -13,6 +13,7 @@ export {
   decompress,
   encodeFrame,
   encodeRecordBytes,
+  openMessageStore,
   readBrokerConf,
   startBroker,
   startNameServer
@@ -21,7 +22,9 @@ export type {
   NativeBroker,
   NativeBrokerConf,
   NativeFrame,
+  NativeMessageStore,
   NativeNameServer,
   NativeRecord,
-  NativeShutdownSummary
+  NativeShutdownSummary,
+  NativeStoredQueue
 } from '#binding'

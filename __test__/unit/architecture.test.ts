@@ -8,7 +8,7 @@ import { repositoryRoot } from './helpers/repository.js'
 const FLOORS = [
   ['index'],
   ['cli', 'testing'],
-  ['producer', 'consumer', 'admin', 'server'],
+  ['producer', 'consumer', 'admin', 'server', 'store'],
   ['client'],
   ['route'],
   ['remoting'],

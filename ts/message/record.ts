@@ -83,6 +83,14 @@ function toBigInt(value: LongLike): bigint {
   return typeof value === 'bigint' ? value : BigInt(value.toString())
 }
 
-function toLong(value: bigint): Long {
-  return Long.fromString(value.toString())
+/**
+ * Any 64-bit number as a Long.
+ *
+ * @throws InvalidArgumentError for what is none, or a number above 2^53 whose last digits are lost already
+ */
+export function toLong(value: LongLike): Long {
+  if (typeof value === 'number' && Number.isSafeInteger(value)) return Long.fromNumber(value)
+  if (typeof value === 'bigint' && BigInt.asIntN(64, value) === value) return Long.fromString(value.toString())
+  if (Long.isLong(value)) return value
+  throw new InvalidArgumentError(`a whole number of 64 bits (Long, bigint or number) is needed, not ${String(value)}`)
 }

@@ -3,5 +3,8 @@
 mod channels;
 mod codec;
 mod completions;
+mod failure;
 mod server;
+mod store;
+mod store_put;
 mod submission;

@@ -1,6 +1,5 @@
 //! Name server and broker in this process.
 
-use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -14,16 +13,7 @@ use rocketmq_env::{Clock, OsFs, SystemClock};
 use rocketmq_namesrv::{NameServer, NameServerConfig};
 use rocketmq_remoting::EventLoops;
 
-/// An error with all its causes in one line.
-fn failure(error: &dyn std::error::Error) -> Error {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let _ = write!(text, ": {cause}");
-        source = cause.source();
-    }
-    Error::new(Status::GenericFailure, text)
-}
+use crate::failure::failure;
 
 type ServerThreads = (Arc<EventLoops>, Arc<dyn Clock>);
 

@@ -17,6 +17,7 @@ mod disk;
 mod dispatch;
 mod error;
 mod get;
+mod inspect;
 mod log_read;
 mod message;
 mod queue;

@@ -1,0 +1,214 @@
+/** The message store with no broker, as a program embeds it. */
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import Long from 'long'
+import {
+  ClientStateError,
+  ConfigError,
+  InvalidArgumentError,
+  MessageStore,
+  StoreError,
+  compressBody
+} from '../../ts/index.js'
+import { MessageSysFlag } from '../../ts/message/sys-flag.js'
+import { TemporaryDirectory } from '../interop/helpers/owned.js'
+import { repositoryRoot } from '../unit/helpers/repository.js'
+
+const SMALL = { commitLogFileBytes: 16 * 1024, consumeQueueFileBytes: 2_000 }
+
+function numbered(count: number, topic = 'Topic', queueId = 0): { topic: string; queueId: number; body: string }[] {
+  return Array.from({ length: count }, (_, i) => ({ topic, queueId, body: `${topic} ${queueId} ${i}` }))
+}
+
+async function bodies(messages: AsyncIterable<{ body: Buffer }>): Promise<string[]> {
+  const all: string[] = []
+  for await (const { body } of messages) all.push(body.toString())
+  return all
+}
+
+describe('MessageStore', () => {
+  it('gives back every field of what was put, as Longs and lazily', async () => {
+    using directory = new TemporaryDirectory()
+    await using store = await MessageStore.open({ directory: directory.path, storeHost: '10.1.2.3:10911' })
+    const result = await store.put({
+      topic: 'Topic',
+      queueId: 3,
+      body: 'grüße',
+      tags: 'TagA',
+      keys: ['k1', 'k2'],
+      properties: { colour: 'röd' },
+      flag: -7,
+      reconsumeTimes: 2,
+      bornTimestamp: 1_700_000_000_123,
+      bornHost: '[2001:db8::1]:4321',
+      preparedTransactionOffset: 2n ** 40n
+    })
+    assert.ok(result.queueOffset.eq(0) && result.commitLogOffset.eq(0))
+    const { status, messages, nextBeginOffset } = store.get({ topic: 'Topic', queueId: 3, offset: 0 })
+    assert.equal(status, 'FOUND')
+    assert.ok(Long.isLong(nextBeginOffset) && nextBeginOffset.eq(1))
+    const [message] = messages
+    assert.ok(message !== undefined && messages.length === 1)
+    assert.equal(message.body.toString(), 'grüße')
+    assert.equal(message.keys, 'k1 k2')
+    assert.equal(message.tags, 'TagA')
+    assert.equal(message.getUserProperty('colour'), 'röd')
+    assert.equal(message.msgId, result.msgId)
+    assert.match(result.msgId, /^[0-9A-F]{32,56}$/)
+    assert.equal(message.flag, -7)
+    assert.equal(message.reconsumeTimes, 2)
+    assert.equal(message.bornTimestamp, 1_700_000_000_123)
+    assert.equal(message.bornHost, '[2001:db8:0:0:0:0:0:1]:4321')
+    assert.equal(message.storeHost, '10.1.2.3:10911')
+    assert.equal(message.storeTimestamp, result.storeTimestamp)
+    assert.equal(message.preparedTransactionOffset.toString(), '1099511627776')
+    for (const place of [result.offsetMsgId, result.commitLogOffset, 0, 0n]) {
+      assert.equal(store.messageAt(place)?.msgId, result.msgId)
+    }
+    assert.equal(store.messageAt(1), undefined)
+  })
+
+  it('keeps everything over closing and opening, across many files, and finds their size itself', async () => {
+    using directory = new TemporaryDirectory()
+    for (let round = 0; round < 3; round++) {
+      const sizes = round === 0 ? SMALL : {}
+      await using store = await MessageStore.open({ directory: directory.path, ...sizes })
+      for (let queueId = 0; queueId < 2; queueId++) {
+        const results = await store.putBatch(numbered(300, 'Topic', queueId))
+        assert.deepEqual(
+          results.map(({ queueOffset }) => queueOffset.toNumber()),
+          Array.from({ length: 300 }, (_, i) => round * 300 + i)
+        )
+      }
+    }
+    await using store = await MessageStore.open({ directory: directory.path })
+    const once = numbered(300, 'Topic', 1).map(({ body }) => body)
+    assert.deepEqual(await bodies(store.queue('Topic', 1)), [...once, ...once, ...once])
+    assert.deepEqual(await bodies(store.queue('Topic', 1, { from: 299n, to: Long.fromNumber(302) })), [
+      'Topic 1 299',
+      'Topic 1 0',
+      'Topic 1 1'
+    ])
+    assert.equal((await bodies(store.log())).length, 1_800)
+    const stats = await store.stats()
+    assert.equal(stats.depth.toNumber(), 1_800)
+    assert.ok(stats.commitLog.files > 5)
+    assert.equal(stats.commitLog.bytes, stats.commitLog.files * SMALL.commitLogFileBytes)
+    assert.deepEqual(store.topics(), ['Topic'])
+    assert.ok(store.maxOffset('Topic', 1).eq(900) && store.minOffset('Topic', 1).eq(0))
+  })
+
+  it('answers gets in the words of Apache, filters by tags and inflates bodies', async () => {
+    using directory = new TemporaryDirectory()
+    await using store = await MessageStore.open({ directory: directory.path })
+    assert.equal(store.get({ topic: 'None', offset: 0 }).status, 'NO_MATCHED_LOGIC_QUEUE')
+    const plain = Buffer.alloc(400_000, 'wide ')
+    await store.putBatch([
+      { topic: 'T', body: 'a', tags: 'A' },
+      { topic: 'T', body: 'b', tags: 'B' },
+      { topic: 'T', body: compressBody('ZLIB', plain), sysFlag: MessageSysFlag.COMPRESSED | (3 << 8), tags: 'A' }
+    ])
+    const found = store.get({ topic: 'T', offset: 0, tags: ['A'] })
+    assert.deepEqual(
+      found.messages.map(({ body }) => body),
+      [Buffer.from('a'), plain]
+    )
+    assert.equal(store.get({ topic: 'T', offset: 1, tags: 'C' }).status, 'NO_MATCHED_MESSAGE')
+    assert.equal(store.get({ topic: 'T', offset: 3 }).status, 'OFFSET_OVERFLOW_ONE')
+    assert.equal(store.get({ topic: 'T', offset: 2n ** 62n }).status, 'OFFSET_OVERFLOW_BADLY')
+    assert.equal(store.get({ topic: 'T', offset: -1 }).status, 'OFFSET_TOO_SMALL')
+    const { storeTimestamp } = found.messages[0]!
+    assert.ok(store.offsetByTime('T', 0, storeTimestamp).eq(0))
+    assert.ok(store.offsetByTime('T', 0, storeTimestamp, 'upper').eq(2))
+  })
+
+  it('refuses what cannot be stored, whole, and goes on', async () => {
+    using directory = new TemporaryDirectory()
+    await using store = await MessageStore.open({ directory: directory.path, maxMessageBytes: 100 })
+    const good = { topic: 'T', body: 'good' }
+    const bad = [
+      { topic: 'T', body: Buffer.alloc(101) },
+      { topic: '../T', body: 'x' },
+      { topic: 'T', queueId: -1, body: 'x' },
+      { topic: 'T', queueId: 0.5, body: 'x' },
+      { topic: 'T', body: 5 as unknown as string },
+      { topic: 'T', body: 'x', tags: 'a\u0001' },
+      { topic: 'T', body: 'x', properties: { long: 'x'.repeat(40_000) } },
+      { topic: 'T', body: 'x', flag: 2 ** 31 },
+      { topic: 'T', body: 'x', bornHost: 'somewhere:1' }
+    ]
+    for (const message of bad) {
+      await assert.rejects(store.putBatch([good, message, good]), InvalidArgumentError, JSON.stringify(message))
+    }
+    assert.deepEqual(await store.putBatch([]), [])
+    assert.ok((await store.put(good)).queueOffset.eq(0))
+    assert.deepEqual(await bodies(store.log()), ['good'])
+    assert.throws(() => store.get({ topic: 'T', offset: 0.5 }), InvalidArgumentError)
+    assert.throws(() => store.get({ topic: 'T', offset: 0, maxCount: 0 }), InvalidArgumentError)
+    await assert.rejects(bodies(store.log({ from: 1 })), InvalidArgumentError)
+  })
+
+  it('waits with SYNC_FLUSH until the disk has it, many puts at a time', async () => {
+    using directory = new TemporaryDirectory()
+    await using store = await MessageStore.open({ directory: directory.path, flushDiskType: 'SYNC_FLUSH' })
+    const results = await Promise.all(numbered(500).map(message => store.put(message)))
+    const { flushedOffset, maxOffset } = (await store.stats()).commitLog
+    assert.ok(flushedOffset.eq(maxOffset))
+    assert.deepEqual(
+      results.map(({ queueOffset }) => queueOffset.toNumber()),
+      results.map((_, i) => i)
+    )
+    store.append({ topic: 'T', body: 'later' })
+    await store.flush()
+    assert.ok((await store.stats()).commitLog.flushedOffset.gt(flushedOffset))
+  })
+
+  it('belongs to one writer: another process and a reader are refused, and a closed store does nothing more', async () => {
+    using directory = new TemporaryDirectory()
+    const options = { directory: directory.path }
+    const store = await MessageStore.open(options)
+    await assert.rejects(MessageStore.open(options), StoreError)
+    await assert.rejects(MessageStore.open({ ...options, readOnly: true }), StoreError)
+    const index = join(repositoryRoot(), 'build', 'ts', 'index.js')
+    const script = `require(${JSON.stringify(index)}).MessageStore.open(${JSON.stringify(options)})
+      .catch(error => console.log(error.code, error.message))`
+    assert.match(execFileSync(process.execPath, ['-e', script], { encoding: 'utf8' }), /^RMQ_STORE .* is in use/)
+    await store.put({ topic: 'T', body: 'kept' })
+    await store.close()
+    await store.close()
+    assert.throws(() => store.get({ topic: 'T', offset: 0 }), ClientStateError)
+    await assert.rejects(store.put({ topic: 'T', body: 'no' }), ClientStateError)
+    await assert.rejects(store.stats(), ClientStateError)
+    await assert.rejects(bodies(store.queue('T')), ClientStateError)
+
+    await using first = await MessageStore.open({ ...options, readOnly: true })
+    await using second = await MessageStore.open({ ...options, readOnly: true })
+    assert.deepEqual(await bodies(first.queue('T')), ['kept'])
+    assert.deepEqual(await bodies(second.log()), ['kept'])
+    await assert.rejects(first.put({ topic: 'T', body: 'no' }), ClientStateError)
+  })
+
+  it('lets a process end that forgot to close it, and loses nothing', async () => {
+    using directory = new TemporaryDirectory()
+    const index = join(repositoryRoot(), 'build', 'ts', 'index.js')
+    const script = `require(${JSON.stringify(index)}).MessageStore.open({ directory: ${JSON.stringify(directory.path)} })
+      .then(store => { for (let i = 0; i < 1000; i++) store.append({ topic: 'T', body: String(i) }) })`
+    execFileSync(process.execPath, ['-e', script], { timeout: 60_000 })
+    await using store = await MessageStore.open({ directory: directory.path, readOnly: true })
+    assert.equal((await bodies(store.queue('T'))).length, 1_000)
+  })
+
+  it('says which option is wrong', async () => {
+    using directory = new TemporaryDirectory()
+    const open = (options: object): Promise<MessageStore> =>
+      MessageStore.open({ directory: directory.path, ...options })
+    await assert.rejects(open({ directori: 'x' }), ConfigError)
+    await assert.rejects(open({ directory: undefined }), ConfigError)
+    await assert.rejects(open({ commitLogFileBytes: 10 }), ConfigError)
+    await assert.rejects(open({ flushDiskType: 'MAYBE' }), ConfigError)
+    await assert.rejects(open({ storeHost: 'nowhere' }), InvalidArgumentError)
+    await assert.rejects(open({ directory: join(directory.path, 'missing'), readOnly: true }), StoreError)
+  })
+})

@@ -1,0 +1,380 @@
+//! The message store as JavaScript drives it, without a broker: puts and gets cross once a call.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use napi::bindgen_prelude::{AsyncTask, BigInt, Buffer, BufferSlice};
+use napi::{Env, Error, Result, Status, Task};
+use napi_derive::napi;
+use parking_lot::Mutex;
+use rocketmq_codec::message::{PullLimits, TagSet, decode_pulled, java_string_hash};
+use rocketmq_env::{Clock, Fs, OsFs, SystemClock};
+use rocketmq_store::{
+    Boundary, FlushDiskType, GetResult, HostAddr, MessageStore, PutBatch, Queue, StoreConfig, StoreError, TagFilter,
+};
+
+use crate::failure::{failure, invalid};
+use crate::store_put::{push_all, write_outcomes};
+
+/// What one get may grow to when its bodies are inflated.
+const GET_LIMITS: PullLimits = PullLimits { max_body_bytes: 64 * 1024 * 1024, max_total_bytes: 256 * 1024 * 1024 };
+
+/// No such queue.
+const NONE: u32 = u32::MAX;
+
+/// How a store is opened.
+#[napi(object)]
+pub struct NativeStoreOptions {
+    pub directory: String,
+    pub read_only: bool,
+    pub sync_flush: bool,
+    /// Left out: as the files that are there, or Apache's default.
+    pub commit_log_file_bytes: Option<f64>,
+    pub consume_queue_file_bytes: Option<f64>,
+    pub max_message_bytes: u32,
+    pub flush_interval_ms: u32,
+    pub host: String,
+    pub port: i32,
+}
+
+/// A queue and its offsets.
+#[napi(object)]
+pub struct NativeStoredQueue {
+    pub topic: String,
+    pub queue_id: i32,
+    pub min_offset: BigInt,
+    pub max_offset: BigInt,
+}
+
+/// Where the commit log begins and ends, and up to where it is on disk.
+#[napi(object)]
+pub struct NativeLogPositions {
+    pub min: BigInt,
+    pub max: BigInt,
+    pub flushed: BigInt,
+}
+
+/// An open store.
+#[napi]
+pub struct NativeMessageStore {
+    store: Arc<MessageStore>,
+    host: HostAddr,
+    queues: Mutex<Vec<Arc<Queue>>>,
+    batch: Mutex<PutBatch>,
+    answer: Mutex<Answer>,
+}
+
+/// What a read found, until JavaScript has room for it.
+#[derive(Default)]
+struct Answer {
+    stored: Vec<u8>,
+    /// Head and records, ready to be read.
+    bytes: Vec<u8>,
+}
+
+/// Bytes of what is told before the records:
+/// `u32 status | u32 messages | i64 next | i64 min | i64 max | u32 record bytes | u32 0`, little endian.
+const HEAD_BYTES: usize = 40;
+
+fn store_failure(error: &StoreError) -> Error {
+    match error {
+        StoreError::IllegalTopic { .. } | StoreError::Config { .. } | StoreError::NoRecord { .. } => invalid(error),
+        StoreError::BatchTooLarge { .. } => invalid(error),
+        _ => failure(error),
+    }
+}
+
+fn join(low: i32, high: i32) -> i64 {
+    (i64::from(high) << 32) | i64::from(low.cast_unsigned())
+}
+
+#[napi]
+impl NativeMessageStore {
+    /// The number of a queue for `put` and `get`; it is made if there is none yet.
+    #[napi]
+    pub fn queue(&self, topic: String, queue_id: i32) -> Result<u32> {
+        let queue = self.store.queue(&topic, queue_id).map_err(|error| store_failure(&error))?;
+        Ok(self.number(queue))
+    }
+
+    /// The number of a queue that there is, else 2^32 - 1.
+    #[napi]
+    pub fn find_queue(&self, topic: String, queue_id: i32) -> u32 {
+        self.store.find_queue(&topic, queue_id).map_or(NONE, |queue| self.number(queue))
+    }
+
+    fn number(&self, queue: Arc<Queue>) -> u32 {
+        let mut queues = self.queues.lock();
+        queues.push(queue);
+        u32::try_from(queues.len() - 1).unwrap_or(NONE)
+    }
+
+    /// Stores the messages in the first `used` bytes, all or none, and writes over them where they went.
+    #[napi]
+    pub fn put(&self, mut messages: BufferSlice<'_>, used: u32) -> Result<()> {
+        let mut batch = self.batch.lock();
+        batch.clear();
+        let bytes = messages.get(..used as usize).ok_or_else(|| Error::new(Status::InvalidArg, "used is too large"))?;
+        push_all(&mut batch, &self.store, &self.queues.lock(), self.host, bytes)?;
+        let ticket = self.store.put(&mut batch).map_err(|error| store_failure(&error))?;
+        write_outcomes(&batch, ticket, &mut messages)
+    }
+
+    /// Writes a head and messages of a queue to `into` from `at` on, if there is room; returns how many bytes they are. What
+    /// found no room is fetched by `take`.
+    #[napi]
+    pub fn get(
+        &self,
+        queue: u32,
+        offset_low: i32,
+        offset_high: i32,
+        max_count: u32,
+        max_bytes: u32,
+        tags: Option<Vec<String>>,
+        into: BufferSlice<'_>,
+        at: u32,
+    ) -> Result<u32> {
+        let queue = self.known(queue)?;
+        let filter = tags.as_ref().map(|tags| TagFilter::new(tags.iter().map(|tag| java_string_hash(tag))));
+        let mut answer = self.answer.lock();
+        answer.stored.clear();
+        let (offset, count) = (join(offset_low, offset_high), max_count as usize);
+        let (topic, queue_id, bytes) = (queue.topic(), queue.queue_id(), max_bytes as usize);
+        let found = self.store.get(topic, queue_id, offset, count, bytes, filter.as_ref(), &mut answer.stored);
+        let found = found.map_err(|error| store_failure(&error))?;
+        let tags = tags.map(|tags| tags.into_iter().collect::<TagSet>());
+        answer.fill(tags.as_ref(), found)?;
+        answer.write(into, at)
+    }
+
+    /// The same for records of the commit log from a position on; the head has the log's bounds.
+    #[napi]
+    pub fn read_log(
+        &self,
+        low: i32,
+        high: i32,
+        max_count: u32,
+        max_bytes: u32,
+        into: BufferSlice<'_>,
+        at: u32,
+    ) -> Result<u32> {
+        let mut answer = self.answer.lock();
+        answer.stored.clear();
+        let (max_count, max_bytes) = (max_count as usize, max_bytes as usize);
+        let read = self.store.records_from(join(low, high), max_count, max_bytes, &mut answer.stored);
+        let read = read.map_err(|error| store_failure(&error))?;
+        let result = GetResult {
+            status: rocketmq_store::GetStatus::Found,
+            next_begin_offset: read.next_physical_offset,
+            min_offset: self.store.min_physical_offset(),
+            max_offset: self.store.max_physical_offset(),
+            count: read.count,
+            bytes: answer.stored.len(),
+        };
+        answer.fill(None, result)?;
+        answer.write(into, at)
+    }
+
+    /// What the last read found no room for.
+    #[napi]
+    pub fn take(&self, into: BufferSlice<'_>, at: u32) -> Result<u32> {
+        self.answer.lock().write(into, at)
+    }
+
+    /// The record that begins at a position of the commit log, its body inflated.
+    #[napi]
+    pub fn record_at(&self, low: i32, high: i32) -> Result<Option<Buffer>> {
+        let (mut stored, mut record) = (Vec::new(), Vec::new());
+        if !self.store.record_at(join(low, high), &mut stored).map_err(|error| store_failure(&error))? {
+            return Ok(None);
+        }
+        decode_pulled(&stored, None, GET_LIMITS, &mut record, &mut Vec::new()).map_err(|error| failure(&error))?;
+        Ok(Some(record.into()))
+    }
+
+    /// The offset of a queue that a time stands for.
+    #[napi]
+    pub fn offset_by_time(&self, queue: u32, timestamp_ms: f64, upper: bool) -> Result<BigInt> {
+        let queue = self.known(queue)?;
+        let boundary = if upper { Boundary::Upper } else { Boundary::Lower };
+        #[expect(clippy::cast_possible_truncation, reason = "a time beyond i64 is as good as its end")]
+        let timestamp = timestamp_ms as i64;
+        let offset = self.store.offset_by_time(queue.topic(), queue.queue_id(), timestamp, boundary);
+        Ok(offset.map_err(|error| store_failure(&error))?.into())
+    }
+
+    /// Offsets of one queue.
+    #[napi]
+    pub fn offsets(&self, queue: u32) -> Result<NativeStoredQueue> {
+        Ok(stored_queue(&*self.known(queue)?))
+    }
+
+    /// All queues, by topic and number.
+    #[napi]
+    pub fn queues(&self) -> Vec<NativeStoredQueue> {
+        let mut queues = self.store.queues();
+        queues.sort_by(|a, b| a.topic().cmp(b.topic()).then(a.queue_id().cmp(&b.queue_id())));
+        queues.iter().map(|queue| stored_queue(queue)).collect()
+    }
+
+    /// The commit log's bounds.
+    #[napi]
+    pub fn positions(&self) -> NativeLogPositions {
+        NativeLogPositions {
+            min: self.store.min_physical_offset().into(),
+            max: self.store.max_physical_offset().into(),
+            flushed: self.store.flushed_physical_offset().into(),
+        }
+    }
+
+    /// Resolves once an fdatasync covers everything below a position of the commit log.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn wait_flushed(&self, low: i32, high: i32, timeout_ms: u32) -> AsyncTask<WaitFlushed> {
+        let timeout = Duration::from_millis(u64::from(timeout_ms));
+        AsyncTask::new(WaitFlushed { store: Arc::clone(&self.store), position: join(low, high), timeout })
+    }
+
+    /// Flushes everything and ends the store.
+    #[napi(ts_return_type = "Promise<void>")]
+    pub fn close(&self) -> AsyncTask<CloseStore> {
+        AsyncTask::new(CloseStore { store: Arc::clone(&self.store) })
+    }
+
+    fn known(&self, queue: u32) -> Result<Arc<Queue>> {
+        let queue = self.queues.lock().get(queue as usize).cloned();
+        queue.ok_or_else(|| Error::new(Status::InvalidArg, "unknown queue"))
+    }
+}
+
+fn stored_queue(queue: &Queue) -> NativeStoredQueue {
+    NativeStoredQueue {
+        topic: queue.topic().to_string(),
+        queue_id: queue.queue_id(),
+        min_offset: queue.min_offset().into(),
+        max_offset: queue.max_offset().into(),
+    }
+}
+
+impl Answer {
+    /// Makes head and readable records of what is stored.
+    fn fill(&mut self, tags: Option<&TagSet>, result: GetResult) -> Result<()> {
+        self.bytes.clear();
+        self.bytes.resize(HEAD_BYTES, 0);
+        let mut table = Vec::with_capacity(result.count);
+        decode_pulled(&self.stored, tags, GET_LIMITS, &mut self.bytes, &mut table).map_err(|error| failure(&error))?;
+        let records = u32::try_from(self.bytes.len() - HEAD_BYTES).unwrap_or(NONE);
+        let mut head = Vec::with_capacity(HEAD_BYTES);
+        head.extend_from_slice(&(result.status as u32).to_le_bytes());
+        head.extend_from_slice(&u32::try_from(table.len()).unwrap_or(NONE).to_le_bytes());
+        for offset in [result.next_begin_offset, result.min_offset, result.max_offset] {
+            head.extend_from_slice(&offset.to_le_bytes());
+        }
+        head.extend_from_slice(&u64::from(records).to_le_bytes());
+        if let Some(target) = self.bytes.get_mut(..HEAD_BYTES) {
+            target.copy_from_slice(&head);
+        }
+        Ok(())
+    }
+
+    fn write(&self, mut into: BufferSlice<'_>, at: u32) -> Result<u32> {
+        let start = at as usize;
+        if let Some(target) = into.get_mut(start..start + self.bytes.len()) {
+            target.copy_from_slice(&self.bytes);
+        }
+        u32::try_from(self.bytes.len()).map_err(|_large| Error::new(Status::InvalidArg, "a read of more than 4 GiB"))
+    }
+}
+
+/// Opens a store; recovery runs off the main thread.
+#[napi(ts_return_type = "Promise<NativeMessageStore>")]
+pub fn open_message_store(options: NativeStoreOptions) -> AsyncTask<OpenStore> {
+    AsyncTask::new(OpenStore { options })
+}
+
+pub struct OpenStore {
+    options: NativeStoreOptions,
+}
+
+impl Task for OpenStore {
+    type Output = NativeMessageStore;
+    type JsValue = NativeMessageStore;
+
+    fn compute(&mut self) -> Result<NativeMessageStore> {
+        let options = &self.options;
+        let ip = options.host.parse().map_err(|_error| {
+            Error::new(Status::InvalidArg, format!("storeHost {} does not begin with an IP address", options.host))
+        })?;
+        let fs: Arc<dyn Fs> = Arc::new(OsFs);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let mut config = StoreConfig {
+            flush_disk_type: if options.sync_flush { FlushDiskType::SyncFlush } else { FlushDiskType::AsyncFlush },
+            flush_interval_commit_log: Duration::from_millis(u64::from(options.flush_interval_ms)),
+            max_message_bytes: options.max_message_bytes as usize,
+            // The caller says for each get how much it may be.
+            max_transfer_bytes: usize::MAX,
+            max_transfer_count: usize::MAX,
+            ..StoreConfig::new(PathBuf::from(&options.directory))
+        };
+        config.take_file_sizes_from_disk(&*fs).map_err(|error| store_failure(&error))?;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked in ts/store/options.ts")]
+        {
+            if let Some(bytes) = options.commit_log_file_bytes {
+                config.commit_log_segment_bytes = bytes as u64;
+            }
+            if let Some(bytes) = options.consume_queue_file_bytes {
+                config.consume_queue_segment_bytes = bytes as u64;
+            }
+        }
+        let open = if options.read_only { MessageStore::open_read_only } else { MessageStore::open };
+        let store = open(config, fs, clock).map_err(|error| store_failure(&error))?;
+        let host = HostAddr { ip, port: options.port };
+        Ok(NativeMessageStore {
+            store,
+            host,
+            queues: Mutex::default(),
+            batch: Mutex::default(),
+            answer: Mutex::default(),
+        })
+    }
+
+    fn resolve(&mut self, _: Env, output: NativeMessageStore) -> Result<NativeMessageStore> {
+        Ok(output)
+    }
+}
+
+pub struct WaitFlushed {
+    store: Arc<MessageStore>,
+    position: i64,
+    timeout: Duration,
+}
+
+impl Task for WaitFlushed {
+    type Output = ();
+    type JsValue = ();
+
+    fn compute(&mut self) -> Result<()> {
+        self.store.wait_flushed(self.position, self.timeout).map_err(|error| failure(&error))
+    }
+
+    fn resolve(&mut self, _: Env, (): ()) -> Result<()> {
+        Ok(())
+    }
+}
+
+pub struct CloseStore {
+    store: Arc<MessageStore>,
+}
+
+impl Task for CloseStore {
+    type Output = ();
+    type JsValue = ();
+
+    fn compute(&mut self) -> Result<()> {
+        self.store.close().map_err(|error| failure(&error))
+    }
+
+    fn resolve(&mut self, _: Env, (): ()) -> Result<()> {
+        Ok(())
+    }
+}

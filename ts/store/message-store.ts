@@ -1,0 +1,410 @@
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import Long from 'long'
+import { ClientStateError, ConfigError, InvalidArgumentError, StoreError, toError } from '../errors.js'
+import { decodeOffsetMessageId } from '../message/message-id.js'
+import { MessageExt } from '../message/message-ext.js'
+import { type LongLike, toLong } from '../message/record.js'
+import { type NativeMessageStore, type NativeStoredQueue, openMessageStore } from '../native.js'
+import { readOptions } from '../options.js'
+import { FlushWaiter } from './flush-waiter.js'
+import { type Host, hostBytes, splitHost } from './host.js'
+import { type MessageStoreOptions, STORE_OPTIONS, type StoreSettings } from './options.js'
+import { PutWriter } from './put-writer.js'
+import { FROM_STORE, RecordReader } from './record-reader.js'
+import {
+  GET_STATUSES,
+  type GetMessageResult,
+  type GetRequest,
+  PutResult,
+  type Range,
+  type StoreMessage,
+  type StoreStats,
+  type StoredQueue
+} from './types.js'
+
+const NO_QUEUE = 0xffffffff
+const DEFAULT_COUNT = 32
+const DEFAULT_BYTES = 256 * 1024
+/** Messages read at a time by an iteration. */
+const ITERATION_COUNT = 256
+
+/**
+ * The native message store with no broker: Apache's files, written and read by this process.
+ *
+ * Puts and gets are carried out at once, on the calling thread: a put copies to the page cache, a get reads mapped files.
+ * Only opening, closing, and waiting for the disk take other threads.
+ *
+ * ```ts
+ * await using store = await MessageStore.open({ directory: 'data' })
+ * await store.put({ topic: 'Orders', body: 'first', keys: 'order-1' })
+ * for await (const message of store.queue('Orders', 0)) console.log(message.body.toString())
+ * ```
+ */
+export class MessageStore {
+  /** Its directory. */
+  readonly directory: string
+  /** Whether it was opened only to be read. */
+  readonly readOnly: boolean
+  readonly #native: NativeMessageStore
+  readonly #host: Host
+  readonly #waitsForDisk: boolean
+  readonly #writer = new PutWriter()
+  readonly #reader = new RecordReader()
+  readonly #flush: FlushWaiter
+  /** Numbers of queues by topic and id. */
+  readonly #numbers = new Map<string, Map<number, number>>()
+  /** End of the last put. */
+  #end = 0
+  #closed: Promise<void> | undefined
+
+  private constructor(native: NativeMessageStore, settings: StoreSettings) {
+    this.#native = native
+    this.directory = settings.directory
+    this.readOnly = settings.readOnly
+    this.#host = hostBytes('storeHost', settings.storeHost)
+    this.#waitsForDisk = settings.flushDiskType === 'SYNC_FLUSH'
+    this.#end = toLongOf(native.positions().max).toNumber()
+    this.#flush = new FlushWaiter(position => {
+      const { low, high } = Long.fromNumber(position)
+      return native.waitFlushed(low, high, settings.syncFlushTimeoutMs).catch(rethrow)
+    })
+  }
+
+  /**
+   * Opens a store, made if there is none; resolves when recovery has ended.
+   *
+   * @throws ConfigError for a wrong option
+   * @throws StoreError when another process has the directory open, it cannot be read or written, its files are of another
+   * size than given, or recovery would have to cut acknowledged messages
+   */
+  static async open(options: MessageStoreOptions): Promise<MessageStore> {
+    const settings = readOptions('MessageStore', STORE_OPTIONS, options)
+    if (settings.directory === '') throw new ConfigError('MessageStore needs the option directory')
+    const { ip, port } = splitHost('storeHost', settings.storeHost)
+    const { commitLogFileBytes, consumeQueueFileBytes } = settings
+    const native = await openMessageStore({
+      directory: settings.directory,
+      readOnly: settings.readOnly,
+      syncFlush: settings.flushDiskType === 'SYNC_FLUSH',
+      ...(commitLogFileBytes === undefined ? {} : { commitLogFileBytes }),
+      ...(consumeQueueFileBytes === undefined ? {} : { consumeQueueFileBytes }),
+      maxMessageBytes: settings.maxMessageBytes,
+      flushIntervalMs: settings.flushIntervalMs,
+      host: ip,
+      port
+    }).catch(rethrow)
+    return new MessageStore(native, settings)
+  }
+
+  /**
+   * Stores a message and resolves when it counts as stored: at once with ASYNC_FLUSH, when an fdatasync covers it with
+   * SYNC_FLUSH. All puts of a tick share one.
+   *
+   * @throws InvalidArgumentError for a message that cannot be stored; nothing is
+   * @throws StoreError when it could not be written, or (SYNC_FLUSH) is stored but not known to be on disk
+   */
+  async put(message: StoreMessage): Promise<PutResult> {
+    const result = this.append(message)
+    if (this.#waitsForDisk) await this.flush()
+    return result
+  }
+
+  /** Stores several messages, all or none; else as {@link put}. */
+  async putBatch(messages: readonly StoreMessage[]): Promise<PutResult[]> {
+    const results = this.appendBatch(messages)
+    if (this.#waitsForDisk) await this.flush()
+    return results
+  }
+
+  /**
+   * Stores a message in the page cache, whatever `flushDiskType` says: it can be read, and outlives this process, but not
+   * yet a power cut. See {@link flush}.
+   *
+   * @throws as {@link put}
+   */
+  append(message: StoreMessage): PutResult {
+    this.#writable()
+    const writer = this.#writer
+    writer.reset()
+    const msgId = writer.write(this.#queueFor(message), message, Date.now())
+    const { storeTimestamp, at } = this.#store(1)
+    return new PutResult(at, 0, storeTimestamp, msgId, message.storeHost ?? this.#host)
+  }
+
+  /** Stores several messages in the page cache, all or none; else as {@link append}. */
+  appendBatch(messages: readonly StoreMessage[]): PutResult[] {
+    this.#writable()
+    if (messages.length === 0) return []
+    const writer = this.#writer
+    writer.reset()
+    const nowMs = Date.now()
+    const ids: string[] = []
+    for (const message of messages) ids.push(writer.write(this.#queueFor(message), message, nowMs))
+    const { storeTimestamp, at } = this.#store(messages.length)
+    return ids.map((id, i) => new PutResult(at, i * 4, storeTimestamp, id, messages[i]!.storeHost ?? this.#host))
+  }
+
+  /**
+   * Resolves once everything stored so far is on disk.
+   *
+   * @throws StoreError when the disk failed, or did not answer within `syncFlushTimeoutMs`
+   */
+  flush(): Promise<void> {
+    this.#open()
+    return this.#flush.until(this.#end)
+  }
+
+  /**
+   * Messages of a queue from an offset on. They are views: keep `clone()`s, not many of themselves.
+   *
+   * @throws StoreError when a file cannot be read or a record is damaged
+   */
+  get(request: GetRequest): GetMessageResult {
+    this.#open()
+    const { topic, queueId = 0, maxCount = DEFAULT_COUNT, maxBytes = DEFAULT_BYTES } = request
+    const { low, high } = toLong(request.offset)
+    const tags = typeof request.tags === 'string' ? [request.tags] : (request.tags as string[] | undefined)
+    const queue = this.#find(topic, queueId)
+    if (queue === NO_QUEUE) {
+      const zero = Long.ZERO
+      return { status: 'NO_MATCHED_LOGIC_QUEUE', messages: [], nextBeginOffset: zero, minOffset: zero, maxOffset: zero }
+    }
+    const [count, bytes] = [amount('maxCount', maxCount), amount('maxBytes', maxBytes)]
+    const { status, messages, next, min, max } = this.#read((into, at) =>
+      this.#native.get(queue, low, high, count, bytes, tags, into, at)
+    )
+    return { status: GET_STATUSES[status]!, messages, nextBeginOffset: next, minOffset: min, maxOffset: max }
+  }
+
+  /** The message at a commit log offset, or of an offset message id; undefined if none begins there. */
+  messageAt(place: LongLike | string): MessageExt | undefined {
+    this.#open()
+    const { low, high } = typeof place === 'string' ? decodeOffsetMessageId(place).commitLogOffset : toLong(place)
+    const record = attempt(() => this.#native.recordAt(low, high))
+    return record === null ? undefined : new MessageExt(record, 0, FROM_STORE)
+  }
+
+  /**
+   * The offset a time stands for: of the first message stored at or after it, or with `'upper'` of the last at or before it.
+   * 0 if there is no such queue.
+   */
+  offsetByTime(topic: string, queueId: number, timestampMs: number, boundary: 'lower' | 'upper' = 'lower'): Long {
+    this.#open()
+    const queue = this.#find(topic, queueId)
+    if (queue === NO_QUEUE) return Long.ZERO
+    return toLongOf(attempt(() => this.#native.offsetByTime(queue, timestampMs, boundary === 'upper')))
+  }
+
+  /** First offset of a queue; 0 if there is no such queue. */
+  minOffset(topic: string, queueId = 0): Long {
+    return this.#offsets(topic, queueId)?.minOffset ?? Long.ZERO
+  }
+
+  /** One more than the last offset of a queue; 0 if there is no such queue. */
+  maxOffset(topic: string, queueId = 0): Long {
+    return this.#offsets(topic, queueId)?.maxOffset ?? Long.ZERO
+  }
+
+  /** All queues, by topic and number. */
+  queues(): StoredQueue[] {
+    this.#open()
+    return this.#native.queues().map(storedQueue)
+  }
+
+  /** All topics that have a queue. */
+  topics(): string[] {
+    return [...new Set(this.queues().map(({ topic }) => topic))]
+  }
+
+  /** Messages of a queue, one after the other. Offsets whose messages are gone are passed over. */
+  async *queue(topic: string, queueId = 0, range: Range = {}): AsyncGenerator<MessageExt, void, void> {
+    const end = range.to === undefined ? this.maxOffset(topic, queueId) : toLong(range.to)
+    let offset = range.from === undefined ? this.minOffset(topic, queueId) : toLong(range.from)
+    while (offset.lt(end)) {
+      const { messages, nextBeginOffset } = this.get({ topic, queueId, offset, maxCount: ITERATION_COUNT })
+      for (const message of messages) {
+        if (message.queueOffset.gte(end)) return
+        yield message
+      }
+      if (nextBeginOffset.lte(offset)) return
+      offset = nextBeginOffset
+      await nextTurn()
+    }
+  }
+
+  /**
+   * All records of the commit log, one after the other, whatever queue they belong to, prepared messages too.
+   *
+   * @throws InvalidArgumentError when no record begins at `from`
+   */
+  async *log(range: Range = {}): AsyncGenerator<MessageExt, void, void> {
+    this.#open()
+    const { min, max } = this.#native.positions()
+    const end = range.to === undefined ? toLongOf(max) : toLong(range.to)
+    let position = range.from === undefined ? toLongOf(min) : toLong(range.from)
+    while (position.lt(end)) {
+      this.#open()
+      const { low, high } = position
+      const { messages, next } = this.#read((into, at) =>
+        this.#native.readLog(low, high, ITERATION_COUNT, DEFAULT_BYTES, into, at)
+      )
+      for (const message of messages) {
+        if (message.commitLogOffset.gte(end)) return
+        yield message
+      }
+      if (next.lte(position)) return
+      position = next
+      await nextTurn()
+    }
+  }
+
+  /** Figures of the store and each of its queues. */
+  async stats(): Promise<StoreStats> {
+    this.#open()
+    const { min, max, flushed } = this.#native.positions()
+    const queues = this.queues().map(queue => ({ ...queue, depth: queue.maxOffset.sub(queue.minOffset) }))
+    const [commitLog, consumeQueue, index] = await Promise.all(
+      ['commitlog', 'consumequeue', 'index'].map(name => filesIn(join(this.directory, name)))
+    )
+    return {
+      directory: this.directory,
+      commitLog: {
+        minOffset: toLongOf(min),
+        maxOffset: toLongOf(max),
+        flushedOffset: toLongOf(flushed),
+        ...commitLog!
+      },
+      consumeQueue: consumeQueue!,
+      index: index!,
+      topics: new Set(queues.map(({ topic }) => topic)).size,
+      depth: queues.reduce((sum, { depth }) => sum.add(depth), Long.ZERO),
+      queues
+    }
+  }
+
+  /**
+   * Refuses further calls, flushes everything and gives the directory back. Idempotent.
+   *
+   * @throws StoreError when something could not be flushed; the next open recovers
+   */
+  close(): Promise<void> {
+    this.#closed ??= this.#native.close().catch(rethrow)
+    return this.#closed
+  }
+
+  /** `close()`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #open(): void {
+    if (this.#closed !== undefined) throw new ClientStateError('the message store is closed')
+  }
+
+  #writable(): void {
+    this.#open()
+    if (this.readOnly) throw new ClientStateError('the message store was opened read-only')
+  }
+
+  #store(count: number): { storeTimestamp: number; at: Int32Array } {
+    try {
+      this.#native.put(this.#writer.bytes, this.#writer.used)
+    } catch (error) {
+      throw storeError(error)
+    }
+    const outcomes = this.#writer.outcomes(count)
+    this.#end = outcomes.end
+    return outcomes
+  }
+
+  #read(read: (into: Buffer, at: number) => number): ReturnType<RecordReader['answer']> {
+    return attempt(() => this.#reader.answer(read, (into, at) => this.#native.take(into, at)))
+  }
+
+  #queueFor({ topic, queueId = 0 }: StoreMessage): number {
+    const known = this.#numbers.get(topic)?.get(queueId)
+    if (known !== undefined) return known
+    check(topic, queueId)
+    return this.#remember(
+      topic,
+      queueId,
+      attempt(() => this.#native.queue(topic, queueId))
+    )
+  }
+
+  #find(topic: string, queueId: number): number {
+    const known = this.#numbers.get(topic)?.get(queueId)
+    if (known !== undefined) return known
+    check(topic, queueId)
+    const number = attempt(() => this.#native.findQueue(topic, queueId))
+    return number === NO_QUEUE ? number : this.#remember(topic, queueId, number)
+  }
+
+  #remember(topic: string, queueId: number, number: number): number {
+    let numbers = this.#numbers.get(topic)
+    if (numbers === undefined) this.#numbers.set(topic, (numbers = new Map<number, number>()))
+    numbers.set(queueId, number)
+    return number
+  }
+
+  #offsets(topic: string, queueId: number): StoredQueue | undefined {
+    this.#open()
+    const queue = this.#find(topic, queueId)
+    return queue === NO_QUEUE ? undefined : storedQueue(attempt(() => this.#native.offsets(queue)))
+  }
+}
+
+function check(topic: string, queueId: number): void {
+  if (typeof topic !== 'string') throw new InvalidArgumentError(`the topic must be a text, not ${String(topic)}`)
+  if ((queueId | 0) !== queueId || queueId < 0) {
+    throw new InvalidArgumentError(`queueId must be a whole number from 0, not ${queueId}`)
+  }
+}
+
+function amount(what: string, value: number): number {
+  if (!(value >= 1)) throw new InvalidArgumentError(`${what} must be a number from 1, not ${value}`)
+  return Math.min(Math.floor(value), 0xffffffff)
+}
+
+function storedQueue({ topic, queueId, minOffset, maxOffset }: NativeStoredQueue): StoredQueue {
+  return { topic, queueId, minOffset: toLongOf(minOffset), maxOffset: toLongOf(maxOffset) }
+}
+
+function toLongOf(value: bigint): Long {
+  return toLong(value)
+}
+
+/** What the addon threw, as an error of this package. */
+export function storeError(thrown: unknown): Error {
+  const error = toError(thrown) as NodeJS.ErrnoException
+  const Class = error.code === 'InvalidArg' ? InvalidArgumentError : StoreError
+  return new Class(error.message, { cause: error })
+}
+
+function rethrow(thrown: unknown): never {
+  throw storeError(thrown)
+}
+
+function attempt<T>(call: () => T): T {
+  try {
+    return call()
+  } catch (error) {
+    throw storeError(error)
+  }
+}
+
+async function filesIn(directory: string): Promise<{ files: number; bytes: number }> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true }).catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return []
+      throw new StoreError(error.message, { cause: error })
+    }
+  )
+  const files = entries.filter(entry => entry.isFile())
+  const sizes = await Promise.all(
+    files.map(async entry => (await stat(join(entry.parentPath ?? entry.path, entry.name))).size)
+  )
+  return { files: files.length, bytes: sizes.reduce((sum, size) => sum + size, 0) }
+}

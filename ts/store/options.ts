@@ -1,0 +1,38 @@
+import { ConfigError } from '../errors.js'
+import { type Option, type OptionsInput, type OptionsOf, bool, custom, int, oneOf, str } from '../options.js'
+
+/** Options of {@link MessageStore.open}. Apache's names of settings stand in brackets. */
+export const STORE_OPTIONS = {
+  /** Directory of the store, made if missing [`storePathRootDir`]. Required. */
+  directory: str(''),
+  /** Only look: nothing in the directory is written, made or locked. @default false */
+  readOnly: bool(false),
+  /** What `put()` waits for: the page cache, or an fdatasync [`flushDiskType`]. @default 'ASYNC_FLUSH' */
+  flushDiskType: oneOf(['ASYNC_FLUSH', 'SYNC_FLUSH'] as const, 'ASYNC_FLUSH'),
+  /** How long `put()` waits for the fdatasync of SYNC_FLUSH [`syncFlushTimeout`]. @default 5000 */
+  syncFlushTimeoutMs: int(5_000, 1, 2 ** 31 - 1),
+  /** How often the commit log is flushed when nobody waits [`flushIntervalCommitLog`]. @default 500 */
+  flushIntervalMs: int(500, 1, 2 ** 31 - 1),
+  /** Length of a commit log file [`mappedFileSizeCommitLog`]. @default that of the files there are, else 1 GiB */
+  commitLogFileBytes: fileBytes(1_024, 2 ** 31 - 1),
+  /** Length of a consume queue file [`mappedFileSizeConsumeQueue`]. @default that of the files there are, else 6,000,000 */
+  consumeQueueFileBytes: fileBytes(20, 2 ** 40),
+  /** Largest body [`maxMessageSize`]. @default 4194304 */
+  maxMessageBytes: int(4 * 1024 * 1024, 1, 2 ** 30),
+  /** What messages without a host of their own name as born and store host, `ip:port`. @default '127.0.0.1:10911' */
+  storeHost: str('127.0.0.1:10911')
+}
+
+/** How a store is opened. */
+export type MessageStoreOptions = OptionsInput<typeof STORE_OPTIONS> & { directory: string }
+
+/** The checked options. */
+export type StoreSettings = OptionsOf<typeof STORE_OPTIONS>
+
+function fileBytes(min: number, max: number): Option<number | undefined> {
+  const bytes = int(min, min, max)
+  return custom<number | undefined>(undefined, (key, given) => {
+    if (given === undefined) throw new ConfigError(`option ${key} must be a number`)
+    return bytes.parse(key, given)
+  })
+}

@@ -1,0 +1,153 @@
+import Long from 'long'
+import type { MessageExt } from '../message/message-ext.js'
+import { encodeOffsetMessageId } from '../message/message-id.js'
+import { type Host, hostBytes } from './host.js'
+import type { LongLike } from '../message/record.js'
+
+/** A message to be stored. What a broker would be told by the producer, or find out itself, may be given. */
+export interface StoreMessage {
+  readonly topic: string
+  /** @default 0 */
+  readonly queueId?: number | undefined
+  /** A string is stored as UTF-8. Compressed only if the caller compressed it, and `sysFlag` says so. */
+  readonly body: string | Uint8Array
+  readonly tags?: string | undefined
+  /** For {@link MessageStore.query}; several keys are joined by a blank. */
+  readonly keys?: string | readonly string[] | undefined
+  /** Further properties, reserved ones too. Without `UNIQ_KEY` the message gets a new unique key, as from a producer. */
+  readonly properties?: Readonly<Record<string, string>> | ReadonlyMap<string, string> | undefined
+  /** A number of the user's. @default 0 */
+  readonly flag?: number | undefined
+  /** Bits of `MessageSysFlag`; those of the hosts follow from the hosts. @default 0 */
+  readonly sysFlag?: number | undefined
+  /** Milliseconds since 1970. @default now */
+  readonly bornTimestamp?: number | undefined
+  /** `ip:port` or `[ip]:port`. @default the option `storeHost` */
+  readonly bornHost?: string | undefined
+  /** `ip:port` or `[ip]:port`. @default the option `storeHost` */
+  readonly storeHost?: string | undefined
+  /** @default 0 */
+  readonly reconsumeTimes?: number | undefined
+  /** @default 0 */
+  readonly preparedTransactionOffset?: LongLike | undefined
+}
+
+/** Where a message went. */
+export class PutResult {
+  /** When it was stored, milliseconds since 1970. */
+  readonly storeTimestamp: number
+  /** Its unique key. */
+  readonly msgId: string
+  readonly #queueLow: number
+  readonly #queueHigh: number
+  readonly #low: number
+  readonly #high: number
+  readonly #host: string | Host
+
+  constructor(at: Int32Array, index: number, storeTimestamp: number, msgId: string, host: string | Host) {
+    this.storeTimestamp = storeTimestamp
+    this.msgId = msgId
+    this.#queueLow = at[index]!
+    this.#queueHigh = at[index + 1]!
+    this.#low = at[index + 2]!
+    this.#high = at[index + 3]!
+    this.#host = host
+  }
+
+  /** Its place in the queue; 0 for prepared and rolled back messages, which have none. */
+  get queueOffset(): Long {
+    return new Long(this.#queueLow, this.#queueHigh)
+  }
+
+  /** Its place in the commit log. */
+  get commitLogOffset(): Long {
+    return new Long(this.#low, this.#high)
+  }
+
+  /** Store host and commit log offset in one; {@link MessageStore.messageAt} takes it. */
+  get offsetMsgId(): string {
+    const { address, port } = typeof this.#host === 'string' ? hostBytes('storeHost', this.#host) : this.#host
+    return encodeOffsetMessageId(address, port, this.commitLogOffset)
+  }
+}
+
+/** How a get ended, in Apache's words (`GetMessageStatus`), in the order of the addon. */
+export const GET_STATUSES = [
+  'FOUND',
+  'NO_MATCHED_MESSAGE',
+  'MESSAGE_WAS_REMOVING',
+  'OFFSET_FOUND_NULL',
+  'OFFSET_OVERFLOW_BADLY',
+  'OFFSET_OVERFLOW_ONE',
+  'OFFSET_TOO_SMALL',
+  'NO_MATCHED_LOGIC_QUEUE',
+  'NO_MESSAGE_IN_QUEUE'
+] as const
+/** One of Apache's words for how a get ended. */
+export type GetMessageStatus = (typeof GET_STATUSES)[number]
+
+/** What to read of a queue. */
+export interface GetRequest {
+  readonly topic: string
+  /** @default 0 */
+  readonly queueId?: number | undefined
+  /** Offset of the first message wanted. */
+  readonly offset: LongLike
+  /** Most messages. @default 32 */
+  readonly maxCount?: number | undefined
+  /** Most bytes of records as stored; the first message always comes. @default 262144 */
+  readonly maxBytes?: number | undefined
+  /** Only messages with one of these tags. */
+  readonly tags?: string | readonly string[] | undefined
+}
+
+/** What a get found. */
+export interface GetMessageResult {
+  readonly status: GetMessageStatus
+  readonly messages: MessageExt[]
+  /** Where the next get should start. */
+  readonly nextBeginOffset: Long
+  readonly minOffset: Long
+  /** One more than the last offset. */
+  readonly maxOffset: Long
+}
+
+/** A part of a queue or of the commit log. */
+export interface Range {
+  /** First offset. @default the oldest */
+  readonly from?: LongLike | undefined
+  /** First offset that is not wanted any more. @default the end as it is when the iteration starts */
+  readonly to?: LongLike | undefined
+}
+
+/** A queue and its offsets. */
+export interface StoredQueue {
+  readonly topic: string
+  readonly queueId: number
+  readonly minOffset: Long
+  /** One more than the last offset. */
+  readonly maxOffset: Long
+}
+
+/** Figures of a store. */
+export interface StoreStats {
+  readonly directory: string
+  readonly commitLog: {
+    readonly minOffset: Long
+    readonly maxOffset: Long
+    /** Everything below is on disk. */
+    readonly flushedOffset: Long
+    readonly files: number
+    /** Length of its files. */
+    readonly bytes: number
+  }
+  readonly consumeQueue: { readonly files: number; readonly bytes: number }
+  readonly index: { readonly files: number; readonly bytes: number }
+  readonly topics: number
+  /** Messages in all queues. */
+  readonly depth: Long
+  readonly queues: readonly (StoredQueue & {
+    /** Messages in it. */
+    readonly depth: Long
+  })[]
+}
