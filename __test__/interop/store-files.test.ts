@@ -1,6 +1,7 @@
 /**
- * Store directories with small files, so that files roll, records end at file ends and recovery is in play: written by
- * Apache's `DefaultMessageStore` and by ours in turns, and read by both message for message.
+ * Store directories with small files, so that files roll, records end at file ends and recovery is in play: filled by Apache's
+ * `DefaultMessageStore` and by ours in turns, with what a broker stores. What one answers before it ends, by stopping or by
+ * being killed, the other must answer after it opened the directory.
  */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
@@ -12,41 +13,61 @@ import { TemporaryDirectory } from './helpers/owned.js'
 import { repositoryRoot } from './helpers/repository.js'
 
 const run = promisify(execFile)
-/** Bytes of a commit log file and of a consume queue file. */
-const FILE_BYTES = ['65536', '2000']
-const MESSAGES = '1500'
-const MAX_OUTPUT_BYTES = 16 * 1024 * 1024
+const MAX_OUTPUT_BYTES = 256 * 1024 * 1024
+const RUN_TIMEOUT_MS = 120_000
+const SMALL_FILES = ['mappedFileSizeCommitLog=65536', 'mappedFileSizeConsumeQueue=2000']
 
-/** Somebody who can fill and read a store directory; a line a message: place, time, CRC of the body, tag. */
-interface Store {
+/** Opens a store directory, does what the words say, ends, and tells the answers that it printed. */
+type Store = (directory: string, keys: readonly string[], words: readonly string[]) => Promise<string[]>
+
+interface Fixture {
   readonly name: string
-  /** Adds messages; `halt` ends the process without closing the store. */
-  fill(directory: string, halt: boolean): Promise<string[]>
-  read(directory: string): Promise<string[]>
+  /** What Apache's store is filled with, and ours where it can do that. */
+  readonly kind: string
+  readonly ourKind?: string
+  readonly count: number
+  /** Settings that both get, and that Apache's alone gets. */
+  readonly keys?: readonly string[]
+  readonly apacheKeys?: readonly string[]
+  /** How many commit log files Apache's store deletes whenever it is filled. */
+  readonly behead?: number
 }
 
-async function lines(file: string, args: readonly string[]): Promise<string[]> {
-  const { stdout } = await run(file, args, { maxBuffer: MAX_OUTPUT_BYTES })
+const FIXTURES: readonly Fixture[] = [
+  { name: 'single messages', kind: 'plain', count: 300 },
+  { name: 'topics of all lengths', kind: 'long', count: 300 },
+  { name: 'batches', kind: 'batch', count: 60 },
+  { name: 'transactions', kind: 'transaction', count: 150 },
+  { name: 'delayed messages', kind: 'delayed', count: 300 },
+  { name: 'IPv6 hosts', kind: 'hosts', count: 300 },
+  { name: 'compressed messages', kind: 'compressed', count: 300 },
+  { name: 'records with a CRC property', kind: 'plain', count: 300, apacheKeys: ['enabledAppendPropCRC=true'] },
+  { name: 'a deleted head', kind: 'plain', count: 500, behead: 3 }
+]
+
+/** The parts of an output that begin with the line of the store. */
+function answers(stdout: string): string[] {
   // Apache's logging tells of its own beginnings on standard output.
-  return stdout.split('\n').filter(line => line !== '' && !/^[\d:,]+ \|-/.test(line))
+  const lines = stdout.split('\n').filter(line => !/^[\d:,]+ \|-/.test(line))
+  return lines.join('\n').split(/^(?=store )/m)
 }
 
-function apache(java: readonly string[]): Store {
-  const call = (program: string, directory: string, ...more: string[]): Promise<string[]> =>
-    lines('java', [...java, `-Duser.home=${directory}`, program, directory, ...FILE_BYTES, ...more])
-  return {
-    name: 'Apache',
-    fill: (directory, halt) => call('StoreWriter', directory, MESSAGES, ...(halt ? ['halt'] : [])),
-    read: directory => call('StoreReader', directory)
+function storeProgram(file: string, args: (directory: string) => readonly string[]): Store {
+  return async (directory, keys, words) => {
+    const all = [...args(directory), directory, ...SMALL_FILES, ...keys, ...words]
+    const { stdout } = await run(file, all, { maxBuffer: MAX_OUTPUT_BYTES, timeout: RUN_TIMEOUT_MS })
+    return answers(stdout)
   }
 }
 
-function native(tool: string): Store {
-  return {
-    name: 'ours',
-    fill: (directory, halt) => lines(tool, ['fill', directory, ...FILE_BYTES, MESSAGES, ...(halt ? ['halt'] : [])]),
-    read: directory => lines(tool, ['dump', directory, ...FILE_BYTES])
-  }
+/** Equal, with the first line that is not, for a difference of thousands would hide it. */
+function sameAnswers(actual: string | undefined, expected: string | undefined, what: string): void {
+  assert.ok(actual && expected, what)
+  if (actual === expected) return
+  const expectedLines = expected.split('\n')
+  const at = actual.split('\n').findIndex((line, index) => line !== expectedLines[index])
+  assert.equal(actual.split('\n')[at], expectedLines[at], what)
+  assert.fail(`${what}: more lines than ${at}`)
 }
 
 describe('a store directory of small files', () => {
@@ -54,29 +75,38 @@ describe('a store directory of small files', () => {
 
   before(async () => {
     const classPath = await peerClassPath()
-    const build = ['build', '--release', '-p', 'rocketmq-testkit', '--bin', 'store_tool', '--message-format', 'json']
+    const build = ['build', '-p', 'rocketmq-testkit', '--bin', 'store_tool', '--message-format', 'json']
     const { stdout } = await run('cargo', build, { cwd: repositoryRoot, maxBuffer: MAX_OUTPUT_BYTES })
     const tool = /"executable":"([^"]*store_tool[^"]*)"/.exec(stdout)?.[1]
     assert.ok(tool !== undefined, 'cargo names the executable that it built')
-    stores = { apache: apache([...PEER_JVM_FLAGS, '-cp', classPath]), ours: native(tool) }
+    const flags = [...PEER_JVM_FLAGS, '-XX:TieredStopAtLevel=1', '-cp', classPath]
+    stores = {
+      apache: storeProgram('java', directory => [...flags, `-Duser.home=${directory}`, 'StorePeer']),
+      ours: storeProgram(tool, () => [])
+    }
   })
 
-  for (const [first, second] of [
-    ['apache', 'ours'],
-    ['ours', 'apache']
-  ] as const) {
-    for (const halt of [false, true]) {
-      const end = halt ? 'ended without closing it' : 'closed it'
-      it(`written by ${first}, which ${end}, is read and written on by ${second}, and read again by both`, async () => {
-        using temporary = new TemporaryDirectory()
-        const directory = join(temporary.path, 'store')
-        const written = await stores[first].fill(directory, halt)
-        assert.ok(written.length >= Number(MESSAGES))
-        assert.deepEqual((await stores[second].read(directory)).sort(), written.sort(), `read by ${second}`)
-        const all = [...written, ...(await stores[second].fill(directory, halt))].sort()
-        assert.deepEqual((await stores[first].read(directory)).sort(), all, `read by ${first}`)
-        assert.deepEqual((await stores[second].read(directory)).sort(), all, `read again by ${second}`)
-      })
+  /** Apache's and ours in turns; the first two are killed. Each begins with the answers the one before ended with. */
+  async function takeTurns(fixture: Fixture, first: 'apache' | 'ours'): Promise<void> {
+    using temporary = new TemporaryDirectory()
+    const directory = join(temporary.path, 'store')
+    let last: string | undefined
+    for (const [turn, halt] of [true, true, false, false, false].entries()) {
+      const isApache = (first === 'apache') === (turn % 2 === 0)
+      const kind = isApache ? fixture.kind : (fixture.ourKind ?? fixture.kind)
+      const words = ['answers', 'fill', kind, String(fixture.count), String(turn * fixture.count)]
+      if (isApache && fixture.behead) words.push('behead', String(fixture.behead))
+      words.push('answers', ...(halt ? ['halt'] : []))
+      const keys = [...(fixture.keys ?? []), ...(isApache ? (fixture.apacheKeys ?? []) : [])]
+      const [found, left] = await stores[isApache ? 'apache' : 'ours'](directory, keys, words)
+      if (turn > 0) sameAnswers(found, last, `${isApache ? 'Apache' : 'ours'} in turn ${turn}`)
+      last = left
+    }
+  }
+
+  for (const fixture of FIXTURES) {
+    for (const first of ['apache', 'ours'] as const) {
+      it(`${fixture.name}, by ${first} first, is read and written on by the other`, () => takeTurns(fixture, first))
     }
   }
 })

@@ -4,12 +4,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use rocketmq_codec::message::{
-    MAX_PROPERTIES_BYTES, MAX_TOPIC_BYTES, RecordError, RecordFields, encode_record, sys_flag, tags_code,
+    MAX_PROPERTIES_BYTES, MAX_TOPIC_BYTES, RecordError, RecordFields, encode_record, sys_flag,
 };
 
 use crate::commit_log::BLANK_BYTES;
 use crate::message::{Arrival, PutMessage, PutOutcome};
 use crate::queue::Queue;
+use crate::tags::TagsCode;
 use crate::{MessageStore, PutError};
 
 /// How much larger than its body a record may be (`MessageExtEncoder#encode`).
@@ -27,7 +28,7 @@ pub struct PutBatch {
 pub(crate) struct Entry {
     pub(crate) queue: Arc<Queue>,
     pub(crate) record: Range<usize>,
-    pub(crate) tags_code: i64,
+    pub(crate) tags_code: TagsCode,
     /// Prepared and rollback messages take no offset of the queue and get no unit.
     pub(crate) takes_slot: bool,
     /// Must lie in the same file as the record before it.
@@ -113,7 +114,7 @@ impl PutBatch {
         self.entries.push(Entry {
             queue: Arc::clone(message.queue),
             record: start..start + size,
-            tags_code: tags_code(message.properties),
+            tags_code: TagsCode::of(message.queue.topic(), message.properties, &config.message_delay_levels),
             takes_slot: takes_slot(message.sys_flag),
             joined: joined && start > 0,
             outcome: PutOutcome { queue_offset: 0, physical_offset: 0, store_timestamp: 0 },
@@ -127,7 +128,7 @@ impl Entry {
         Arrival {
             queue: Arc::clone(&self.queue),
             queue_offset: self.outcome.queue_offset,
-            tags_code: self.tags_code,
+            tags_code: self.tags_code.stored_at(self.outcome.store_timestamp),
             physical_offset: self.outcome.physical_offset,
             size: i32::try_from(self.record.len()).unwrap_or(i32::MAX),
             store_timestamp: self.outcome.store_timestamp,

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+const DELAY_LEVEL_SECONDS: [u64; 18] =
+    [1, 5, 10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1_200, 1_800, 3_600, 7_200];
+
 /// Settings of a [`MessageStore`](crate::MessageStore). Apache's names (`MessageStoreConfig`) stand in brackets.
 #[derive(Debug, Clone)]
 pub struct StoreConfig {
@@ -36,6 +39,9 @@ pub struct StoreConfig {
     pub max_transfer_count: usize,
     /// How many bytes of consume queue units one get scans for a filter, default 16,000 \[`maxFilterMessageSize`\].
     pub max_filter_message_bytes: usize,
+    /// Delays of the levels 1, 2, ...: in the units of the schedule topic stands when to deliver a message. Default
+    /// 1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h \[`messageDelayLevel`\].
+    pub message_delay_levels: Vec<Duration>,
     /// When files are deleted and writes refused.
     pub retention: RetentionConfig,
 }
@@ -122,6 +128,7 @@ impl StoreConfig {
             max_transfer_bytes: 262_144,
             max_transfer_count: 32,
             max_filter_message_bytes: 16_000,
+            message_delay_levels: DELAY_LEVEL_SECONDS.map(Duration::from_secs).to_vec(),
             retention: RetentionConfig::default(),
         }
     }

@@ -26,6 +26,7 @@ mod read;
 mod recover;
 mod retention;
 mod store;
+mod tags;
 mod unit;
 
 pub use batch::PutBatch;

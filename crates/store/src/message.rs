@@ -58,7 +58,7 @@ pub struct Arrival {
     pub queue: Arc<Queue>,
     /// Its offset there; the queue's max offset is at least one more.
     pub queue_offset: i64,
-    /// Hash code of its tags (0 without tags), which pulls on hold filter by.
+    /// Hash code of its tags (0 without tags), which pulls on hold filter by; in the schedule topic its time of delivery.
     pub tags_code: i64,
     /// Its offset in the commit log.
     pub physical_offset: i64,

@@ -5,7 +5,7 @@
 //! at the checkpoint: units of older records are on disk; all newer ones are cut and made again from the log, because the
 //! disk may hold any part of them.
 
-use rocketmq_codec::message::{MAGIC_V1, MessageRecord, RecordError, decode_record, sys_flag, tags_code};
+use rocketmq_codec::message::{MAGIC_V1, MessageRecord, RecordError, decode_record, sys_flag};
 use rocketmq_log::{LogError, Reader, SegmentedLog};
 
 use crate::batch::takes_slot;
@@ -15,6 +15,7 @@ use crate::dispatch::Progress;
 use crate::message::Arrival;
 use crate::queue::Appended;
 use crate::queues::Queues;
+use crate::tags::TagsCode;
 use crate::{StoreConfig, StoreError};
 
 /// What recovery works on.
@@ -179,10 +180,11 @@ impl Recovery<'_> {
             Err(StoreError::IllegalTopic { .. }) => return Ok(Appended::Repeat),
             Err(error) => return Err(error),
         };
+        let tags_code = TagsCode::of(&record.topic, &record.properties, &self.config.message_delay_levels);
         let arrival = Arrival {
             queue,
             queue_offset: record.queue_offset,
-            tags_code: tags_code(&record.properties),
+            tags_code: tags_code.stored_at(record.store_timestamp),
             physical_offset: record.physical_offset,
             size: i32::try_from(record.total_size).unwrap_or(i32::MAX),
             store_timestamp: record.store_timestamp,

@@ -1,131 +1,212 @@
-//! Reads or writes a store directory, to compare it with what Apache's store reads and writes.
+//! Fills a store directory and prints its answers, to compare them with those of Apache's store
+//! (`__test__/interop/java/StorePeer.java`).
 //!
-//! `store_tool dump|fill DIR COMMIT_LOG_FILE_BYTES CONSUME_QUEUE_FILE_BYTES [MESSAGES] [halt]`
+//! `store_tool DIR [KEY=VALUE...] [answers | fill KIND COUNT FROM | halt]...`
 //!
-//! Prints one line per message: topic, queue id, queue offset, physical offset, store timestamp, CRC of the body, tag or `-`
-//! (the lines of `__test__/interop/java/StoreWriter.java`). `dump` orders them by topic, queue and offset. `fill` adds
-//! MESSAGES messages; with `halt` it ends without closing the store.
+//! Opens the store, does what the words say, in order, and closes it. `answers` prints what the store answers to gets,
+//! look-ups by time and by place; `fill` adds COUNT messages of a kind; `halt` ends the process without closing the store.
 
 use std::error::Error;
 use std::io::Write;
 use std::sync::Arc;
 
-use rocketmq_codec::message::{body_crc, decode_record, properties};
+use rocketmq_codec::message::{body_crc, decode_record, java_string_hash, properties, sys_flag};
 use rocketmq_env::{OsFs, SystemClock};
-use rocketmq_store::{HostAddr, MessageStore, PutBatch, PutMessage, Queue, StoreConfig};
+use rocketmq_store::{
+    Boundary, HostAddr, MessageStore, PutBatch, PutMessage, PutOutcome, Queue, StoreConfig, TagFilter,
+};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [command, directory, log_bytes, queue_bytes, rest @ ..] = arguments.as_slice() else {
-        return Err(
-            "usage: store_tool dump|fill DIR COMMIT_LOG_FILE_BYTES CONSUME_QUEUE_FILE_BYTES [MESSAGES] [halt]".into()
-        );
-    };
-    let config = StoreConfig {
-        commit_log_segment_bytes: log_bytes.parse()?,
-        consume_queue_segment_bytes: queue_bytes.parse()?,
-        ..StoreConfig::new(directory)
-    };
+    let mut words = arguments.iter().map(String::as_str).peekable();
+    let directory =
+        words.next().ok_or("usage: store_tool DIR [KEY=VALUE...] [answers | fill KIND COUNT FROM | halt]...")?;
+    let mut config = StoreConfig::new(directory);
+    while let Some((key, value)) = words.peek().and_then(|word| word.split_once('=')) {
+        set(&mut config, key, value)?;
+        words.next();
+    }
     let store = MessageStore::open(config, Arc::new(OsFs), Arc::new(SystemClock::new()))?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    match command.as_str() {
-        "dump" => dump(&store, &mut out)?,
-        "fill" => fill(&store, rest.first().ok_or("how many messages?")?.parse()?, &mut out)?,
-        other => return Err(format!("unknown command {other}").into()),
+    while let Some(word) = words.next() {
+        match word {
+            "answers" => print_answers(&store, &mut out)?,
+            "fill" => {
+                let mut next = || words.next().ok_or("fill KIND COUNT FROM");
+                fill(&store, next()?, next()?.parse()?, next()?.parse()?)?;
+            }
+            "halt" => {
+                out.flush()?;
+                std::process::exit(0);
+            }
+            other => return Err(format!("unknown word {other}").into()),
+        }
     }
     out.flush()?;
-    if rest.get(1).is_some_and(|word| word == "halt") {
-        std::process::exit(0);
-    }
     store.close()?;
     Ok(())
 }
 
-fn dump(store: &MessageStore, out: &mut impl Write) -> Outcome<()> {
+fn set(config: &mut StoreConfig, key: &str, value: &str) -> Outcome<()> {
+    match key {
+        "mappedFileSizeCommitLog" => config.commit_log_segment_bytes = value.parse()?,
+        "mappedFileSizeConsumeQueue" => config.consume_queue_segment_bytes = value.parse()?,
+        other => return Err(format!("unknown key {other}").into()),
+    }
+    Ok(())
+}
+
+fn print_answers(store: &MessageStore, out: &mut impl Write) -> Outcome<()> {
+    let earliest = store.earliest_store_time()?.unwrap_or(-1);
+    writeln!(out, "store {} {} {earliest}", store.min_physical_offset(), store.max_physical_offset())?;
+    let tags = TagFilter::new(["tag1", "tag2"].map(java_string_hash));
     let mut queues = store.queues();
+    queues.retain(|queue| queue.max_offset() > 0);
     queues.sort_by_key(|queue| (Arc::clone(queue.topic()), queue.queue_id()));
     for queue in queues {
-        dump_queue(store, &queue, out)?;
+        print_queue(store, &queue, &tags, out)?;
     }
     Ok(())
 }
 
-fn dump_queue(store: &MessageStore, queue: &Queue, out: &mut impl Write) -> Outcome<()> {
-    let mut offset = queue.min_offset();
-    let mut records = Vec::new();
-    while offset < queue.max_offset() {
-        records.clear();
-        let result = store.get(queue.topic(), queue.queue_id(), offset, 32, usize::MAX, None, &mut records)?;
-        if result.count == 0 {
-            return Err(format!("{} {} {offset}: {:?}", queue.topic(), queue.queue_id(), result.status).into());
+fn print_queue(store: &MessageStore, queue: &Queue, tags: &TagFilter, out: &mut impl Write) -> Outcome<()> {
+    let (topic, queue_id) = (queue.topic(), queue.queue_id());
+    let (min, max) = (queue.min_offset(), queue.max_offset());
+    let earliest = store.earliest_time(topic, queue_id)?.unwrap_or(-1);
+    writeln!(out, "queue {topic} {queue_id} {min} {max} {earliest}")?;
+    let mut times = Vec::new();
+    for offset in (min - 2).max(0)..max + 3 {
+        print_get(store, queue, (offset, 32, i32::MAX as usize), None, out)?;
+        print_get(store, queue, (offset, 100, 3000), Some(tags), out)?;
+        if (min..max).contains(&offset) {
+            let time = store.store_timestamp_at(topic, queue_id, offset)?.unwrap_or(-1);
+            let mut record = Vec::new();
+            store.get(topic, queue_id, offset, 1, usize::MAX, None, &mut record)?;
+            let physical_offset = decode_record(&record, true)?.0.physical_offset;
+            record.clear();
+            store.record_at(physical_offset, &mut record)?;
+            let (bytes, crc) = (record.len(), body_crc(&record));
+            writeln!(out, "record {topic} {queue_id} {offset} {physical_offset} {time} {bytes} {crc}")?;
+            times.extend([time - 1, time, time + 1]);
         }
-        let mut rest = records.as_slice();
-        while !rest.is_empty() {
-            let (record, size) = decode_record(rest, true)?;
-            let tag = properties::get(&record.properties, "TAGS").unwrap_or("-");
-            let (topic, queue_id, crc) = (&record.topic, record.queue_id, body_crc(record.body));
-            let (offset, physical, time) = (record.queue_offset, record.physical_offset, record.store_timestamp);
-            writeln!(out, "{topic} {queue_id} {offset} {physical} {time} {crc} {tag}")?;
-            rest = rest.get(size..).unwrap_or_default();
-        }
-        offset = result.next_begin_offset;
+    }
+    times.sort_unstable();
+    times.dedup();
+    for time in times {
+        let lower = store.offset_by_time(topic, queue_id, time, Boundary::Lower)?;
+        let upper = store.offset_by_time(topic, queue_id, time, Boundary::Upper)?;
+        writeln!(out, "time {topic} {queue_id} {time} {lower} {upper}")?;
     }
     Ok(())
 }
 
-fn fill(store: &MessageStore, messages: usize, out: &mut impl Write) -> Outcome<()> {
-    let topics = ["Alpha".to_owned(), "Beta-topic".to_owned(), format!("long_{}", "t".repeat(195))];
-    let mut batch = PutBatch::new();
-    let mut number = 0;
-    while number < messages {
-        let count = if number % 50 == 42 { 8 } else { 1 }.min(messages - number);
-        batch.clear();
-        let mut bodies = Vec::new();
-        for number in number..number + count {
-            let topic = topics.get(number % topics.len()).ok_or("no topic")?;
-            let queue = store.queue(topic, i32::try_from(number % 4)?)?;
-            bodies.push(push(store, &mut batch, &queue, number)?);
-        }
-        let _flushed_at_close = store.put(&mut batch)?;
-        for (index, (queue, crc, tag)) in bodies.iter().enumerate() {
-            let put = batch.outcome(index).ok_or("no outcome")?;
-            let (topic, queue_id) = (queue.topic(), queue.queue_id());
-            let (offset, physical, time) = (put.queue_offset, put.physical_offset, put.store_timestamp);
-            writeln!(out, "{topic} {queue_id} {offset} {physical} {time} {crc} {tag}")?;
-        }
-        number += count;
-    }
-    Ok(())
-}
-
-fn push(
+fn print_get(
     store: &MessageStore,
-    batch: &mut PutBatch,
-    queue: &Arc<Queue>,
-    number: usize,
-) -> Outcome<(Arc<Queue>, i32, String)> {
-    let body = format!("body {number} of Rust {}", "r".repeat(number % 300));
-    let tag = if number.is_multiple_of(4) { "-".to_owned() } else { format!("tag{}", number % 4) };
-    let mut text = String::new();
-    properties::append(&mut text, "KEYS", &format!("key{number}"));
-    if tag != "-" {
-        properties::append(&mut text, "TAGS", &tag);
+    queue: &Queue,
+    (offset, max_count, max_bytes): (i64, usize, usize),
+    filter: Option<&TagFilter>,
+    out: &mut impl Write,
+) -> Outcome<()> {
+    let (topic, queue_id) = (queue.topic(), queue.queue_id());
+    let mut records = Vec::new();
+    let result = store.get(topic, queue_id, offset, max_count, max_bytes, filter, &mut records)?;
+    let status = format!("{:?}", result.status);
+    let status: String = status
+        .char_indices()
+        .flat_map(|(at, letter)| (at > 0 && letter.is_uppercase()).then_some('_').into_iter().chain([letter]))
+        .collect();
+    let (status, next) = (status.to_uppercase(), result.next_begin_offset);
+    let (min, max, count, crc) = (result.min_offset, result.max_offset, result.count, body_crc(&records));
+    let bytes = records.len();
+    writeln!(out, "get {topic} {queue_id} {offset} {max_count} {status} {next} {min} {max} {count} {bytes} {crc}")?;
+    Ok(())
+}
+
+/// What differs between the kinds of messages.
+struct Kind<'a> {
+    topic: &'a str,
+    queue_id: i32,
+    sys_flag: i32,
+    prepared_transaction_offset: i64,
+    properties: &'a [(&'a str, &'a str)],
+}
+
+fn fill(store: &MessageStore, kind: &str, count: usize, from: usize) -> Outcome<()> {
+    for number in from..from + count {
+        let queue_id = i32::try_from(number % 3)?;
+        let topic = if number.is_multiple_of(2) { "Alpha" } else { "Beta-topic" };
+        let plain = Kind { topic, queue_id, sys_flag: 0, prepared_transaction_offset: 0, properties: &[] };
+        let real = [("REAL_TOPIC", "Alpha"), ("REAL_QID", "1")];
+        match kind {
+            "plain" | "hosts" => drop(put(store, number, &[plain])?),
+            "long" => {
+                let topic = format!("long_{}", "t".repeat(110 + number % 4 * 30));
+                put(store, number, &[Kind { topic: &topic, ..plain }])?;
+            }
+            "batch" => {
+                let messages: Vec<_> =
+                    (0..1 + number % 40).map(|_| Kind { topic: "Alpha", properties: &[], ..plain }).collect();
+                put(store, number, &messages)?;
+            }
+            "transaction" => {
+                let topic = "RMQ_SYS_TRANS_HALF_TOPIC";
+                let half = put(store, number, &[Kind { topic, queue_id: 0, properties: &real, ..plain }])?;
+                let prepared_transaction_offset = half.physical_offset;
+                let decided = Kind { topic: "Alpha", prepared_transaction_offset, ..plain };
+                put(store, number, &[Kind { sys_flag: sys_flag::TRANSACTION_COMMIT, ..decided }])?;
+                put(store, number, &[Kind { topic: "RMQ_SYS_TRANS_OP_HALF_TOPIC", queue_id: 0, ..plain }])?;
+                put(store, number, &[Kind { sys_flag: sys_flag::TRANSACTION_PREPARED, ..decided }])?;
+                put(store, number, &[Kind { sys_flag: sys_flag::TRANSACTION_ROLLBACK, ..decided }])?;
+            }
+            "delayed" => {
+                let level = 1 + number % 20;
+                let queue_id = i32::try_from(level.min(18) - 1)?;
+                let delay = level.to_string();
+                let properties = [real.as_slice(), &[("DELAY", &delay)]].concat();
+                let topic = "SCHEDULE_TOPIC_XXXX";
+                put(store, number, &[Kind { topic, queue_id, properties: &properties, ..plain }])?;
+            }
+            "compressed" => {
+                let sys_flag = sys_flag::COMPRESSED | i32::try_from(number % 4)? << 8;
+                put(store, number, &[Kind { sys_flag, ..plain }])?;
+            }
+            other => return Err(format!("unknown kind {other}").into()),
+        }
     }
-    let born_host = if number.is_multiple_of(5) { "[::1]:1000" } else { "127.0.0.1:1000" };
-    let message = PutMessage {
-        queue,
-        flag: i32::try_from(number)?,
-        sys_flag: 0,
-        born_timestamp: 1_700_000_000_000,
-        born_host: HostAddr::from(born_host.parse::<std::net::SocketAddr>()?),
-        store_host: HostAddr::from("127.0.0.1:10911".parse::<std::net::SocketAddr>()?),
-        reconsume_times: 0,
-        prepared_transaction_offset: 0,
-        body: body.as_bytes(),
-        properties: &text,
-    };
-    batch.push_joined(store, &message)?;
-    Ok((Arc::clone(queue), body_crc(body.as_bytes()), tag))
+    Ok(())
+}
+
+/// Puts messages as one batch; the outcome of the first.
+fn put(store: &MessageStore, number: usize, messages: &[Kind<'_>]) -> Outcome<PutOutcome> {
+    let mut batch = PutBatch::new();
+    let body = format!("body {number} of Rust {}", "r".repeat(number % 300));
+    let tag = format!("tag{}", number % 4);
+    for kind in messages {
+        let mut text = String::new();
+        properties::append(&mut text, "KEYS", &format!("key{number}"));
+        if !number.is_multiple_of(4) {
+            properties::append(&mut text, "TAGS", &tag);
+        }
+        for (name, value) in kind.properties {
+            properties::append(&mut text, name, value);
+        }
+        let host = |text: &str| text.parse().map(|address: std::net::SocketAddr| HostAddr::from(address));
+        let message = PutMessage {
+            queue: &store.queue(kind.topic, kind.queue_id)?,
+            flag: i32::try_from(number)?,
+            sys_flag: kind.sys_flag,
+            born_timestamp: 1_700_000_000_000,
+            born_host: host(if number.is_multiple_of(5) { "[::1]:1000" } else { "127.0.0.1:1000" })?,
+            store_host: host(if number.is_multiple_of(7) { "[fe80::2]:10911" } else { "127.0.0.1:10911" })?,
+            reconsume_times: 0,
+            prepared_transaction_offset: kind.prepared_transaction_offset,
+            body: body.as_bytes(),
+            properties: &text,
+        };
+        batch.push_joined(store, &message)?;
+    }
+    let _flushed_at_close = store.put(&mut batch)?;
+    Ok(batch.outcome(0).ok_or("nothing put")?)
 }
