@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::TimerId;
 
@@ -19,6 +19,12 @@ pub trait Clock: Send + Sync + Debug {
 
     /// Monotonic time since this clock was made.
     fn uptime(&self) -> Duration;
+
+    /// The operating system's time at which [`uptime`](Clock::uptime) will be `at`; `None` if this clock is moved by hand. A
+    /// thread can wait for it without a timer.
+    fn instant_at(&self, _at: Duration) -> Option<Instant> {
+        None
+    }
 
     /// Wakes `waker` once, as soon as [`uptime`](Clock::uptime) is `at` or later (at once, from the clock's own thread or
     /// from the next `advance`, if that time is past). Wakers run outside of the clock's locks.

@@ -158,6 +158,19 @@ pub trait File: Send + Sync + Debug {
     /// Maps the whole file, as long as it is now, shared and read-only. `None` where that is not supported.
     fn map(&self) -> io::Result<Option<Map>>;
 
+    /// Reserves disk space for `len` bytes from `offset`, which must lie within the file, and changes nothing that can be
+    /// read: writes there cannot run out of space any more, and syncing them costs less. False where that is not supported.
+    fn allocate(&self, _offset: u64, _len: u64) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    /// Maps `len` bytes from `offset`, a multiple of [`WriteMap::ALIGNMENT`], for writing, with their pages in place. Their
+    /// space must have been reserved by [`allocate`](File::allocate): where a page has none and the disk is full, a write to
+    /// it ends the process. `None` where that is not supported.
+    fn map_for_writing(&self, _offset: u64, _len: usize) -> io::Result<Option<WriteMap>> {
+        Ok(None)
+    }
+
     /// Makes `len` bytes from `offset` read as zero. By a hole where the file system can, else by writing.
     fn zero_range(&self, offset: u64, len: u64) -> io::Result<()> {
         write_zeros(self, offset, len)
@@ -250,6 +263,40 @@ impl Map {
         }
         // SAFETY: the range lies within the mapping, which lives as long as `self`; the caller keeps writers away from it.
         Some(unsafe { std::slice::from_raw_parts(self.raw.as_ptr().add(offset), len) })
+    }
+}
+
+/// A part of a file that can be written without a system call.
+pub struct WriteMap {
+    raw: memmap2::MmapRaw,
+}
+
+impl WriteMap {
+    /// A mapping starts at a multiple of this: a page on every platform.
+    pub const ALIGNMENT: u64 = 64 * 1024;
+
+    pub(crate) fn new(raw: memmap2::MmapRaw) -> Self {
+        Self { raw }
+    }
+
+    /// Copies `bytes` to `offset` of the mapping; false if they do not lie within it.
+    ///
+    /// # Safety
+    /// Nobody may read or write this range of the file meanwhile.
+    pub unsafe fn write(&self, offset: usize, bytes: &[u8]) -> bool {
+        if offset.checked_add(bytes.len()).is_none_or(|end| end > self.raw.len()) {
+            return false;
+        }
+        // SAFETY: the range lies within the mapping, which is writable and lives as long as `self`; the caller keeps
+        // everybody else away from it.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.raw.as_mut_ptr().add(offset), bytes.len()) };
+        true
+    }
+}
+
+impl Debug for WriteMap {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("WriteMap").field("len", &self.raw.len()).finish()
     }
 }
 

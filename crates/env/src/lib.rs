@@ -19,7 +19,7 @@ mod virtual_clock;
 pub use clock::{Clock, Sleep, sleep};
 pub use fault_fs::{Fault, FaultFs, Operation};
 pub use file_pool::FilePool;
-pub use fs::{DirEntry, DiskSpace, File, Fs, Map, Metadata, OpenMode};
+pub use fs::{DirEntry, DiskSpace, File, Fs, Map, Metadata, OpenMode, WriteMap};
 pub use os_fs::OsFs;
 pub use overlay_fs::OverlayFs;
 pub use parker::{Parker, Unparker};

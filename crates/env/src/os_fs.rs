@@ -6,6 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
+#[cfg(target_os = "linux")]
+use crate::fs::WriteMap;
 use crate::fs::{DirEntry, DiskSpace, File, Fs, Map, Metadata, OpenMode, write_zeros};
 use crate::os_lock::{LockedFile, is_locked, try_lock};
 
@@ -115,19 +117,39 @@ impl File for fs::File {
         memmap2::MmapOptions::new().map_raw_read_only(self).map(|raw| Some(Map::new(raw)))
     }
 
+    fn allocate(&self, offset: u64, len: u64) -> io::Result<bool> {
+        fallocate(self, 0, offset, len)
+    }
+
+    /// Pages come one by one: the kernel would else read ahead, that is, clear many pages at once, and where it has to get
+    /// them from a hypervisor first that takes ten times as long (measured: 2 us a page, against 0.7 to 7.5 us).
+    #[cfg(target_os = "linux")]
+    fn map_for_writing(&self, offset: u64, len: usize) -> io::Result<Option<WriteMap>> {
+        let raw = memmap2::MmapOptions::new().offset(offset).len(len).map_raw(self)?;
+        raw.advise(memmap2::Advice::Random)?;
+        // Kernels before 5.14 leave the faults to the writes.
+        let _ = raw.advise(memmap2::Advice::PopulateWrite);
+        Ok(Some(WriteMap::new(raw)))
+    }
+
     fn zero_range(&self, offset: u64, len: u64) -> io::Result<()> {
-        if punch_hole(self, offset, len)? { Ok(()) } else { write_zeros(self, offset, len) }
+        if fallocate(self, PUNCH_HOLE, offset, len)? { Ok(()) } else { write_zeros(self, offset, len) }
     }
 }
 
-/// False where the platform or the file system cannot make holes.
 #[cfg(target_os = "linux")]
-fn punch_hole(file: &fs::File, offset: u64, len: u64) -> io::Result<bool> {
+const PUNCH_HOLE: i32 = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
+
+#[cfg(not(target_os = "linux"))]
+const PUNCH_HOLE: i32 = 0;
+
+/// False where the platform or the file system cannot.
+#[cfg(target_os = "linux")]
+fn fallocate(file: &fs::File, mode: i32, offset: u64, len: u64) -> io::Result<bool> {
     use std::os::fd::AsRawFd;
     if len == 0 {
         return Ok(true);
     }
-    let mode = libc::FALLOC_FL_PUNCH_HOLE | libc::FALLOC_FL_KEEP_SIZE;
     let offset = libc::off_t::try_from(offset).map_err(io::Error::other)?;
     let len = libc::off_t::try_from(len).map_err(io::Error::other)?;
     // SAFETY: the descriptor is open for the duration of the call; no memory is passed.
@@ -142,7 +164,7 @@ fn punch_hole(file: &fs::File, offset: u64, len: u64) -> io::Result<bool> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn punch_hole(_file: &fs::File, _offset: u64, _len: u64) -> io::Result<bool> {
+fn fallocate(_file: &fs::File, _mode: i32, _offset: u64, _len: u64) -> io::Result<bool> {
     Ok(false)
 }
 
@@ -224,6 +246,27 @@ mod tests {
         assert_eq!(unsafe { map.bytes(5_000, 4) }, Some(&b"late"[..]));
         // SAFETY: outside of the mapping, nothing is read.
         assert_eq!(unsafe { map.bytes(9_999, 2) }, None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_is_written_through_a_mapping_is_in_the_file_and_what_is_reserved_reads_as_before() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = OsFs.open(&directory.path().join("segment"), OpenMode::CreateNew).unwrap();
+        file.write_all_at(&[7; 300_000], 0).unwrap();
+        let start = WriteMap::ALIGNMENT;
+        assert!(file.allocate(start, 100_000).unwrap());
+        let map = file.map_for_writing(start, 100_000).unwrap().unwrap();
+        // SAFETY: nobody else has the file.
+        assert!(unsafe { map.write(99_996, b"last") });
+        // SAFETY: outside of the mapping, nothing is written.
+        assert!(!unsafe { map.write(99_997, b"last") });
+        let mut expected = vec![7; 300_000];
+        let at = start as usize + 99_996;
+        expected[at..at + 4].copy_from_slice(b"last");
+        let mut bytes = vec![0; 300_000];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        assert_eq!(bytes, expected);
     }
 
     #[test]

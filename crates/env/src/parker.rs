@@ -61,6 +61,10 @@ impl Parker {
     pub fn park_for(&self, duration: Duration) -> bool {
         let at = self.clock.uptime().saturating_add(duration);
         let mut state = self.shared.state.lock();
+        if let Some(instant) = self.clock.instant_at(at) {
+            while !state.unparked && !self.shared.changed.wait_until(&mut state, instant).timed_out() {}
+            return std::mem::take(&mut state.unparked);
+        }
         if !state.unparked {
             state.round += 1;
             state.round_expired = false;

@@ -62,6 +62,10 @@ impl Clock for SystemClock {
         self.shared.started.elapsed()
     }
 
+    fn instant_at(&self, at: Duration) -> Option<Instant> {
+        self.shared.started.checked_add(at)
+    }
+
     fn wake_at(&self, at: Duration, waker: Waker) -> TimerId {
         let mut state = self.shared.state.lock();
         let is_earliest = state.timers.next_due().is_none_or(|due| at < due);

@@ -4,6 +4,7 @@
 //! at its full length, zero-filled, so Apache finds exactly the files it would have made. [`SegmentedLog`] reads and writes
 //! them, [`Flusher`] makes what was written durable, one fdatasync for all who wait.
 
+mod append_window;
 mod error;
 mod flusher;
 mod reader;

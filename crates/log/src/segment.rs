@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use rocketmq_env::{File, Fs, Map, OpenMode};
 
 use crate::LogError;
+use crate::append_window::AppendWindow;
 
 /// One file of a log, open for reading and writing.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub struct Segment {
     map: OnceLock<Option<Map>>,
     /// Bytes read through the mapping since its pages were given back.
     mapped_reads: AtomicU64,
+    /// The part that is being appended to.
+    window: AppendWindow,
     /// Whether the file's length and directory entry are known to be on disk.
     entry_synced: AtomicBool,
 }
@@ -37,6 +40,7 @@ impl Segment {
             file,
             map: OnceLock::new(),
             mapped_reads: AtomicU64::new(0),
+            window: AppendWindow::default(),
             entry_synced: AtomicBool::new(false),
         })
     }
@@ -58,6 +62,7 @@ impl Segment {
             file,
             map: OnceLock::new(),
             mapped_reads: AtomicU64::new(0),
+            window: AppendWindow::default(),
             entry_synced: AtomicBool::new(false),
         })
     }
@@ -77,8 +82,32 @@ impl Segment {
         self.file.write_all_at(bytes, offset).map_err(|source| fail("write", &self.path, offset, source))
     }
 
+    /// Writes at `offset` of this file, which has `segment_bytes`, as its one writer: into space reserved ahead, and small
+    /// writes through a mapping if `mapped`.
+    ///
+    /// # Safety
+    /// Nobody may read or write these bytes meanwhile.
+    pub(crate) unsafe fn append(
+        &self,
+        bytes: &[u8],
+        offset: u64,
+        segment_bytes: u64,
+        mapped: bool,
+    ) -> Result<(), LogError> {
+        // SAFETY: passed on to the caller.
+        let written = unsafe { self.window.write((&*self.file, segment_bytes), bytes, offset, mapped) };
+        written.map_err(|source| fail("write", &self.path, offset, source))
+    }
+
+    /// Makes the part that will be appended to next ready; false if it lies in the next file.
+    pub(crate) fn reserve_ahead(&self, segment_bytes: u64, mapped: bool) -> Result<bool, LogError> {
+        let prepared = self.window.prepare_next(&*self.file, segment_bytes, mapped);
+        prepared.map_err(|source| fail("reserve space in", &self.path, 0, source))
+    }
+
     /// Makes `len` bytes at `offset` of this file zero again.
     pub(crate) fn zero(&self, offset: u64, len: u64) -> Result<(), LogError> {
+        self.window.close();
         self.file.zero_range(offset, len).map_err(|source| fail("zero", &self.path, offset, source))
     }
 

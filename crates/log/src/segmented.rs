@@ -21,10 +21,18 @@ pub struct SegmentedLog {
     fs: Arc<dyn Fs>,
     directory: PathBuf,
     segment_bytes: u64,
+    appends: Appends,
     segments: RwLock<Vec<Arc<Segment>>>,
     /// The next file, made before it is needed.
     spare: Mutex<Option<Arc<Segment>>>,
     end: AtomicU64,
+}
+
+/// How bytes get into the files.
+#[derive(Debug, Clone, Copy)]
+enum Appends {
+    Plain,
+    Reserved { mapped: bool },
 }
 
 impl SegmentedLog {
@@ -44,10 +52,20 @@ impl SegmentedLog {
             fs,
             directory,
             segment_bytes,
+            appends: Appends::Plain,
             segments: RwLock::new(segments),
             spare: Mutex::new(None),
             end: AtomicU64::new(end),
         })
+    }
+
+    /// From now on space is reserved ahead of the writes, where the file system allows: syncing them costs less. Small writes
+    /// go through a mapping of the file if `mapped`, which makes them cheaper, but not the syncs. For a log that is always
+    /// written to.
+    #[must_use]
+    pub fn with_space_reserved(mut self, mapped: bool) -> Self {
+        self.appends = Appends::Reserved { mapped };
+        self
     }
 
     /// Its directory.
@@ -127,7 +145,12 @@ impl SegmentedLog {
             Some(segment) => segment,
             None => self.add_segment(offset - offset % self.segment_bytes)?,
         };
-        segment.write(bytes, offset - segment.base())
+        let in_segment = offset - segment.base();
+        match self.appends {
+            Appends::Plain => segment.write(bytes, in_segment),
+            // SAFETY: readers see published bytes only, these are not, and there is one writer.
+            Appends::Reserved { mapped } => unsafe { segment.append(bytes, in_segment, self.segment_bytes, mapped) },
+        }
     }
 
     /// Lets readers see everything below `end`.
@@ -166,6 +189,18 @@ impl SegmentedLog {
         }
         let path = self.directory.join(format!("{base:020}"));
         Segment::create(&*self.fs, path, base, self.segment_bytes).map(Arc::new)
+    }
+
+    /// Reserves the space behind the part that is being written, in the next file too if that was made. For another thread
+    /// than the writer's, which does it itself where this comes too late.
+    pub fn reserve_ahead(&self) -> Result<(), LogError> {
+        let Appends::Reserved { mapped } = self.appends else { return Ok(()) };
+        let Some(last) = self.segments.read().last().cloned() else { return Ok(()) };
+        if !last.reserve_ahead(self.segment_bytes, mapped)? {
+            let spare = self.spare.lock().clone();
+            spare.map_or(Ok(true), |spare| spare.reserve_ahead(self.segment_bytes, mapped))?;
+        }
+        Ok(())
     }
 
     /// Makes the file after the last one, if there is none yet, so that the writer does not wait for it.

@@ -12,7 +12,7 @@ use rocketmq_env::Clock;
 use rocketmq_log::{LogError, SegmentedLog};
 
 use crate::batch::PutBatch;
-use crate::dispatch::Dispatcher;
+use crate::dispatch::{Claim, Dispatcher};
 use crate::message::PutTicket;
 use crate::{StoreError, error};
 
@@ -76,13 +76,13 @@ impl CommitLog {
         work(self.log.end() as i64)
     }
 
-    /// Appends the records, all or none. `also_check` is asked under the lock.
-    pub(crate) fn append(
+    /// Appends the records, all or none, and hands them to the dispatcher. `also_check` is asked under the lock.
+    pub(crate) fn append<'d>(
         &self,
         batch: &mut PutBatch,
-        dispatcher: &Dispatcher,
+        dispatcher: &'d Dispatcher,
         also_check: impl FnOnce() -> Result<(), StoreError>,
-    ) -> Result<PutTicket, StoreError> {
+    ) -> Result<(PutTicket, Option<Claim<'d>>), StoreError> {
         let mut state = self.append.lock();
         state.check()?;
         also_check()?;
@@ -105,8 +105,9 @@ impl CommitLog {
         state.last_store_timestamp = store_timestamp;
         self.last_store_timestamp.store(store_timestamp, Ordering::Release);
         // Under the lock, so that units come in the order of records.
-        dispatcher.enqueue(batch.entries.iter().filter(|entry| entry.takes_slot).map(|entry| entry.arrival()));
-        Ok(PutTicket { end: end as i64, store_timestamp })
+        let arrivals = batch.entries.iter().filter(|entry| entry.takes_slot).map(|entry| entry.arrival());
+        let claim = dispatcher.enqueue(arrivals);
+        Ok((PutTicket { end: end as i64, store_timestamp }, claim))
     }
 
     /// Gives each record its place and patches it. Returns the end of the last.

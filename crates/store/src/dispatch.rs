@@ -1,13 +1,13 @@
 //! From the commit log to the consume queues, without a thread of its own.
 //!
-//! Appends leave what they stored in a list. Whoever appended then tries to become the dispatcher; if somebody else is, that
-//! one picks the list up before it stops (flat combining). So an idle store makes a message readable before its put
-//! returns, and a busy one dispatches in runs.
+//! Whoever appends tries to become the dispatcher, still under the append lock, and then dispatches what it stored itself.
+//! If somebody else is, it leaves that in a list, which the other picks up before it stops (flat combining). So an idle store
+//! makes a message readable before its put returns, and a busy one dispatches in runs.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
+use std::sync::{Arc, OnceLock};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::message::Arrival;
 use crate::queue::{Appended, TAIL_FULL_BYTES, TAIL_LIMIT_BYTES};
@@ -24,10 +24,21 @@ pub(crate) struct Dispatcher {
     queues: Arc<Queues>,
     pending: Mutex<Vec<Arrival>>,
     pending_len: AtomicUsize,
-    /// Held by the dispatcher; the buffer it takes the pending ones into.
-    running: Mutex<Vec<Arrival>>,
-    progress: Mutex<Progress>,
-    listener: RwLock<Option<ArrivalListener>>,
+    /// Held by the dispatcher.
+    running: Mutex<Running>,
+    listener: OnceLock<ArrivalListener>,
+}
+
+#[derive(Debug)]
+struct Running {
+    /// What is being dispatched.
+    run: Vec<Arrival>,
+    progress: Progress,
+}
+
+/// The part of the dispatcher, taken, with messages to dispatch: [`Dispatcher::finish`].
+pub(crate) struct Claim<'d> {
+    running: MutexGuard<'d, Running>,
 }
 
 /// The last message whose unit was appended; all before it have theirs.
@@ -49,29 +60,41 @@ impl Dispatcher {
             queues,
             pending: Mutex::default(),
             pending_len: AtomicUsize::new(0),
-            running: Mutex::default(),
-            progress: Mutex::new(progress),
-            listener: RwLock::default(),
+            running: Mutex::new(Running { run: Vec::new(), progress }),
+            listener: OnceLock::new(),
         }
     }
 
+    /// Whom to tell of what was dispatched; the first one stays.
     pub(crate) fn set_listener(&self, listener: ArrivalListener) {
-        *self.listener.write() = Some(listener);
+        let _ = self.listener.set(listener);
     }
 
     pub(crate) fn progress(&self) -> Progress {
-        *self.progress.lock()
+        self.running.lock().progress
     }
 
-    /// Leaves stored messages for the dispatcher. Called in the order of the log.
-    pub(crate) fn enqueue(&self, arrivals: impl Iterator<Item = Arrival>) {
+    /// Takes stored messages, in the order of the log: called under the append lock. Then the caller must, without that lock,
+    /// [`finish`](Dispatcher::finish).
+    pub(crate) fn enqueue(&self, arrivals: impl Iterator<Item = Arrival>) -> Option<Claim<'_>> {
+        // Pending ones come from appends before this one, and only appends add to them.
+        if self.pending_len.load(Ordering::Acquire) == 0
+            && let Some(mut running) = self.running.try_lock()
+        {
+            running.run.extend(arrivals);
+            return Some(Claim { running });
+        }
         let mut pending = self.pending.lock();
         pending.extend(arrivals);
         self.pending_len.store(pending.len(), Ordering::Release);
+        None
     }
 
-    /// Dispatches what is pending, unless somebody else does.
-    pub(crate) fn run(&self) {
+    /// Dispatches what was taken and what is pending, unless somebody else does.
+    pub(crate) fn finish(&self, claim: Option<Claim<'_>>) {
+        if let Some(claim) = claim {
+            self.dispatch(claim.running);
+        }
         loop {
             // Either the dispatcher that is about to stop sees our messages, or we see that it has stopped.
             fence(Ordering::SeqCst);
@@ -81,17 +104,12 @@ impl Dispatcher {
             }
             let running = if waiting > PENDING_LIMIT { Some(self.running.lock()) } else { self.running.try_lock() };
             let Some(mut running) = running else { return };
-            let mut run = std::mem::take(&mut *running);
-            self.take_pending(&mut run);
-            self.dispatch(&run);
-            drop(running);
-            self.tell(&run);
-            run.clear();
-            if let Some(mut running) = self.running.try_lock()
-                && running.capacity() < run.capacity()
             {
-                *running = run;
+                let mut pending = self.pending.lock();
+                std::mem::swap(&mut running.run, &mut *pending);
+                self.pending_len.store(0, Ordering::Release);
             }
+            self.dispatch(running);
         }
     }
 
@@ -99,37 +117,32 @@ impl Dispatcher {
     pub(crate) fn drain(&self) {
         while self.pending_len.load(Ordering::Acquire) > 0 {
             drop(self.running.lock());
-            self.run();
+            self.finish(None);
         }
         drop(self.running.lock());
     }
 
-    fn take_pending(&self, run: &mut Vec<Arrival>) {
-        let mut pending = self.pending.lock();
-        std::mem::swap(run, &mut *pending);
-        self.pending_len.store(0, Ordering::Release);
-    }
-
-    fn dispatch(&self, run: &[Arrival]) {
-        for arrival in run {
+    fn dispatch(&self, mut running: MutexGuard<'_, Running>) {
+        for arrival in &running.run {
             // Next offsets are given out by this process, in order: there are no gaps but the one before the first unit.
             if let Appended::Tail(bytes) = arrival.queue.append(arrival, true) {
                 self.queues.tail_grew(&arrival.queue, bytes);
             }
         }
-        if let Some(last) = run.last() {
+        if let Some(last) = running.run.last() {
             let (physical_offset, store_timestamp) = (last.physical_offset, last.store_timestamp);
-            *self.progress.lock() = Progress { physical_offset, store_timestamp };
+            running.progress = Progress { physical_offset, store_timestamp };
         }
-    }
-
-    fn tell(&self, run: &[Arrival]) {
-        if run.is_empty() {
-            return;
-        }
-        let listener = self.listener.read().clone();
-        if let Some(listener) = listener {
-            listener(run);
+        let Some(listener) = self.listener.get() else { return running.run.clear() };
+        let mut run = std::mem::take(&mut running.run);
+        drop(running);
+        listener(&run);
+        run.clear();
+        // The memory is used again, unless another dispatcher has its own by now.
+        if let Some(mut running) = self.running.try_lock()
+            && running.run.capacity() == 0
+        {
+            running.run = run;
         }
     }
 }

@@ -6,6 +6,7 @@
 //! are written at once; then their consume queue units are appended in memory, and whoever holds pulls hears of them.
 //! A flush thread makes the log durable, a housekeeping thread the consume queues, which can be made from the log again.
 
+mod ahead;
 mod background;
 mod batch;
 mod checkpoint;

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use rocketmq_env::{Clock, File, Fs, OpenMode, OverlayFs, Parker, Unparker};
 use rocketmq_log::{FlushDone, FlushError, Flusher, FlusherOptions, SegmentedLog};
 
+use crate::ahead::Ahead;
 use crate::background::{Background, Control};
 use crate::batch::PutBatch;
 use crate::checkpoint::Checkpoint;
@@ -25,7 +26,7 @@ use crate::queue::Queue;
 use crate::queues::Queues;
 use crate::recover::{Recovered, Recovery};
 use crate::unit::UNIT_BYTES;
-use crate::{StoreConfig, StoreError, error, log_read, read};
+use crate::{FlushDiskType, StoreConfig, StoreError, error, log_read, read};
 
 /// Smallest commit log file; no use but in tests.
 const MIN_SEGMENT_BYTES: u64 = 1024;
@@ -42,6 +43,7 @@ pub struct MessageStore {
     pub(crate) queues: Arc<Queues>,
     dispatcher: Arc<Dispatcher>,
     flusher: Arc<Flusher>,
+    ahead: Ahead,
     pub(crate) background: Arc<Background>,
     unparker: Unparker,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -67,7 +69,8 @@ impl MessageStore {
         let abort = root.join("abort");
         let was_clean = !fs.exists(&abort).map_err(io_at("stat", &abort))?;
         let mut log =
-            SegmentedLog::open(Arc::clone(&fs), config.commit_log_dir.clone(), config.commit_log_segment_bytes)?;
+            SegmentedLog::open(Arc::clone(&fs), config.commit_log_dir.clone(), config.commit_log_segment_bytes)?
+                .with_space_reserved(config.flush_disk_type == FlushDiskType::AsyncFlush);
         let queues = Queues::load(Arc::clone(&fs), &config)?;
         let checkpoint = Checkpoint::open(&*fs, root)?;
         let deleted_topics = DeletedTopics::load(Arc::clone(&fs), root)?;
@@ -134,6 +137,7 @@ impl MessageStore {
             }),
         };
         let flusher = Arc::new(Flusher::start(Arc::clone(&log), options));
+        let ahead = Ahead::start(Arc::clone(&log), &clock);
         let background = Arc::new(Background {
             clock: Arc::clone(&clock),
             log,
@@ -161,6 +165,7 @@ impl MessageStore {
             queues,
             dispatcher,
             flusher,
+            ahead,
             background,
             unparker,
             thread: Mutex::new(Some(thread)),
@@ -188,6 +193,7 @@ impl MessageStore {
     }
 
     fn stop_threads(&self) -> Result<(), StoreError> {
+        self.ahead.stop();
         self.background.control.stopping.store(true, Ordering::Release);
         self.unparker.unpark();
         let thread = self.thread.lock().take();
@@ -243,8 +249,9 @@ impl MessageStore {
     /// fails with [`StoreError::Poisoned`].
     pub fn put(&self, batch: &mut PutBatch) -> Result<PutTicket, StoreError> {
         let also_check = || self.check_flush_and_queues();
-        let ticket = self.commit_log.append(batch, &self.dispatcher, also_check)?;
-        self.dispatcher.run();
+        let (ticket, claim) = self.commit_log.append(batch, &self.dispatcher, also_check)?;
+        self.dispatcher.finish(claim);
+        self.ahead.grown_to(ticket.end as u64);
         self.want_spare(ticket.end as u64);
         Ok(ticket)
     }

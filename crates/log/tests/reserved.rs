@@ -1,0 +1,62 @@
+//! Logs whose space is reserved ahead, on the real file system.
+#![allow(clippy::unwrap_used, reason = "a test that unwraps in vain fails, which is what it is for")]
+
+use std::sync::Arc;
+
+use rocketmq_env::OsFs;
+use rocketmq_log::SegmentedLog;
+
+const SEGMENT_BYTES: u64 = 1 << 20;
+
+/// Bytes that tell their place.
+fn pattern(at: u64, len: usize) -> Vec<u8> {
+    (at..at + len as u64).map(|at| (at * 31 + at / 251) as u8).collect()
+}
+
+#[test]
+fn what_is_appended_in_pieces_of_all_sizes_is_read_back_and_is_in_the_files() {
+    for (mapped, ahead) in [(false, false), (false, true), (true, false), (true, true)] {
+        let directory = tempfile::tempdir().unwrap();
+        let log = SegmentedLog::open(Arc::new(OsFs), directory.path().to_owned(), SEGMENT_BYTES).unwrap();
+        let log = log.with_space_reserved(mapped);
+        let mut end = 0;
+        let mut length = 1;
+        while end < 3 * SEGMENT_BYTES {
+            // 1, 7, 49 ... 40,353: some through the mapping, some not, many across the ends of windows.
+            length = if length > 40_000 { 1 } else { length * 7 };
+            let room = SEGMENT_BYTES - end % SEGMENT_BYTES;
+            let bytes = pattern(end, length.min(room as usize));
+            log.write(end, &bytes).unwrap();
+            end += bytes.len() as u64;
+            log.publish(end);
+            if ahead {
+                log.prepare_spare().unwrap();
+                log.reserve_ahead().unwrap();
+            }
+        }
+        log.remove_spare().unwrap();
+        let mut read = vec![0; end as usize];
+        assert!(log.read(0, &mut read).unwrap());
+        assert!(read == pattern(0, end as usize), "mapped {mapped}, ahead {ahead}");
+        for segment in log.segments() {
+            let bytes = std::fs::read(segment.path()).unwrap();
+            let written = (end - segment.base()).min(SEGMENT_BYTES) as usize;
+            assert!(bytes[..written] == pattern(segment.base(), written), "{}", segment.path().display());
+        }
+    }
+}
+
+#[test]
+fn a_log_that_was_cut_within_its_reserved_space_is_written_to_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = SegmentedLog::open(Arc::new(OsFs), directory.path().to_owned(), SEGMENT_BYTES).unwrap();
+    let mut log = log.with_space_reserved(true);
+    log.write(0, &[1; 1_000]).unwrap();
+    log.publish(1_000);
+    log.truncate(500).unwrap();
+    log.write(500, &[2; 100]).unwrap();
+    log.publish(600);
+    let bytes = std::fs::read(log.segments()[0].path()).unwrap();
+    let expected = [vec![1; 500], vec![2; 100], vec![0; SEGMENT_BYTES as usize - 600]].concat();
+    assert!(bytes == expected);
+}

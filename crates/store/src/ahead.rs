@@ -1,0 +1,68 @@
+//! A thread that reserves space in the commit log before it is needed, so that appends do not wait for the file system.
+//! (`AllocateMappedFileService`)
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+
+use parking_lot::Mutex;
+use rocketmq_env::{Clock, Parker, Unparker};
+use rocketmq_log::SegmentedLog;
+
+/// The thread looks after the log each time it has grown by this much, a fraction of what it reserves.
+const STEP_BYTES: u64 = 1024 * 1024;
+
+/// The thread and what wakes it.
+#[derive(Debug)]
+pub(crate) struct Ahead {
+    step: AtomicU64,
+    stopping: Arc<AtomicBool>,
+    unparker: Unparker,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Ahead {
+    /// Starts it for `log`.
+    pub(crate) fn start(log: Arc<SegmentedLog>, clock: &Arc<dyn Clock>) -> Self {
+        let stopping = Arc::new(AtomicBool::new(false));
+        let parker = Parker::new(clock);
+        let unparker = parker.unparker();
+        let thread = thread::spawn({
+            let stopping = Arc::clone(&stopping);
+            move || {
+                parker.park();
+                while !stopping.load(Ordering::Acquire) {
+                    // The append tries again, and tells whoever puts.
+                    let _ = log.reserve_ahead();
+                    parker.park();
+                }
+            }
+        });
+        Self { step: AtomicU64::new(0), stopping, unparker, thread: Mutex::new(Some(thread)) }
+    }
+
+    /// The log ends at `end` now.
+    pub(crate) fn grown_to(&self, end: u64) {
+        let step = end / STEP_BYTES;
+        if self.step.load(Ordering::Relaxed) < step && self.step.fetch_max(step, Ordering::Relaxed) < step {
+            self.unparker.unpark();
+        }
+    }
+
+    /// Ends the thread.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.unparker.unpark();
+        let thread = self.thread.lock().take();
+        if let Some(thread) = thread {
+            // It has nothing to say: a panic there leaves the reserving to the appends.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
