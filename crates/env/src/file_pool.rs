@@ -4,7 +4,7 @@
 //! keeps an error that nobody has been told of for the next who opens the file (since 4.16), as long as it keeps the inode in
 //! memory. So what is written through a pool must be something that can be made again, as consume queues can.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,8 +22,10 @@ use crate::fs::{DirEntry, DiskSpace, File, Fs, Map, Metadata, OpenMode};
 #[derive(Debug)]
 pub struct FilePool {
     shared: Arc<Shared>,
-    /// Directories with new entries that nobody has synced yet.
-    unsynced: Mutex<BTreeSet<PathBuf>>,
+    /// The directory below which all files lie.
+    root: PathBuf,
+    /// Directories whose entries are on disk. Of others nobody knows: a process that died may have made them.
+    synced: Mutex<HashSet<PathBuf>>,
 }
 
 #[derive(Debug)]
@@ -42,10 +44,10 @@ struct Slot {
 }
 
 impl FilePool {
-    /// The files of `fs`, at most `capacity` open at once (and one more for each call that is under way).
-    pub fn new(fs: Arc<dyn Fs>, capacity: usize) -> Self {
+    /// The files of `fs` below `root`, at most `capacity` open at once (and one more for each call that is under way).
+    pub fn new(fs: Arc<dyn Fs>, root: PathBuf, capacity: usize) -> Self {
         let shared = Shared { fs, capacity, open: Mutex::default() };
-        Self { shared: Arc::new(shared), unsynced: Mutex::default() }
+        Self { shared: Arc::new(shared), root, synced: Mutex::default() }
     }
 }
 
@@ -122,6 +124,10 @@ impl File for PooledFile {
         self.file()?.map()
     }
 
+    fn may_have_data(&self, offset: u64) -> io::Result<bool> {
+        self.file()?.may_have_data(offset)
+    }
+
     fn zero_range(&self, offset: u64, len: u64) -> io::Result<()> {
         self.file()?.zero_range(offset, len)
     }
@@ -155,12 +161,12 @@ impl Fs for FilePool {
             }
             missing.push(path);
         }
-        if missing.is_empty() {
-            // Whoever made it may have died before syncing its entry.
-            missing.push(path);
+        // First: a failure half way leaves entries as well.
+        let mut synced = self.synced.lock();
+        for parent in missing.iter().filter_map(|path| path.parent()) {
+            synced.remove(parent);
         }
-        // Noted first: a failure half way leaves entries as well.
-        self.unsynced.lock().extend(missing.iter().filter_map(|path| path.parent()).map(Path::to_owned));
+        drop(synced);
         self.shared.fs.create_dir_all(path)
     }
 
@@ -182,15 +188,12 @@ impl Fs for FilePool {
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.shared.fs.sync_dir(path)?;
-        for ancestor in path.ancestors().skip(1) {
-            let is_unsynced = self.unsynced.lock().contains(ancestor);
-            if is_unsynced {
-                // Taken off before the sync: an entry that is made meanwhile puts it on again.
-                self.unsynced.lock().remove(ancestor);
-                if let Err(error) = self.shared.fs.sync_dir(ancestor) {
-                    self.unsynced.lock().insert(ancestor.to_owned());
-                    return Err(error);
-                }
+        for ancestor in path.ancestors().skip(1).take_while(|ancestor| ancestor.starts_with(&self.root)) {
+            // Before the sync: an entry that is made meanwhile makes it unknown again.
+            let is_new = self.synced.lock().insert(ancestor.to_owned());
+            if is_new && let Err(error) = self.shared.fs.sync_dir(ancestor) {
+                self.synced.lock().remove(ancestor);
+                return Err(error);
             }
         }
         Ok(())
@@ -216,7 +219,7 @@ mod tests {
 
     fn pool_on(fs: &FaultFs, capacity: usize) -> FilePool {
         fs.create_dir_all(Path::new("/d")).unwrap();
-        FilePool::new(fs.process(), capacity)
+        FilePool::new(fs.process(), "/d".into(), capacity)
     }
 
     fn open_count(pool: &FilePool) -> usize {
@@ -275,9 +278,11 @@ mod tests {
     }
 
     #[test]
-    fn new_directories_are_durable_once_the_innermost_is_synced() {
+    fn new_directories_are_durable_once_the_innermost_is_synced_even_those_of_a_process_that_died() {
         for seed in 0..20 {
             let fs = FaultFs::new();
+            pool_on(&fs, 1).create_dir_all_durably(Path::new("/d/topic/0")).unwrap();
+            fs.kill_process();
             let pool = pool_on(&fs, 1);
             fs.sync_dir(Path::new("/")).unwrap();
             for path in ["/d/topic/0", "/d/topic/1"] {

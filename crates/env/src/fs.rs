@@ -93,7 +93,8 @@ pub trait Fs: Send + Sync + Debug {
 /// How [`Fs::open`] opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenMode {
-    /// An existing file, for reading.
+    /// An existing file, for reading; or a directory, to [`sync its file system`](File::sync_file_system), where
+    /// directories can be opened.
     Read,
     /// An existing file, for reading and writing.
     ReadWrite,
@@ -169,6 +170,17 @@ pub trait File: Send + Sync + Debug {
     /// it ends the process. `None` where that is not supported.
     fn map_for_writing(&self, _offset: u64, _len: usize) -> io::Result<Option<WriteMap>> {
         Ok(None)
+    }
+
+    /// Whether anything but zeros may stand at or behind `offset`; true where only reading tells.
+    fn may_have_data(&self, _offset: u64) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    /// Makes everything durable that was written to the file system on which this file lies, entries of directories
+    /// included, and fails if any of it was lost since this file was opened. False where no call does that.
+    fn sync_file_system(&self) -> io::Result<bool> {
+        Ok(false)
     }
 
     /// Makes `len` bytes from `offset` read as zero. By a hole where the file system can, else by writing.

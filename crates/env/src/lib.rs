@@ -9,6 +9,7 @@ mod fault_fs;
 mod file_pool;
 mod fs;
 mod os_fs;
+mod os_linux;
 mod os_lock;
 mod overlay_fs;
 mod parker;

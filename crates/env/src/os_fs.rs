@@ -9,6 +9,7 @@ use std::time::UNIX_EPOCH;
 #[cfg(target_os = "linux")]
 use crate::fs::WriteMap;
 use crate::fs::{DirEntry, DiskSpace, File, Fs, Map, Metadata, OpenMode, write_zeros};
+use crate::os_linux;
 use crate::os_lock::{LockedFile, is_locked, try_lock};
 
 /// The real file system.
@@ -35,8 +36,10 @@ impl Fs for OsFs {
         fs::read_dir(path)?
             .map(|entry| {
                 let entry = entry?;
+                let kind = entry.file_type()?;
                 // Follows links: a commit log directory may be a link to another disk.
-                Ok(DirEntry { name: entry.file_name(), is_dir: entry.path().is_dir() })
+                let is_dir = kind.is_dir() || kind.is_symlink() && entry.path().is_dir();
+                Ok(DirEntry { name: entry.file_name(), is_dir })
             })
             .collect()
     }
@@ -130,6 +133,14 @@ impl File for fs::File {
         // Kernels before 5.14 leave the faults to the writes.
         let _ = raw.advise(memmap2::Advice::PopulateWrite);
         Ok(Some(WriteMap::new(raw)))
+    }
+
+    fn may_have_data(&self, offset: u64) -> io::Result<bool> {
+        os_linux::may_have_data(self, offset)
+    }
+
+    fn sync_file_system(&self) -> io::Result<bool> {
+        os_linux::sync_file_system(self)
     }
 
     fn zero_range(&self, offset: u64, len: u64) -> io::Result<()> {
@@ -267,6 +278,28 @@ mod tests {
         let mut bytes = vec![0; 300_000];
         file.read_exact_at(&mut bytes, 0).unwrap();
         assert_eq!(bytes, expected);
+    }
+
+    #[test]
+    fn a_file_has_data_up_to_the_last_block_that_was_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = OsFs.open(&directory.path().join("segment"), OpenMode::CreateNew).unwrap();
+        file.set_len(10 << 20).unwrap();
+        file.write_all_at(b"data", 3 << 20).unwrap();
+        assert!(file.may_have_data(0).unwrap() && file.may_have_data(3 << 20).unwrap());
+        // Where the file system tells: a whole megabyte behind is further than any of its blocks reaches.
+        if cfg!(target_os = "linux") {
+            assert!(!file.may_have_data(4 << 20).unwrap());
+        }
+    }
+
+    #[test]
+    fn the_file_system_of_a_directory_can_be_synced() {
+        let directory = tempfile::tempdir().unwrap();
+        if cfg!(unix) {
+            let handle = OsFs.open(directory.path(), OpenMode::Read).unwrap();
+            handle.sync_file_system().unwrap();
+        }
     }
 
     #[test]

@@ -36,6 +36,17 @@ pub enum LogError {
         /// The configured length.
         need: u64,
     },
+    /// Files are missing in the middle of a log. (Apache logs that and reads on across the gap, `MappedFileQueue#checkSelf`.)
+    #[error(
+        "{} is missing, but {} is there: bring the missing files back, or move the ones before the gap away to do \
+         without them", missing.display(), next.display()
+    )]
+    SegmentMissing {
+        /// The first file that is missing.
+        missing: PathBuf,
+        /// The first that is there again.
+        next: PathBuf,
+    },
     /// A file whose name is not the offset of its first byte.
     #[error("{} is not a segment: its name is no multiple of {segment_bytes}", path.display())]
     SegmentName {

@@ -10,6 +10,9 @@ use rocketmq_env::{File, Fs, Map, OpenMode};
 use crate::LogError;
 use crate::append_window::AppendWindow;
 
+/// Of the usual block of a file system.
+const BLOCK_BYTES: usize = 4096;
+
 /// One file of a log, open for reading and writing.
 #[derive(Debug)]
 pub struct Segment {
@@ -45,9 +48,18 @@ impl Segment {
         })
     }
 
-    /// Makes a new file of its full length. On failure no file is left.
+    /// Makes a new file of its full length. On failure no file is left. A file of that length that somebody else made (an
+    /// Apache broker that was started on the same directory, before it found that locked) is taken if it is all zero.
     pub(crate) fn create(fs: &dyn Fs, path: PathBuf, base: u64, len: u64) -> Result<Self, LogError> {
-        let file = fs.open(&path, OpenMode::CreateNew).map_err(|source| fail("create", &path, 0, source))?;
+        let file = match fs.open(&path, OpenMode::CreateNew) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let exists = fail("create", &path, 0, error);
+                let found = Self::open(fs, path, base, None)?;
+                let has_len = found.file.len().map_err(|source| fail("stat", &found.path, 0, source))? == len;
+                return if has_len && found.is_zero(len)? { Ok(found) } else { Err(exists) };
+            }
+            file => file.map_err(|source| fail("create", &path, 0, source))?,
+        };
         if let Err(source) = file.set_len(len) {
             let error = fail("extend", &path, len, source);
             // A file of the wrong length would stop the next start (a last one of length 0 does not).
@@ -109,6 +121,38 @@ impl Segment {
     pub(crate) fn zero(&self, offset: u64, len: u64) -> Result<(), LogError> {
         self.window.close();
         self.file.zero_range(offset, len).map_err(|source| fail("zero", &self.path, offset, source))
+    }
+
+    /// Whether everything from `offset` to `len` is known to be zero without reading it all.
+    pub(crate) fn is_known_zero(&self, offset: u64, len: u64) -> Result<bool, LogError> {
+        // Only whole blocks are known to be holes.
+        let block_end = offset.next_multiple_of(BLOCK_BYTES as u64).min(len);
+        if !self.is_zero_between(offset, block_end)? {
+            return Ok(false);
+        }
+        let has_data = self.file.may_have_data(block_end);
+        Ok(block_end == len || !has_data.map_err(|source| fail("seek data in", &self.path, block_end, source))?)
+    }
+
+    pub(crate) fn is_zero(&self, len: u64) -> Result<bool, LogError> {
+        let mut at = 0;
+        while at < len && !self.is_known_zero(at, len)? {
+            let end = (at + BLOCK_BYTES as u64).min(len);
+            if !self.is_zero_between(at, end)? {
+                return Ok(false);
+            }
+            at = end;
+        }
+        Ok(true)
+    }
+
+    /// Within one block.
+    fn is_zero_between(&self, from: u64, end: u64) -> Result<bool, LogError> {
+        let mut block = [0; BLOCK_BYTES];
+        let len = usize::try_from(end - from).map_or(BLOCK_BYTES, |len| len.min(BLOCK_BYTES));
+        let bytes = block.get_mut(..len).unwrap_or_default();
+        self.read(bytes, from)?;
+        Ok(bytes.iter().all(|byte| *byte == 0))
     }
 
     /// Makes what was written durable; a new file's length and directory entry first.

@@ -68,6 +68,19 @@ impl SegmentedLog {
         self
     }
 
+    /// Opens a log in which nobody has written yet. It has no files, or a first one that is all zero, as somebody else may
+    /// have made it.
+    pub fn open_new(fs: Arc<dyn Fs>, directory: PathBuf, segment_bytes: u64) -> Result<Self, LogError> {
+        let mut log = Self::open(fs, directory, segment_bytes)?;
+        for segment in log.segments.get_mut() {
+            if segment.base() > 0 || !segment.is_zero(segment_bytes)? {
+                return Err(fail("create", segment.path(), 0, io::ErrorKind::AlreadyExists.into()));
+            }
+        }
+        *log.end.get_mut() = 0;
+        Ok(log)
+    }
+
     /// Its directory.
     pub fn directory(&self) -> &Path {
         &self.directory
@@ -241,9 +254,21 @@ impl SegmentedLog {
         self.segments.read().iter().any(|held| Arc::ptr_eq(held, segment))
     }
 
-    /// Cuts the log at `end`: later files are removed, the rest of the file with `end` in it becomes zero. So no old
-    /// record can come back to life behind a new, shorter tail.
+    /// Cuts the log at `end`: later files are removed, the rest of the file with `end` in it becomes zero unless it is. So no
+    /// old record can come back to life behind a new, shorter tail.
     pub fn truncate(&mut self, end: u64) -> Result<(), LogError> {
+        self.remove_behind(end)?;
+        if let Some(last) = self.segments.get_mut().last() {
+            let in_segment = end.saturating_sub(last.base()).min(self.segment_bytes);
+            if !last.is_known_zero(in_segment, self.segment_bytes)? {
+                last.zero(in_segment, self.segment_bytes - in_segment)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the log at `end`: later files are removed. The rest of the file with `end` in it must be zero.
+    pub fn remove_behind(&mut self, end: u64) -> Result<(), LogError> {
         let segments = self.segments.get_mut();
         let mut removed = false;
         while let Some(last) = segments.last().filter(|last| last.base() > 0 && last.base() >= end) {
@@ -253,10 +278,6 @@ impl SegmentedLog {
         }
         if removed {
             self.fs.sync_dir(&self.directory).map_err(|source| fail("fsync", &self.directory, 0, source))?;
-        }
-        if let Some(last) = segments.last() {
-            let in_segment = end.saturating_sub(last.base()).min(self.segment_bytes);
-            last.zero(in_segment, self.segment_bytes - in_segment)?;
         }
         *self.end.get_mut() = end;
         Ok(())
@@ -305,6 +326,23 @@ impl SegmentedLog {
         removed.map_err(|source| fail("remove", &self.directory, 0, source))
     }
 
+    /// Fails if files are missing between the first and the last.
+    pub fn check_whole(&self) -> Result<(), LogError> {
+        let Some((before, behind)) = self.last_gap() else { return Ok(()) };
+        let missing = self.directory.join(format!("{:020}", before + self.segment_bytes));
+        Err(LogError::SegmentMissing { missing, next: self.directory.join(format!("{behind:020}")) })
+    }
+
+    /// The files on both sides of the last place where files are missing, by their first offsets.
+    pub fn last_gap(&self) -> Option<(u64, u64)> {
+        let segments = self.segments.read();
+        let mut pairs = segments.windows(2).filter_map(|pair| match pair {
+            [before, behind] => Some((before.base(), behind.base())),
+            _ => None,
+        });
+        pairs.rfind(|(before, behind)| before + self.segment_bytes != *behind)
+    }
+
     /// Removes all files and starts over, empty.
     pub fn clear(&mut self) -> Result<(), LogError> {
         let segments = self.segments.get_mut();
@@ -329,11 +367,11 @@ impl SegmentedLog {
 
 /// The files of a log directory as (first offset, path, length), in order.
 pub(crate) fn list(fs: &dyn Fs, directory: &Path, segment_bytes: u64) -> Result<Vec<(u64, PathBuf, u64)>, LogError> {
-    if !fs.exists(directory).map_err(|source| fail("stat", directory, 0, source))? {
-        return Ok(Vec::new());
-    }
     let mut files = Vec::new();
-    let entries = fs.read_dir(directory).map_err(|source| fail("read directory", directory, 0, source))?;
+    let entries = match fs.read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(files),
+        entries => entries.map_err(|source| fail("read directory", directory, 0, source))?,
+    };
     for entry in entries.into_iter().filter(|entry| !entry.is_dir) {
         let path = directory.join(&entry.name);
         let base = entry.name.to_str().and_then(|name| name.parse::<u64>().ok());

@@ -80,7 +80,7 @@ impl Background {
             }
             self.log.release_maps(MAPPED_READ_BYTES);
             // Failures of writes are kept by the queues, refuse puts, and are retried here.
-            let written = self.queues.write_tails();
+            let written = self.queues.write_tails_if_worth_it();
             let now = self.clock.uptime();
             // By amount as well as by time: that bounds what the next start has to scan.
             let is_due = now >= thorough_at || self.log.end() - thorough_end >= self.log.segment_bytes();

@@ -9,7 +9,7 @@
 //!
 //! Timestamps are coarse: many records share one. So the last 16 bytes, which Apache leaves alone, hold the exact position up
 //! to which the log is on disk, and a copy of physicMsgTimestamp; it counts only while the copy agrees, that is, until Apache
-//! has flushed.
+//! has flushed. The 16 bytes before say how many queues and units there were when the store was closed last.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,7 @@ use crate::StoreError;
 const FILE_BYTES: usize = 4096;
 const FIELD_BYTES: usize = 8;
 const POSITION_AT: usize = FILE_BYTES - 2 * FIELD_BYTES;
+const TOTALS_AT: usize = POSITION_AT - 2 * FIELD_BYTES;
 
 /// The values of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -38,6 +39,17 @@ pub(crate) struct CheckpointValues {
     pub(crate) logics_physical_offset: i64,
     /// The log is on disk up to here; `None` if only the timestamps tell.
     pub(crate) flushed_position: Option<i64>,
+    /// What the queues were at the last clean stop of this store; tells nothing without `flushed_position`.
+    pub(crate) closed_with: QueueTotals,
+}
+
+/// What tells that no queue is missing or shorter than it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct QueueTotals {
+    /// Queues that ever held a message.
+    pub(crate) queues: i64,
+    /// Sum of their max offsets.
+    pub(crate) max_offsets: i64,
 }
 
 /// The open file.
@@ -99,6 +111,23 @@ impl Checkpoint {
         self.write(&mut state)
     }
 
+    /// The store is being closed with these queues, which are on disk.
+    pub(crate) fn closed(&self, totals: QueueTotals) -> Result<(), StoreError> {
+        let mut state = self.state.lock();
+        state.values.closed_with = totals;
+        self.write(&mut state)
+    }
+
+    /// Queues are going to be made again from the whole log: until that is done, no start may trust what there is of them.
+    pub(crate) fn queues_lost(&self) -> Result<(), StoreError> {
+        let mut state = self.state.lock();
+        state.values.logics_msg_timestamp = 0;
+        state.values.logics_physical_offset = 0;
+        self.write(&mut state)?;
+        drop(state);
+        self.sync()
+    }
+
     /// The log was cut at `end`: nothing behind it is on disk.
     pub(crate) fn log_cut(&self, end: i64) -> Result<(), StoreError> {
         let mut state = self.state.lock();
@@ -157,10 +186,18 @@ impl CheckpointValues {
         {
             values.flushed_position = Some(i64::from_be_bytes(*position));
         }
+        if let Some([queues, max_offsets]) = page.get(TOTALS_AT..POSITION_AT).map(|totals| totals.as_chunks().0) {
+            let (queues, max_offsets) = (i64::from_be_bytes(*queues), i64::from_be_bytes(*max_offsets));
+            values.closed_with = QueueTotals { queues, max_offsets };
+        }
         values
     }
 
     fn encode(mut self, page: &mut [u8; FILE_BYTES]) {
+        let totals = [self.closed_with.queues, self.closed_with.max_offsets];
+        for (value, bytes) in totals.into_iter().zip(page[TOTALS_AT..].as_chunks_mut().0) {
+            *bytes = value.to_be_bytes();
+        }
         let position = self.flushed_position.map(|position| [position, self.physic_msg_timestamp]);
         for (field, bytes) in self.fields().into_iter().zip(page.as_chunks_mut().0) {
             *bytes = field.to_be_bytes();

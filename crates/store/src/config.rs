@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::recovery_progress::RecoveryListener;
+
 const DELAY_LEVEL_SECONDS: [u64; 18] =
     [1, 5, 10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1_200, 1_800, 3_600, 7_200];
 
@@ -44,6 +46,8 @@ pub struct StoreConfig {
     pub message_delay_levels: Vec<Duration>,
     /// When files are deleted and writes refused.
     pub retention: RetentionConfig,
+    /// Hears how far recovery is, at most every 200 ms, on the threads that open the store. Default: nobody does.
+    pub on_recovery: Option<RecoveryListener>,
 }
 
 /// When commit log files are deleted, oldest first and never the last, and when writes are refused for want of room.
@@ -130,6 +134,7 @@ impl StoreConfig {
             max_filter_message_bytes: 16_000,
             message_delay_levels: DELAY_LEVEL_SECONDS.map(Duration::from_secs).to_vec(),
             retention: RetentionConfig::default(),
+            on_recovery: None,
         }
     }
 }

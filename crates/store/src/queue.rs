@@ -4,12 +4,15 @@
 //! the files. What a crash takes from the tail is rebuilt from the commit log. (`ConsumeQueue`)
 
 mod expire;
+mod recovery;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use parking_lot::Mutex;
 use rocketmq_log::{LogError, SegmentedLog};
+
+pub(crate) use recovery::{Kept, Known};
 
 use crate::message::Arrival;
 use crate::unit::{UNIT_BYTES, Unit};
@@ -217,6 +220,10 @@ impl Queue {
         files.publish(at);
         let mut state = self.state.lock();
         state.tail.drain(..tail.len());
+        if state.tail.is_empty() {
+            // Of 40,000 queues most have nothing to say for a while.
+            state.tail = Vec::new();
+        }
         state.tail_position = at as i64;
         Ok(true)
     }
@@ -228,9 +235,25 @@ impl Queue {
             let state = self.state.lock();
             (Arc::clone(&state.files), state.synced_position, state.tail_position)
         };
-        files.sync(from as u64, to as u64)?;
-        self.state.lock().synced_position = to;
+        // A queue that was cut at the start of a file has that to sync, though nothing is in it.
+        files.sync(from as u64, to.max(from + 1) as u64)?;
+        self.synced(to);
         Ok(())
+    }
+
+    /// Everything below is in the files.
+    pub(crate) fn written(&self) -> i64 {
+        self.state.lock().tail_position
+    }
+
+    /// The files are on disk up to `position`.
+    pub(crate) fn synced(&self, position: i64) {
+        self.state.lock().synced_position = position;
+    }
+
+    /// Bytes that wait to be written to the files.
+    pub(crate) fn tail_bytes(&self) -> usize {
+        self.state.lock().tail.len()
     }
 }
 
@@ -257,118 +280,4 @@ impl State {
             self.tail.extend_from_slice(&Unit::BLANK.encode());
         }
     }
-}
-
-/// Recovery; nobody else has the queue yet.
-impl Queue {
-    /// Finds the last unit in the files, starting at the third last, and cuts what is behind it. (`ConsumeQueue#recover`)
-    pub(crate) fn recover(&self) -> Result<(), LogError> {
-        let mut state = self.state.lock();
-        let state = &mut *state;
-        let files = Arc::clone(&state.files);
-        let segments = files.segments();
-        let Some(first) = segments.first() else { return Ok(()) };
-        let start = segments.iter().rev().take(3).next_back().unwrap_or(first).base();
-        let mut end = start;
-        let mut last = None;
-        let mut buffer = vec![0; TAIL_FULL_BYTES / UNIT_BYTES * UNIT_BYTES];
-        'scan: while end < files.end() {
-            let left = usize::try_from(files.end() - end).map_or(buffer.len(), |left| left.min(buffer.len()));
-            if !files.read(end, &mut buffer[..left])? {
-                break;
-            }
-            for bytes in buffer[..left].as_chunks().0 {
-                let unit = Unit::decode(bytes);
-                let follows = last.is_none_or(|last: Unit| unit.physical_offset >= last.end() || last == Unit::BLANK);
-                if !unit.is_valid() || !follows {
-                    break 'scan;
-                }
-                last = Some(unit);
-                end += UNIT_BYTES as u64;
-            }
-        }
-        let first = first.base();
-        if end == start && start > first {
-            // The third last file is empty: not left by any crash, but its predecessor may still be whole.
-            last = read_unit(&files, end - UNIT_BYTES as u64)?.filter(|unit| unit.is_valid());
-        }
-        drop((files, segments));
-        if end == 0 {
-            // Its first file was hardly made: made again, its entry and that of its directory are sure to be synced.
-            state.files_mut()?.clear()?;
-        } else {
-            state.files_mut()?.truncate(end)?;
-        }
-        state.tail_position = end as i64;
-        state.synced_position = start as i64;
-        state.min_position = first as i64;
-        state.max_physical_offset = last.filter(|last| *last != Unit::BLANK).map_or(-1, Unit::end);
-        Ok(())
-    }
-
-    /// Cuts all units of messages at or behind `physical_offset`; whether there were any.
-    /// (`ConsumeQueue#truncateDirtyLogicFiles`)
-    pub(crate) fn truncate(&self, physical_offset: i64) -> Result<bool, LogError> {
-        let (min, max) = self.offsets();
-        let cut = self.first_at_or_behind(physical_offset, min, max)?;
-        if cut == max {
-            return Ok(false);
-        }
-        let last = if cut > min { self.unit_at(cut - 1)? } else { None };
-        let mut state = self.state.lock();
-        let state = &mut *state;
-        let position = cut * UNIT_BYTES as i64;
-        let in_tail = usize::try_from(position - state.tail_position).unwrap_or(0);
-        state.tail.truncate(in_tail);
-        if position < state.tail_position {
-            state.files_mut()?.truncate(position as u64)?;
-            state.tail_position = position;
-            state.synced_position = state.synced_position.min(position);
-        }
-        if last.is_none_or(|last| last == Unit::BLANK) {
-            // Nothing but blanks is left: the queue starts anew where the log says.
-            state.files_mut()?.clear()?;
-            state.tail.clear();
-            (state.tail_position, state.synced_position, state.min_position) = (0, 0, 0);
-        }
-        state.max_physical_offset = last.filter(|last| *last != Unit::BLANK).map_or(-1, Unit::end);
-        Ok(true)
-    }
-
-    /// Moves the min offset to the first message at or behind `physical_offset`, the start of the commit log.
-    /// (`ConsumeQueue#correctMinOffset`)
-    pub(crate) fn correct_min_offset(&self, physical_offset: i64) -> Result<(), LogError> {
-        let (min, max) = self.offsets();
-        let first = self.first_at_or_behind(physical_offset, min, max)?;
-        let mut state = self.state.lock();
-        state.min_position = state.min_position.max(first * UNIT_BYTES as i64);
-        Ok(())
-    }
-
-    /// First offset in `low..high` whose message starts at or behind `physical_offset` (blanks lie before everything).
-    fn first_at_or_behind(&self, physical_offset: i64, mut low: i64, mut high: i64) -> Result<i64, LogError> {
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let before = match self.unit_at(middle)? {
-                Some(unit) => unit == Unit::BLANK || unit.physical_offset < physical_offset,
-                None => false,
-            };
-            if before {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        Ok(low)
-    }
-
-    /// Sets the offset of the next message to what the units say.
-    pub(crate) fn settle_next_offset(&self) {
-        self.next_offset.store(self.max_offset(), Ordering::Relaxed);
-    }
-}
-
-fn read_unit(files: &SegmentedLog, position: u64) -> Result<Option<Unit>, LogError> {
-    let mut bytes = [0; UNIT_BYTES];
-    Ok(files.read(position, &mut bytes)?.then(|| Unit::decode(&bytes)))
 }

@@ -3,25 +3,37 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::thread;
 
 use parking_lot::{Mutex, RwLock};
-use rocketmq_env::{FilePool, Fs, Unparker};
+use rocketmq_env::{File, FilePool, Fs, OpenMode, Unparker};
 use rocketmq_log::{LogError, SegmentedLog};
 
+use crate::checkpoint::QueueTotals;
 use crate::queue::{Queue, TAIL_FULL_BYTES, TAIL_LIMIT_BYTES};
 use crate::{StoreConfig, StoreError, error};
+
+/// Above this many queues it pays to treat them together instead of one by one.
+const MANY_QUEUES: usize = 512;
+
+/// Most memory that tails take which are not worth writing one by one.
+pub(crate) const TAILS_LIMIT_BYTES: usize = 64 * 1024 * 1024;
 
 type Table = HashMap<Arc<str>, HashMap<i32, Arc<Queue>>>;
 
 /// The queues of a store.
 #[derive(Debug)]
 pub(crate) struct Queues {
+    raw_fs: Arc<dyn Fs>,
+    /// The same, with few of its files open.
     fs: Arc<dyn Fs>,
     /// `{root}/consumequeue`
     directory: PathBuf,
     segment_bytes: u64,
+    /// Open since before the first write, so that syncing it tells of every failure; empty where directories cannot be opened.
+    file_system: OnceLock<Arc<dyn File>>,
     table: RwLock<Table>,
     /// Queues with a tail to write.
     tails: Mutex<Vec<Arc<Queue>>>,
@@ -37,23 +49,26 @@ pub(crate) struct Queues {
 impl Queues {
     /// Opens all queues, as their files are. (`ConsumeQueueStore#load`)
     pub(crate) fn load(fs: Arc<dyn Fs>, config: &StoreConfig) -> Result<Self, StoreError> {
-        let fs: Arc<dyn Fs> = Arc::new(FilePool::new(fs, config.max_open_consume_queue_files));
+        let raw_fs = fs;
+        let fs: Arc<dyn Fs> =
+            Arc::new(FilePool::new(Arc::clone(&raw_fs), config.root.clone(), config.max_open_consume_queue_files));
         let (directory, segment_bytes) = (config.root.join("consumequeue"), config.consume_queue_segment_bytes);
+        let topics = subdirectories(&*fs, &directory)?;
+        let loaded = in_parts(&topics, |topics| load_topics(&fs, topics, segment_bytes))?;
         let mut table = Table::new();
-        for (topic, path) in subdirectories(&*fs, &directory)? {
-            let topic: Arc<str> = topic.into();
-            for (number, path) in subdirectories(&*fs, &path)? {
-                // Apache skips other names as well.
-                let Ok(queue_id) = number.parse::<i32>() else { continue };
-                let files = SegmentedLog::open(Arc::clone(&fs), path, segment_bytes)?;
-                let queue = Arc::new(Queue::new(Arc::clone(&topic), queue_id, files));
-                table.entry(Arc::clone(&topic)).or_default().insert(queue_id, queue);
-            }
+        for queue in loaded.into_iter().flatten() {
+            table.entry(Arc::clone(queue.topic())).or_default().insert(queue.queue_id(), queue);
+        }
+        let file_system = OnceLock::new();
+        if let Ok(opened) = raw_fs.open(&directory, OpenMode::Read) {
+            let _ = file_system.set(opened);
         }
         Ok(Self {
+            raw_fs,
             fs,
             directory,
             segment_bytes,
+            file_system,
             table: RwLock::new(table),
             tails: Mutex::default(),
             unsynced: Mutex::default(),
@@ -64,10 +79,18 @@ impl Queues {
         })
     }
 
-    /// Whom to wake when a tail is long.
-    pub(crate) fn set_background(&self, unparker: Unparker) {
+    /// Makes the directory, if this is a new store, for puts to come; `background` is woken when a tail is long.
+    pub(crate) fn start(&self, background: Unparker) -> Result<(), StoreError> {
         // Set once, when the store opens.
-        let _ = self.background.set(unparker);
+        let _ = self.background.set(background);
+        if self.file_system.get().is_none() {
+            let made = self.raw_fs.create_dir_all_durably(&self.directory);
+            made.map_err(|source| StoreError::Io { op: "create", path: self.directory.clone(), source })?;
+            if let Ok(opened) = self.raw_fs.open(&self.directory, OpenMode::Read) {
+                let _ = self.file_system.set(opened);
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn find(&self, topic: &str, queue_id: i32) -> Option<Arc<Queue>> {
@@ -89,7 +112,7 @@ impl Queues {
         if let Some(queue) = of_topic.get(&queue_id) {
             return Ok(Arc::clone(queue));
         }
-        let files = SegmentedLog::open(Arc::clone(&self.fs), directory, self.segment_bytes)?;
+        let files = SegmentedLog::open_new(Arc::clone(&self.fs), directory, self.segment_bytes)?;
         let queue = Arc::new(Queue::new(name, queue_id, files));
         of_topic.insert(queue_id, Arc::clone(&queue));
         Ok(queue)
@@ -136,6 +159,27 @@ impl Queues {
         Ok(())
     }
 
+    /// How many there are and how far they go.
+    pub(crate) fn totals(&self) -> QueueTotals {
+        let max_offsets = self.all().into_iter().map(|queue| queue.max_offset()).filter(|max| *max > 0);
+        max_offsets.fold(QueueTotals::default(), |totals, max| QueueTotals {
+            queues: totals.queues + 1,
+            max_offsets: totals.max_offsets.saturating_add(max),
+        })
+    }
+
+    /// Runs `work` for each queue; of many, on all processors. `work` is told how many were begun before.
+    pub(crate) fn for_each(
+        &self,
+        work: impl Fn(&Arc<Queue>, u64) -> Result<(), StoreError> + Sync,
+    ) -> Result<(), StoreError> {
+        let begun = AtomicU64::new(0);
+        let all = |queues: &[Arc<Queue>]| {
+            queues.iter().try_for_each(|queue| work(queue, begun.fetch_add(1, Ordering::Relaxed)))
+        };
+        in_parts(&self.all(), all).map(drop)
+    }
+
     /// Notes that a queue's tail has `bytes` now.
     pub(crate) fn tail_grew(&self, queue: &Arc<Queue>, bytes: usize) {
         if !queue.has_tail.load(Ordering::Relaxed) && !queue.has_tail.swap(true, Ordering::AcqRel) {
@@ -152,6 +196,23 @@ impl Queues {
         {
             background.unpark();
         }
+    }
+
+    /// Writes tails to the files, as is done every second: all of them if they are few or long together. Of many short ones
+    /// each would cost an open and a write for a few units.
+    pub(crate) fn write_tails_if_worth_it(&self) -> Result<(), StoreError> {
+        let has_failure = self.has_failure.load(Ordering::Acquire);
+        if has_failure || self.tails.lock().len() <= MANY_QUEUES || self.tails_bytes() >= TAILS_LIMIT_BYTES {
+            return self.write_tails();
+        }
+        Ok(())
+    }
+
+    fn tails_bytes(&self) -> usize {
+        let mut queues = std::mem::take(&mut *self.tails.lock());
+        let bytes = queues.iter().map(|queue| queue.tail_bytes()).sum();
+        self.tails.lock().append(&mut queues);
+        bytes
     }
 
     /// Writes all tails to the files. On failure what is left stays for the next time.
@@ -188,9 +249,21 @@ impl Queues {
         }
     }
 
-    /// Makes all files that changed durable.
+    /// Makes all files that changed durable: many with one call for the whole file system, where there is one.
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
         let mut queues = std::mem::take(&mut *self.unsynced.lock());
+        if queues.len() > MANY_QUEUES {
+            match self.sync_at_once(&queues) {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(error) => {
+                    queues.iter().for_each(|queue| queue.is_unsynced.store(true, Ordering::Release));
+                    self.unsynced.lock().append(&mut queues);
+                    self.sync_failure.lock().get_or_insert_with(|| error::chain(&error));
+                    return Err(error);
+                }
+            }
+        }
         while let Some(queue) = queues.pop() {
             queue.is_unsynced.store(false, Ordering::Release);
             if let Err(error) = queue.sync() {
@@ -203,6 +276,24 @@ impl Queues {
             }
         }
         Ok(())
+    }
+
+    fn sync_at_once(&self, queues: &[Arc<Queue>]) -> Result<bool, StoreError> {
+        let Some(file_system) = self.file_system.get() else { return Ok(false) };
+        let written: Vec<i64> = queues
+            .iter()
+            .map(|queue| {
+                // What is written from here on puts the queue on the list again.
+                queue.is_unsynced.store(false, Ordering::Release);
+                queue.written()
+            })
+            .collect();
+        let fail = |source| StoreError::Io { op: "sync the file system of", path: self.directory.clone(), source };
+        let is_synced = file_system.sync_file_system().map_err(fail)?;
+        if is_synced {
+            queues.iter().zip(written).for_each(|(queue, written)| queue.synced(written));
+        }
+        Ok(is_synced)
     }
 
     /// Fails while tails cannot be written.
@@ -228,6 +319,41 @@ impl Queues {
     }
 }
 
+/// Runs `work` on parts of a list, one for each processor if the list is long.
+fn in_parts<T: Sync, R: Send>(
+    list: &[T],
+    work: impl Fn(&[T]) -> Result<R, StoreError> + Sync,
+) -> Result<Vec<R>, StoreError> {
+    let threads = if list.len() < MANY_QUEUES { 1 } else { thread::available_parallelism().map_or(1, usize::from) };
+    if threads == 1 {
+        return Ok(vec![work(list)?]);
+    }
+    thread::scope(|scope| {
+        let parts = list.chunks(list.len().div_ceil(threads));
+        let running: Vec<_> = parts.map(|part| scope.spawn(|| work(part))).collect();
+        let panicked = || StoreError::Poisoned { reason: "a thread that read consume queues panicked".to_owned() };
+        running.into_iter().map(|thread| thread.join().map_err(|_panic| panicked())?).collect()
+    })
+}
+
+fn load_topics(
+    fs: &Arc<dyn Fs>,
+    topics: &[(String, PathBuf)],
+    segment_bytes: u64,
+) -> Result<Vec<Arc<Queue>>, StoreError> {
+    let mut queues = Vec::new();
+    for (topic, path) in topics {
+        let topic: Arc<str> = topic.as_str().into();
+        for (number, path) in subdirectories(&**fs, path)? {
+            // Apache skips other names as well.
+            let Ok(queue_id) = number.parse::<i32>() else { continue };
+            let files = SegmentedLog::open(Arc::clone(fs), path, segment_bytes)?;
+            queues.push(Arc::new(Queue::new(Arc::clone(&topic), queue_id, files)));
+        }
+    }
+    Ok(queues)
+}
+
 /// Whether a topic, which comes from clients, names a directory of its own.
 fn is_directory_name(topic: &str) -> bool {
     let separates = |byte: u8| matches!(byte, b'/' | b'\\' | 0);
@@ -235,11 +361,11 @@ fn is_directory_name(topic: &str) -> bool {
 }
 
 fn subdirectories(fs: &dyn Fs, directory: &Path) -> Result<Vec<(String, PathBuf)>, StoreError> {
-    let fail = |source| StoreError::Io { op: "read directory", path: directory.to_owned(), source };
-    if !fs.exists(directory).map_err(fail)? {
-        return Ok(Vec::new());
-    }
-    let entries = fs.read_dir(directory).map_err(fail)?;
+    let entries = match fs.read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(source) => return Err(StoreError::Io { op: "read directory", path: directory.to_owned(), source }),
+        Ok(entries) => entries,
+    };
     let directories = entries.into_iter().filter(|entry| entry.is_dir);
     Ok(directories.filter_map(|entry| Some((entry.name.to_str()?.to_owned(), directory.join(&entry.name)))).collect())
 }

@@ -1,22 +1,31 @@
 //! Brings log and queues to one state after a start: the log ends with its last whole record, the queues know exactly the
 //! records of the log. (`CommitLog#recoverNormally`, `#recoverAbnormally`)
 //!
-//! After a clean stop the scan starts with the last file whose first record a queue knows. After an unclean one it starts
-//! at the checkpoint: units of older records are on disk; all newer ones are cut and made again from the log, because the
-//! disk may hold any part of them.
+//! After a clean stop of this store the scan starts with the last record that was dispatched, as the checkpoint tells, if
+//! the queues are as many and as long as they were; after another's with the last file whose first record a queue knows.
+//! After an unclean one it starts at the checkpoint: units of older records are on disk; all newer ones are cut and made
+//! again from the log, because the disk may hold any part of them.
+//!
+//! Damage before the start of the scan is not seen here, but by whoever reads it.
 
 use rocketmq_codec::message::{MAGIC_V1, MessageRecord, RecordError, decode_record, sys_flag};
+use rocketmq_env::Clock;
 use rocketmq_log::{LogError, Reader, SegmentedLog};
 
 use crate::batch::takes_slot;
-use crate::checkpoint::CheckpointValues;
+use crate::checkpoint::Checkpoint;
 use crate::deletion::DeletedTopics;
 use crate::dispatch::Progress;
 use crate::message::Arrival;
-use crate::queue::Appended;
-use crate::queues::Queues;
+use crate::queue::{Appended, Kept, Known, Queue};
+use crate::queues::{Queues, TAILS_LIMIT_BYTES};
+use crate::recovery_progress::{RecoveryPhase, Reporter};
 use crate::tags::TagsCode;
+use crate::unit::{UNIT_BYTES, Unit};
 use crate::{StoreConfig, StoreError};
+
+/// The clock is asked once for so many bytes of the log.
+const REPORT_BYTES: u64 = 1024 * 1024;
 
 /// What recovery works on.
 pub(crate) struct Recovery<'a> {
@@ -24,7 +33,8 @@ pub(crate) struct Recovery<'a> {
     pub(crate) log: &'a mut SegmentedLog,
     pub(crate) queues: &'a Queues,
     pub(crate) deleted_topics: &'a DeletedTopics,
-    pub(crate) checkpoint: CheckpointValues,
+    pub(crate) checkpoint: &'a Checkpoint,
+    pub(crate) clock: &'a dyn Clock,
     /// Whether the last stop was clean (no abort file).
     pub(crate) was_clean: bool,
 }
@@ -57,22 +67,23 @@ enum Found<T> {
 
 impl Recovery<'_> {
     pub(crate) fn run(self) -> Result<Recovered, StoreError> {
-        for queue in self.queues.all() {
-            queue.recover()?;
-        }
-        self.deleted_topics.finish(self.queues)?;
+        self.log.check_whole()?;
         let Some(first) = self.log.first_offset() else {
             // Without the log the queues say nothing (`destroyConsumeQueueStore`).
-            self.cut_queues(0)?;
+            self.queues.for_each(|queue, _| Ok(queue.clear()?))?;
+            self.deleted_topics.finish(self.queues)?;
             return Ok(Recovered { scanned_from: 0, progress: Progress::default() });
         };
-        let mut from = if self.was_clean { self.clean_start()? } else { self.unclean_start()? }.unwrap_or(first);
-        if !self.was_clean {
-            self.cut_queues(from)?;
+        let lost = self.close_gaps(first)?;
+        let mut from = self.recover_to_start(first)?;
+        if lost {
+            from = first;
         }
+        self.deleted_topics.finish(self.queues)?;
         let mut scan = self.scan(from, from == first)?;
         if scan.gap {
             // Some queue lost more than the checkpoint or the other queues tell: make all from the whole log.
+            self.checkpoint.queues_lost()?;
             from = first;
             scan = self.scan(from, true)?;
         }
@@ -82,11 +93,85 @@ impl Recovery<'_> {
         self.queues.write_tails()?;
         self.cut_queues(scan.end)?;
         self.log.truncate(scan.end)?;
-        for queue in self.queues.all() {
-            queue.correct_min_offset(first as i64)?;
+        self.queues.for_each(|queue, _| {
+            if first > 0 {
+                queue.correct_min_offset(first as i64)?;
+            }
             queue.settle_next_offset();
-        }
+            Ok(())
+        })?;
         Ok(Recovered { scanned_from: from, progress: scan.last })
+    }
+
+    /// Clears queues with a gap between their files, whose units the log has; whether there are any. Those that can do
+    /// without what is missing are left with what is behind the gap.
+    fn close_gaps(&self, log_start: u64) -> Result<bool, StoreError> {
+        let mut lost = Vec::new();
+        for queue in self.queues.all() {
+            if queue.close_gap(log_start as i64)? == Kept::Nothing {
+                lost.push(queue);
+            }
+        }
+        if lost.is_empty() {
+            return Ok(false);
+        }
+        self.checkpoint.queues_lost()?;
+        lost.iter().try_for_each(|queue| queue.clear())?;
+        Ok(true)
+    }
+
+    /// Brings the queues to what is known, and tells where the scan has to start.
+    fn recover_to_start(&self, first: u64) -> Result<u64, StoreError> {
+        if !self.was_clean {
+            let start = self.unclean_start()?;
+            self.recover_queues(start.map_or(Known::Nothing, |start| Known::Below(start as i64)))?;
+            let start = start.unwrap_or(first);
+            self.cut_queues(start)?;
+            // A process that died while it recovered may have cut units, which the disk still has.
+            self.queues.all().iter().for_each(|queue| self.queues.note_unsynced(queue));
+            return Ok(start);
+        }
+        if let Some(start) = self.closed_start()? {
+            self.recover_queues(Known::Closed)?;
+            if self.queues.totals() == self.checkpoint.values().closed_with {
+                return Ok(start);
+            }
+            // Which queue lost what is not known.
+            self.checkpoint.queues_lost()?;
+        }
+        self.recover_queues(Known::Nothing)?;
+        let knows_queues = self.checkpoint.values().logics_msg_timestamp > 0;
+        Ok(if knows_queues { self.clean_start()?.unwrap_or(first) } else { first })
+    }
+
+    fn recover_queues(&self, known: Known) -> Result<(), StoreError> {
+        let reporter = Reporter::new(self.config, self.clock, RecoveryPhase::ConsumeQueues);
+        let total = self.queues.all().len() as u64;
+        self.queues.for_each(|queue, done| {
+            reporter.at(done, total);
+            let is_unit_of = |offset, unit: Unit| self.is_unit_of(queue, offset, unit);
+            Ok(queue.recover(known, is_unit_of)?)
+        })
+    }
+
+    /// Whether the log has the record of a unit.
+    fn is_unit_of(&self, queue: &Queue, offset: i64, unit: Unit) -> Result<bool, LogError> {
+        let Ok(at) = u64::try_from(unit.physical_offset) else { return Ok(false) };
+        let is_its = |record: &MessageRecord<'_>, _: &[u8]| {
+            *record.topic == **queue.topic() && record.queue_id == queue.queue_id() && record.queue_offset == offset
+        };
+        Ok(matches!(self.whole_record_at(&mut self.log.reader(), at, is_its)?, Found::Record(true, _)))
+    }
+
+    /// The last record that was dispatched before this store was closed.
+    fn closed_start(&self) -> Result<Option<u64>, StoreError> {
+        let values = self.checkpoint.values();
+        if values.flushed_position.is_none() || values.logics_physical_offset <= 0 {
+            return Ok(None);
+        }
+        let at = values.logics_physical_offset as u64;
+        let found = self.record_at(&mut self.log.reader(), at, |record| self.is_on_disk(record))?;
+        Ok(matches!(found, Found::Record(true, _)).then_some(at))
     }
 
     /// First record of the last file that some queue knows.
@@ -98,7 +183,7 @@ impl Recovery<'_> {
     /// The checkpoint's record if the log is known to be on disk up to there, else the start of the last file that is older
     /// than the checkpoint.
     fn unclean_start(&self) -> Result<Option<u64>, StoreError> {
-        let values = self.checkpoint;
+        let values = self.checkpoint.values();
         if values.logics_physical_offset > 0 {
             let at = values.logics_physical_offset as u64;
             let mut reader = self.log.reader();
@@ -139,13 +224,30 @@ impl Recovery<'_> {
     fn scan(&self, from: u64, from_first: bool) -> Result<Scan, StoreError> {
         let mut scan = Scan { end: from, last: Progress::default(), at_damage: false, gap: false };
         let mut reader = self.log.reader();
+        let reporter = Reporter::new(self.config, self.clock, RecoveryPhase::CommitLog);
+        // The log's end is that of its last file; only what was not flushed yet is behind the flushed position.
+        let flushed = self.checkpoint.values().flushed_position.and_then(|position| u64::try_from(position).ok());
+        let until = flushed.filter(|flushed| *flushed > from).unwrap_or(self.log.end());
+        let (mut tails_bytes, mut report_at) = (0, from);
         loop {
+            if scan.end >= report_at {
+                reporter.at(scan.end - from, until.max(scan.end) - from);
+                report_at = scan.end + REPORT_BYTES;
+            }
+            if tails_bytes >= TAILS_LIMIT_BYTES {
+                self.queues.write_tails()?;
+                tails_bytes = 0;
+            }
             let dispatch = |record: &MessageRecord<'_>| (self.dispatch(record, from_first), last_of(record));
             match self.record_at(&mut reader, scan.end, dispatch)? {
                 Found::Record((dispatched, last), size) => {
-                    if dispatched? == Appended::Gap {
-                        scan.gap = true;
-                        return Ok(scan);
+                    match dispatched? {
+                        Appended::Gap => {
+                            scan.gap = true;
+                            return Ok(scan);
+                        }
+                        Appended::Tail(_) => tails_bytes += UNIT_BYTES,
+                        Appended::Repeat => {}
                     }
                     scan.end += size;
                     scan.last = last;
@@ -262,7 +364,7 @@ impl Recovery<'_> {
 
     /// Whether the checkpoint says that a record reached the disk.
     fn is_on_disk(&self, record: &MessageRecord<'_>) -> bool {
-        let values = self.checkpoint;
+        let values = self.checkpoint.values();
         match values.flushed_position {
             Some(position) => record.physical_offset < position,
             // Of the records stored in the same millisecond as the last that was flushed, some may be later.

@@ -79,13 +79,14 @@ impl MessageStore {
             log: &mut log,
             queues: &queues,
             deleted_topics: &deleted_topics,
-            checkpoint: checkpoint.values(),
+            checkpoint: &checkpoint,
+            clock: &*clock,
             was_clean,
         };
         let recovered = recovery.run()?;
         make_durable(&log, &queues, &checkpoint, recovered)?;
         write_abort(&*fs, root)?;
-        Ok(Self::start(config, fs, clock, Parts { log, queues, deleted_topics, checkpoint, recovered, lock }))
+        Self::start(config, fs, clock, Parts { log, queues, deleted_topics, checkpoint, recovered, lock })
     }
 
     /// Opens a stopped store to be read: puts fail with [`StoreError::ReadOnly`], and nothing in its directory is written, made
@@ -113,10 +114,18 @@ impl MessageStore {
         Ok(store)
     }
 
-    fn start(config: StoreConfig, fs: Arc<dyn Fs>, clock: Arc<dyn Clock>, parts: Parts) -> Arc<Self> {
+    fn start(
+        config: StoreConfig,
+        fs: Arc<dyn Fs>,
+        clock: Arc<dyn Clock>,
+        parts: Parts,
+    ) -> Result<Arc<Self>, StoreError> {
         let Parts { log, queues, deleted_topics, checkpoint, recovered, lock } = parts;
         let disk = Disk::new(Arc::clone(&fs), &config);
         disk.note_cleaning(disk.check().err().map(|error| error::chain(&error)));
+        let parker = Parker::new(&clock);
+        let unparker = parker.unparker();
+        queues.start(unparker.clone())?;
         let (log, queues, checkpoint) = (Arc::new(log), Arc::new(queues), Arc::new(checkpoint));
         let last_store_timestamp = recovered.progress.store_timestamp;
         let commit_log = Arc::new(CommitLog::new(Arc::clone(&log), Arc::clone(&clock), last_store_timestamp));
@@ -151,14 +160,11 @@ impl MessageStore {
             disk,
             control,
         });
-        let parker = Parker::new(&clock);
-        let unparker = parker.unparker();
-        queues.set_background(unparker.clone());
         let thread = thread::spawn({
             let background = Arc::clone(&background);
             move || background.run(&parker)
         });
-        Arc::new(Self {
+        Ok(Arc::new(Self {
             config,
             fs,
             commit_log,
@@ -173,7 +179,7 @@ impl MessageStore {
             deleted_topics,
             deleting: Mutex::default(),
             lock: Mutex::new(Some(lock)),
-        })
+        }))
     }
 
     /// Ends the store cleanly: refuses puts, dispatches, flushes everything, moves the checkpoint, removes the abort file,
@@ -207,6 +213,7 @@ impl MessageStore {
 
     fn finish(&self) -> Result<(), StoreError> {
         self.background.sync_queues()?;
+        self.background.checkpoint.closed(self.queues.totals())?;
         self.background.checkpoint.sync()?;
         if let Some(reason) = self.background.control.failure().or(self.queues.sync_failure()) {
             return Err(StoreError::Poisoned { reason });

@@ -177,16 +177,20 @@ fn damage_before_whole_records_is_refused_and_named_after_either_kind_of_stop() 
     for clean in [true, false] {
         let fs = FaultFs::new();
         let store = store_on(&fs);
-        let mut damaged_at = 0;
-        for number in 0..20 {
+        let (mut damaged_at, mut last_at) = (0, 0);
+        for number in 0..12 {
             let (outcome, ticket) = put(&store, "Topic", 0, &[number; 100]).unwrap();
             if number == 7 {
                 damaged_at = outcome.physical_offset;
             }
+            last_at = outcome.physical_offset;
             store.wait_flushed(ticket.end, Duration::from_secs(3600)).unwrap();
         }
         if clean {
             store.close().unwrap();
+            // Where the checkpoint points to: with a whole record there nobody would look at those before.
+            let file = last_at as u64 / 4096 * 4096;
+            fs.corrupt(Path::new(&segment(file)), last_at as u64 - file + 90, 0x10).unwrap();
         } else {
             fs.kill_process();
         }

@@ -62,6 +62,14 @@ impl File for Handle {
         Ok(None)
     }
 
+    fn may_have_data(&self, offset: u64) -> io::Result<bool> {
+        self.world.lock().may_have_data(self, offset)
+    }
+
+    fn sync_file_system(&self) -> io::Result<bool> {
+        self.world.lock().sync_everything(self).map(|()| true)
+    }
+
     fn zero_range(&self, offset: u64, len: u64) -> io::Result<()> {
         self.world.lock().zero_range(self, offset, len)
     }

@@ -176,6 +176,8 @@ impl World {
         };
         let call = self.enter(Operation::Open, path, creates)?;
         let existing = match self.entries.get(path) {
+            // No inode has this number: nothing can be read or written.
+            Some(Entry::Dir) if mode == OpenMode::Read => return Ok((0, self.epoch)),
             Some(Entry::Dir) => return Err(io::ErrorKind::IsADirectory.into()),
             Some(Entry::File(inode)) => Some(*inode),
             None => None,
@@ -401,14 +403,24 @@ impl World {
     pub(super) fn sync(&mut self, handle: &Handle) -> io::Result<()> {
         self.inode(handle)?;
         self.enter(Operation::Sync, &handle.path, true)?.done(())?;
-        let inode = self.inode(handle)?;
-        inode.durable.resize(inode.live.len(), 0);
-        for sector in std::mem::take(&mut inode.dirty) {
-            let from = (sector * SECTOR).min(inode.live.len());
-            let end = (from + SECTOR).min(inode.live.len());
-            inode.durable[from..end].copy_from_slice(&inode.live[from..end]);
-        }
+        self.inode(handle)?.sync();
         Ok(())
+    }
+
+    pub(super) fn sync_everything(&mut self, handle: &Handle) -> io::Result<()> {
+        self.enter(Operation::Sync, &handle.path, true)?.done(())?;
+        if handle.epoch != self.epoch {
+            return Err(io::Error::other("opened before the machine restarted"));
+        }
+        self.inodes.values_mut().for_each(Inode::sync);
+        self.unsynced.clear();
+        self.durable_entries = self.entries.clone();
+        Ok(())
+    }
+
+    pub(super) fn may_have_data(&mut self, handle: &Handle, offset: u64) -> io::Result<bool> {
+        let content = &self.inode(handle)?.live;
+        Ok(content.get(offset as usize..).is_some_and(|rest| rest.iter().any(|byte| *byte != 0)))
     }
 
     pub(super) fn power_cut(&mut self, seed: u64) {
@@ -473,6 +485,15 @@ impl Entry {
 }
 
 impl Inode {
+    fn sync(&mut self) {
+        self.durable.resize(self.live.len(), 0);
+        for sector in std::mem::take(&mut self.dirty) {
+            let from = (sector * SECTOR).min(self.live.len());
+            let end = (from + SECTOR).min(self.live.len());
+            self.durable[from..end].copy_from_slice(&self.live[from..end]);
+        }
+    }
+
     fn touch(&mut self, from: usize, end: usize, now_ms: i64) {
         if from < end {
             self.modified_ms = now_ms;

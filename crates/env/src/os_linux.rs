@@ -1,0 +1,53 @@
+//! What Linux tells of files and file systems, and others do not.
+
+use std::fs;
+use std::io;
+
+/// Whether there is data at or behind `offset`: what was never written, or only reserved, is a hole.
+#[cfg(target_os = "linux")]
+pub(crate) fn may_have_data(file: &fs::File, offset: u64) -> io::Result<bool> {
+    use std::os::fd::AsRawFd;
+    let offset = libc::off_t::try_from(offset).map_err(io::Error::other)?;
+    // SAFETY: the descriptor is open for the duration of the call; no memory is passed. Nobody uses the file's position.
+    if unsafe { libc::lseek(file.as_raw_fd(), offset, libc::SEEK_DATA) } >= 0 {
+        return Ok(true);
+    }
+    let error = io::Error::last_os_error();
+    match error.raw_os_error() {
+        Some(libc::ENXIO) => Ok(false),
+        // A file system that cannot tell.
+        Some(libc::EINVAL | libc::EOPNOTSUPP | libc::ENOSYS) => Ok(true),
+        _ => Err(error),
+    }
+}
+
+/// Before 5.8 the call told of no write errors.
+#[cfg(target_os = "linux")]
+pub(crate) fn sync_file_system(file: &fs::File) -> io::Result<bool> {
+    use std::os::fd::AsRawFd;
+    if kernel_release().is_none_or(|release| release < (5, 8)) {
+        return Ok(false);
+    }
+    // SAFETY: the descriptor is open for the duration of the call; no memory is passed.
+    match unsafe { libc::syncfs(file.as_raw_fd()) } {
+        0 => Ok(true),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn kernel_release() -> Option<(u32, u32)> {
+    let text = fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
+    let mut numbers = text.split(|byte: char| !byte.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn may_have_data(_file: &fs::File, _offset: u64) -> io::Result<bool> {
+    Ok(true)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn sync_file_system(_file: &fs::File) -> io::Result<bool> {
+    Ok(false)
+}

@@ -1,0 +1,310 @@
+//! Many queues, and what a start makes of queues and log: bounded where all is in order, refused or made again where not.
+#![allow(clippy::unwrap_used, reason = "a test that unwraps in vain fails, which is what it is for")]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Waker;
+use std::time::Duration;
+
+use common::*;
+use parking_lot::Mutex;
+use rocketmq_env::{Clock, Fault, FaultFs, Fs, OpenMode, Operation, OsFs, TimerId, VirtualClock};
+use rocketmq_log::LogError;
+use rocketmq_store::{MessageStore, RecoveryListener, RecoveryPhase, StoreConfig, StoreError};
+
+/// Above the number from which on queues are treated together.
+const MANY: i32 = 2_100;
+
+fn store_on(fs: &FaultFs) -> Arc<MessageStore> {
+    open_with(small("/store"), fs, &Arc::new(VirtualClock::new(START_MS))).unwrap()
+}
+
+fn log_file(base: u64) -> PathBuf {
+    PathBuf::from(format!("/store/commitlog/{base:020}"))
+}
+
+fn many_config(root: impl AsRef<Path>) -> StoreConfig {
+    StoreConfig { commit_log_segment_bytes: 1 << 20, max_open_consume_queue_files: 8, ..small(root) }
+}
+
+fn put_to_many(store: &MessageStore, number: u8) {
+    for index in 0..MANY {
+        put(store, &format!("Topic-{}", index / 4), index % 4, &[number; 3]).unwrap();
+    }
+}
+
+fn check_many(store: &MessageStore, numbers: u8) {
+    let expected: Vec<_> = (0..numbers).map(|number| vec![number; 3]).collect();
+    for index in 0..MANY {
+        assert_eq!(read_all(store, &format!("Topic-{}", index / 4), index % 4), expected, "{index}");
+    }
+}
+
+/// The checkpoint as Apache leaves it after it has stored messages: another timestamp, and no positions that belong to it.
+fn move_checkpoint(fs: &FaultFs) {
+    let file = fs.open(Path::new("/store/checkpoint"), OpenMode::ReadWrite).unwrap();
+    let mut timestamp = [0; 8];
+    file.read_exact_at(&mut timestamp, 0).unwrap();
+    file.write_all_at(&(i64::from_be_bytes(timestamp) + 1).to_be_bytes(), 0).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+fn open_files_below(directory: &Path) -> usize {
+    let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
+    let targets = descriptors.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok());
+    targets.filter(|target| target.starts_with(directory) && target.is_file()).count()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn thousands_of_queues_need_few_open_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let queues = directory.path().join("consumequeue");
+    for round in 0..3 {
+        let store = open_os(many_config(directory.path()));
+        check_many(&store, round);
+        put_to_many(&store, round);
+        check_many(&store, round + 1);
+        assert!(open_files_below(&queues) <= 8, "{}", open_files_below(&queues));
+        if round == 1 {
+            drop(store);
+        } else {
+            store.close().unwrap();
+        }
+    }
+}
+
+#[test]
+fn many_queues_are_on_disk_once_the_store_is_closed() {
+    for seed in 0..3 {
+        let fs = FaultFs::new();
+        let clock = Arc::new(VirtualClock::new(START_MS));
+        let store = open_with(many_config("/store"), &fs, &clock).unwrap();
+        put_to_many(&store, 0);
+        store.close().unwrap();
+        drop(store);
+        fs.power_cut(seed);
+        let store = open_with(many_config("/store"), &fs, &clock).unwrap();
+        check_many(&store, 1);
+    }
+}
+
+#[test]
+fn many_queues_that_cannot_be_synced_are_recovered_at_the_next_start() {
+    let fs = FaultFs::new();
+    let clock = Arc::new(VirtualClock::new(START_MS));
+    let store = open_with(many_config("/store"), &fs, &clock).unwrap();
+    put_to_many(&store, 0);
+    let path_contains = "consumequeue".to_owned();
+    fs.inject(Fault { operation: Operation::Sync, path_contains, after: 0, times: 1, os_error: Some(5) });
+    assert!(store.close().is_err());
+    assert!(fs.exists(Path::new("/store/abort")).unwrap());
+    drop(store);
+    fs.power_cut(7);
+    check_many(&open_with(many_config("/store"), &fs, &clock).unwrap(), 1);
+}
+
+#[test]
+fn a_clean_start_reads_the_log_from_its_last_message_on_unless_somebody_else_wrote_it() {
+    for apache_wrote in [false, true] {
+        let fs = FaultFs::new();
+        let store = store_on(&fs);
+        let (first, _) = put(&store, "Topic", 0, b"damaged later").unwrap();
+        for number in 0..5 {
+            put(&store, "Topic", number % 3, b"whole").unwrap();
+        }
+        store.close().unwrap();
+        drop(store);
+        fs.corrupt(&log_file(0), first.physical_offset as u64 + 90, 0x10).unwrap();
+        if apache_wrote {
+            move_checkpoint(&fs);
+        }
+        match open_with(small("/store"), &fs, &Arc::new(VirtualClock::new(START_MS))) {
+            Ok(store) if !apache_wrote => {
+                let offsets: Vec<_> = (0..3).map(|queue_id| store.max_offset("Topic", queue_id)).collect();
+                assert_eq!(offsets, [3, 2, 1]);
+                let (next, _) = put(&store, "Topic", 1, b"next").unwrap();
+                assert_eq!(next.queue_offset, 2);
+            }
+            Err(StoreError::DamagedLog { damaged_at: 0, .. }) if apache_wrote => {}
+            other => panic!("Apache wrote: {apache_wrote}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_clean_start_changes_no_file_but_those_of_the_store_itself() {
+    let fs = FaultFs::new();
+    let store = store_on(&fs);
+    for number in 0..40 {
+        put(&store, "Topic", number % 4, &[7; 100]).unwrap();
+    }
+    store.close().unwrap();
+    drop(store);
+    for operation in [Operation::Write, Operation::ZeroRange, Operation::SetLen, Operation::Sync, Operation::SyncDir] {
+        let path_contains = "consumequeue/".to_owned();
+        fs.inject(Fault { operation, path_contains, after: 0, times: u64::MAX, os_error: Some(5) });
+    }
+    for operation in [Operation::Write, Operation::ZeroRange, Operation::SetLen] {
+        let path_contains = "commitlog/".to_owned();
+        fs.inject(Fault { operation, path_contains, after: 0, times: u64::MAX, os_error: Some(5) });
+    }
+    let store = store_on(&fs);
+    assert_eq!(store.max_offset("Topic", 3), 10);
+}
+
+#[test]
+fn a_queue_that_is_gone_after_a_clean_stop_is_missed_however_old_its_messages_are() {
+    let fs = FaultFs::new();
+    let store = store_on(&fs);
+    put(&store, "Rare", 0, b"in the first file of the log alone").unwrap();
+    for _ in 0..60 {
+        put(&store, "Topic", 0, &[1; 300]).unwrap();
+    }
+    store.close().unwrap();
+    drop(store);
+    fs.remove_file(Path::new("/store/consumequeue/Rare/0/00000000000000000000")).unwrap();
+    let store = store_on(&fs);
+    assert_eq!(read_all(&store, "Rare", 0), [b"in the first file of the log alone"]);
+    assert_eq!(read_all(&store, "Topic", 0).len(), 60);
+}
+
+#[test]
+fn a_log_with_files_missing_in_the_middle_is_refused_and_one_without_its_head_is_not() {
+    let fs = FaultFs::new();
+    let store = store_on(&fs);
+    for _ in 0..60 {
+        put(&store, "Topic", 0, &[1; 300]).unwrap();
+    }
+    store.close().unwrap();
+    drop(store);
+    let content = fs.read(&log_file(4096), 4096).unwrap();
+    fs.remove_file(&log_file(4096)).unwrap();
+    match open_with(small("/store"), &fs, &Arc::new(VirtualClock::new(START_MS))) {
+        Err(StoreError::Log(LogError::SegmentMissing { missing, next })) => {
+            assert_eq!((missing, next), (log_file(4096), log_file(8192)));
+        }
+        other => panic!("{other:?}"),
+    }
+    fs.remove_file(&log_file(0)).unwrap();
+    let file = fs.open(&log_file(4096), OpenMode::CreateNew).unwrap();
+    file.write_all_at(&content, 0).unwrap();
+    let store = store_on(&fs);
+    assert!(store.min_offset("Topic", 0) > 0 && store.max_offset("Topic", 0) == 60);
+    assert_eq!(read_all(&store, "Topic", 0).len() as i64, 60 - store.min_offset("Topic", 0));
+}
+
+#[test]
+fn a_queue_with_files_missing_in_the_middle_is_made_again_as_far_as_the_log_goes() {
+    let queue_file = |base: u64| PathBuf::from(format!("/store/consumequeue/Topic/0/{base:020}"));
+    for (log_files_gone, clean) in [(0, true), (0, false), (1, true), (8, true), (8, false)] {
+        let fs = FaultFs::new();
+        let store = store_on(&fs);
+        for _ in 0..120 {
+            put(&store, "Topic", 0, &[1; 300]).unwrap();
+        }
+        put(&store, "Other", 0, b"another queue").unwrap();
+        store.close().unwrap();
+        drop(store);
+        if !clean {
+            drop(fs.open(Path::new("/store/abort"), OpenMode::CreateNew).unwrap());
+        }
+        for file in 0..log_files_gone {
+            fs.remove_file(&log_file(file * 4096)).unwrap();
+        }
+        // Ten units in a file, nine or ten messages in one of the log.
+        fs.remove_file(&queue_file(400)).unwrap();
+        fs.remove_file(&queue_file(600)).unwrap();
+        let store = store_on(&fs);
+        let (min, max) = (store.min_offset("Topic", 0), store.max_offset("Topic", 0));
+        assert_eq!(max, 120, "{log_files_gone} {clean}");
+        assert_eq!(min == 0, log_files_gone == 0);
+        assert_eq!(read_all(&store, "Topic", 0).len() as i64, max - min);
+        let from_log = store.store_timestamp_at("Topic", 0, min).unwrap();
+        assert!(from_log.is_some() && store.min_physical_offset() == log_files_gone as i64 * 4096);
+        assert_eq!(read_all(&store, "Other", 0), [b"another queue"]);
+    }
+}
+
+#[test]
+fn an_empty_file_that_somebody_else_made_for_a_queue_is_taken_and_any_other_is_not() {
+    for (content, is_taken) in [(vec![0; 200], true), (vec![0; 199], false), (vec![1; 200], false)] {
+        for is_known in [false, true] {
+            let fs = FaultFs::new();
+            let clock = Arc::new(VirtualClock::new(START_MS));
+            let store = open_with(small("/store"), &fs, &clock).unwrap();
+            if is_known {
+                put(&store, "Topic", 0, b"one").unwrap();
+            }
+            fs.create_dir_all(Path::new("/store/consumequeue/Topic/0")).unwrap();
+            let path = Path::new("/store/consumequeue/Topic/0/00000000000000000000");
+            fs.open(path, OpenMode::CreateNew).unwrap().write_all_at(&content, 0).unwrap();
+            let taken = if is_known { store.close() } else { store.queue("Topic", 0).map(drop) };
+            assert_eq!(taken.is_ok(), is_taken, "known {is_known}: {taken:?}");
+            if is_taken {
+                if !is_known {
+                    put(&store, "Topic", 0, b"one").unwrap();
+                    store.close().unwrap();
+                }
+                drop(store);
+                assert_eq!(read_all(&store_on(&fs), "Topic", 0), [b"one"]);
+            }
+        }
+    }
+}
+
+/// A second passes whenever somebody looks.
+#[derive(Debug)]
+struct RestlessClock(AtomicU64);
+
+impl Clock for RestlessClock {
+    fn now_ms(&self) -> i64 {
+        START_MS
+    }
+
+    fn utc_offset_ms(&self, _at_ms: i64) -> i64 {
+        0
+    }
+
+    fn uptime(&self) -> Duration {
+        Duration::from_secs(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn wake_at(&self, at: Duration, waker: Waker) -> TimerId {
+        VirtualClock::new(START_MS).wake_at(at, waker)
+    }
+
+    fn cancel(&self, _timer: TimerId) {}
+}
+
+#[test]
+fn a_long_recovery_tells_how_far_it_is_and_how_long_it_will_take() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = StoreConfig { commit_log_segment_bytes: 1 << 20, ..small(directory.path()) };
+    let store = open_os(config.clone());
+    for number in 0..2_500 {
+        put(&store, "Topic", number % 8, &[1; 1_000]).unwrap();
+    }
+    drop(store);
+    // Without the checkpoint the whole log is read.
+    std::fs::remove_file(directory.path().join("checkpoint")).unwrap();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let listener = RecoveryListener::new({
+        let heard = Arc::clone(&heard);
+        move |progress| heard.lock().push(*progress)
+    });
+    let config = StoreConfig { on_recovery: Some(listener), ..config };
+    let store = MessageStore::open(config, Arc::new(OsFs), Arc::new(RestlessClock(AtomicU64::new(0)))).unwrap();
+    let heard = heard.lock();
+    let of_queues = heard.iter().filter(|progress| progress.phase == RecoveryPhase::ConsumeQueues);
+    assert!(of_queues.count() > 0);
+    let of_log: Vec<_> = heard.iter().filter(|progress| progress.phase == RecoveryPhase::CommitLog).collect();
+    assert!(of_log.len() >= 3, "{of_log:?}");
+    assert!(of_log.iter().is_sorted_by_key(|progress| progress.done));
+    assert!(of_log.iter().all(|progress| progress.done <= progress.total && progress.total == 3 << 20));
+    assert!(of_log.last().unwrap().eta_ms.is_some());
+    drop(store);
+}
