@@ -110,6 +110,19 @@ impl ConsumerOffsetManager {
         }
     }
 
+    /// Forgets what all groups committed on the topic (`#cleanOffsetByTopic`).
+    pub fn clean_topic(&self, topic: &str) {
+        let mut table = self.table.lock();
+        let mut was_there = false;
+        for topics in table.groups.values_mut() {
+            was_there |= topics.remove(topic).is_some();
+        }
+        drop(table);
+        if was_there {
+            self.dirty.store(true, Ordering::Release);
+        }
+    }
+
     /// Everything, keyed `topic@group`, with its version.
     pub fn snapshot(&self) -> (BTreeMap<String, Offsets>, DataVersion) {
         let table = self.table.lock();

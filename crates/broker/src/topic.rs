@@ -214,6 +214,25 @@ impl TopicConfigManager {
         Ok(true)
     }
 
+    /// Gives up the handles of a topic's queues: those of queues that were deleted take no messages any more.
+    pub fn forget_queues(&self, topic: &str) {
+        let _changing = self.changes.lock();
+        if let Some(topic) = self.table.write().get_mut(topic) {
+            *topic = Arc::new(Topic::new(topic.config.clone()));
+        }
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Removes a topic; whether it was there (`#deleteTopicConfig`).
+    pub fn delete(&self, topic: &str) -> bool {
+        let _changing = self.changes.lock();
+        let was_there = self.table.write().remove(topic).is_some();
+        if was_there {
+            self.changed();
+        }
+        was_there
+    }
+
     /// Marks topics as ordered that a name server says are (`#updateOrderTopicConfig`).
     pub fn mark_order_topics<'a>(&self, topics: impl Iterator<Item = &'a str>) {
         let _changing = self.changes.lock();

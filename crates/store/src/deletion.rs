@@ -6,7 +6,7 @@
 //! up to where in the log the records of a topic count no more. It is written before the first file is removed; from then on
 //! the deletion is finished by the next start if need be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -113,12 +113,12 @@ impl MessageStore {
     }
 
     /// Removes queues of which all messages are gone from the commit log, with their files; the next message gets offset 0.
-    /// Returns how many. (`ConsumeQueueStore#cleanExpired`)
-    pub fn clean_expired_queues(&self, is_kept: impl Fn(&str) -> bool) -> Result<usize, StoreError> {
+    /// Returns the topics that lost a queue. (`ConsumeQueueStore#cleanExpired`)
+    pub fn clean_expired_queues(&self, is_kept: impl Fn(&str) -> bool) -> Result<BTreeSet<Arc<str>>, StoreError> {
         let _one_at_a_time = self.deleting.lock();
         self.commit_log.writable()?;
         let log_start = self.min_physical_offset();
-        let mut removed = 0;
+        let mut removed = BTreeSet::new();
         for queue in self.queues.all() {
             let is_expired = || queue.has_only_expired(log_start) && !is_kept(queue.topic());
             let closed = is_expired()
@@ -130,7 +130,7 @@ impl MessageStore {
                 });
             if closed {
                 self.queues.destroy(queue.topic(), &[Arc::clone(&queue)])?;
-                removed += 1;
+                removed.insert(Arc::clone(queue.topic()));
             }
         }
         Ok(removed)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use rocketmq_store::FlushDiskType;
+use rocketmq_store::{FlushDiskType, RetentionConfig};
 
 use super::BrokerConfig;
 use super::apache_keys::APACHE_KEYS;
@@ -158,6 +158,7 @@ impl BrokerConfigFile {
             "validateSystemTopicWhenUpdateTopic" => {
                 config.validate_system_topic_when_update_topic = flag(key, value)?;
             }
+            "clearRetryTopicWhenDeleteTopic" => config.clear_retry_topic_when_delete_topic = flag(key, value)?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -189,10 +190,37 @@ impl BrokerConfigFile {
             "maxTransferBytesOnMessageInMemory" => store.max_transfer_bytes = number(key, value)?,
             "maxTransferCountOnMessageInMemory" => store.max_transfer_count = number(key, value)?,
             "maxFilterMessageSize" => store.max_filter_message_bytes = number(key, value)?,
-            _ => return Ok(false),
+            _ => return apply_retention(&mut store.retention, key, value),
         }
         Ok(true)
     }
+}
+
+/// Whether the key says when files are deleted. `commitLogMaxBytes` and `diskMinFreeBytes` are not Apache's.
+fn apply_retention(retention: &mut RetentionConfig, key: &str, value: &str) -> Result<bool, ConfigError> {
+    match key {
+        "deleteWhen" => retention.delete_when = hours(key, value)?,
+        "fileReservedTime" => {
+            let hours: u32 = number(key, value)?;
+            retention.file_reserved_time = Duration::from_secs(u64::from(hours) * 3600);
+        }
+        "diskMaxUsedSpaceRatio" => retention.disk_max_used_space_ratio = number(key, value)?,
+        "diskSpaceCleanForciblyRatio" => retention.disk_space_clean_forcibly_ratio = number(key, value)?,
+        "diskSpaceWarningLevelRatio" => retention.disk_space_warning_level_ratio = number(key, value)?,
+        "cleanFileForciblyEnable" => retention.clean_file_forcibly_enable = flag(key, value)?,
+        "cleanResourceInterval" => retention.clean_resource_interval = millis(key, value)?,
+        "deleteCommitLogFilesInterval" => retention.delete_commit_log_files_interval = millis(key, value)?,
+        "deleteFileBatchMax" => retention.delete_file_batch_max = number(key, value)?,
+        "commitLogMaxBytes" => retention.max_log_bytes = Some(number(key, value)?),
+        "diskMinFreeBytes" => retention.min_free_bytes = Some(number(key, value)?),
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+fn hours(key: &str, value: &str) -> Result<Vec<u8>, ConfigError> {
+    let hours = value.split(';').map(|hour| hour.trim().parse().ok().filter(|hour| *hour < 24));
+    hours.collect::<Option<_>>().ok_or_else(|| bad(key, value, "hours from 00 to 23, separated by ;,"))
 }
 
 fn bad(key: &str, value: &str, expected: &'static str) -> ConfigError {
@@ -249,6 +277,25 @@ mod tests {
             file.warnings,
             ["sendMessageThreadPoolNums: a setting of Apache's broker that has no effect on this one"]
         );
+    }
+
+    #[test]
+    fn what_is_deleted_when_is_understood() {
+        let file = BrokerConfigFile::parse(
+            "deleteWhen=04;16\nfileReservedTime=48\ndiskMaxUsedSpaceRatio=60\ndeleteFileBatchMax=3\n\
+             cleanResourceInterval=5000\ncommitLogMaxBytes=5000000000\n",
+        )
+        .unwrap();
+        let retention = file.config.store.retention;
+        assert_eq!(retention.delete_when, [4, 16]);
+        assert_eq!(retention.file_reserved_time, Duration::from_secs(48 * 3600));
+        assert_eq!((retention.disk_max_used_space_ratio, retention.delete_file_batch_max), (60, 3));
+        assert_eq!(retention.clean_resource_interval, Duration::from_secs(5));
+        assert_eq!((retention.max_log_bytes, retention.min_free_bytes), (Some(5_000_000_000), None));
+        assert!(file.warnings.is_empty());
+        for line in ["deleteWhen=24", "deleteWhen=", "deleteWhen=4,5", "diskMaxUsedSpaceRatio=300"] {
+            assert!(matches!(BrokerConfigFile::parse(line), Err(ConfigError::BadValue { .. })), "{line}");
+        }
     }
 
     #[test]

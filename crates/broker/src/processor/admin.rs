@@ -24,6 +24,10 @@ impl BrokerState {
     ) -> Handled {
         match request.code {
             request_code::UPDATE_AND_CREATE_TOPIC => self.update_and_create_topic(connection, request, out),
+            request_code::DELETE_TOPIC_IN_BROKER => self.delete_topic(connection, request),
+            request_code::CLEAN_UNUSED_TOPIC => self.clean_unused_topic(connection, request),
+            request_code::CLEAN_EXPIRED_CONSUMEQUEUE => self.clean_expired_consume_queue(connection, request),
+            request_code::DELETE_EXPIRED_COMMITLOG => self.delete_expired_commit_log(request, out),
             request_code::GET_ALL_TOPIC_CONFIG => self.get_all_topic_config(request, out),
             request_code::GET_TOPIC_CONFIG => self.get_topic_config(request, out),
             request_code::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP => {

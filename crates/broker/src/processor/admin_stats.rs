@@ -127,7 +127,10 @@ impl BrokerState {
     pub(super) fn get_broker_runtime_info(&self, request: &Command<'_>, out: &mut Vec<u8>) -> Handled {
         let store = &self.store;
         let earliest = store.earliest_store_time().map_err(Refusal::system_error)?.unwrap_or(-1);
-        let facts: [(&str, String); 12] = [
+        let disk = store.disk_usage().map_err(Refusal::system_error)?;
+        // As Java prints a double.
+        let ratio = |percent: u32| format!("{:?}", f64::from(percent) / 100.0);
+        let facts: [(&str, String); 14] = [
             ("brokerActive", "true".to_owned()),
             ("brokerVersionDesc", "V5_5_0".to_owned()),
             ("brokerVersion", VERSION.to_string()),
@@ -137,6 +140,8 @@ impl BrokerState {
             ("msgPutTotalTodayNow", self.messages_put.load(Ordering::Relaxed).to_string()),
             ("msgGetTotalTodayNow", self.messages_got.load(Ordering::Relaxed).to_string()),
             ("putMessageTimesTotal", self.messages_put.load(Ordering::Relaxed).to_string()),
+            ("commitLogDiskRatio", ratio(disk.commit_log_percent)),
+            ("consumeQueueDiskRatio", ratio(disk.consume_queue_percent)),
             ("commitLogMinOffset", store.min_physical_offset().to_string()),
             ("commitLogMaxOffset", store.max_physical_offset().to_string()),
             (

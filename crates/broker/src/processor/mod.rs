@@ -1,6 +1,7 @@
 //! Requests to the broker: one file a family.
 
 mod admin;
+mod admin_delete;
 mod admin_stats;
 mod client_manage;
 mod offset;

@@ -103,6 +103,11 @@ impl BrokerState {
         if matches!(error, StoreError::BatchTooLarge { .. }) {
             return self.message_illegal();
         }
+        if let StoreError::TopicDeleted { topic } = error {
+            // Who sends again, as clients do, sends to the new queue.
+            self.topics.forget_queues(topic);
+            return Refusal::new(response_code::SERVICE_NOT_AVAILABLE, error.to_string());
+        }
         if !self.store_failed.swap(true, Ordering::Relaxed) {
             self.config.events.emit(BrokerEvent::StoreFailed { cause: error.to_string() });
         }
