@@ -12,6 +12,7 @@ use rocketmq_log::{Flusher, SegmentedLog};
 use crate::checkpoint::Checkpoint;
 use crate::disk::Disk;
 use crate::dispatch::Dispatcher;
+use crate::index::Index;
 use crate::queues::Queues;
 use crate::retention::Retention;
 use crate::{RetentionConfig, StoreError};
@@ -35,6 +36,7 @@ pub(crate) struct Background {
     pub(crate) thorough_interval: Duration,
     pub(crate) retention: RetentionConfig,
     pub(crate) disk: Disk,
+    pub(crate) index: Arc<Index>,
     pub(crate) control: Arc<Control>,
 }
 

@@ -32,7 +32,8 @@ pub(crate) struct CheckpointValues {
     pub(crate) physic_msg_timestamp: i64,
     /// Store timestamp of the last message up to which all consume queue units are on disk.
     pub(crate) logics_msg_timestamp: i64,
-    index_msg_timestamp: i64,
+    /// Store timestamp of the last message in the index files that are on disk.
+    pub(crate) index_msg_timestamp: i64,
     master_flushed_offset: i64,
     confirm_phy_offset: i64,
     /// Start of the record of that message (since 5.5.0; 0 in files of older versions).
@@ -126,6 +127,13 @@ impl Checkpoint {
         self.write(&mut state)?;
         drop(state);
         self.sync()
+    }
+
+    /// The index files up to the one that ends at `timestamp` are on disk, later ones are not known to be.
+    pub(crate) fn index_flushed(&self, timestamp: i64) -> Result<(), StoreError> {
+        let mut state = self.state.lock();
+        state.values.index_msg_timestamp = timestamp;
+        self.write(&mut state)
     }
 
     /// The log was cut at `end`: nothing behind it is on disk.

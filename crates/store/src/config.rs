@@ -44,6 +44,16 @@ pub struct StoreConfig {
     /// Delays of the levels 1, 2, ...: in the units of the schedule topic stands when to deliver a message. Default
     /// 1s 5s 10s 30s 1m 2m 3m 4m 5m 6m 7m 8m 9m 10m 20m 30m 1h 2h \[`messageDelayLevel`\].
     pub message_delay_levels: Vec<Duration>,
+    /// Whether messages are indexed by their keys, default true; without, queries find what was indexed before
+    /// \[`messageIndexEnable`\].
+    pub message_index_enable: bool,
+    /// Hash slots of an index file, default 5,000,000; the file being written has 4 bytes of memory for each one used, in
+    /// pages. Files made with another number are dropped and made again from the log \[`maxHashSlotNum`\].
+    pub max_hash_slot_num: u32,
+    /// One more than the items an index file holds, default 20,000,000; see `max_hash_slot_num` \[`maxIndexNum`\].
+    pub max_index_num: u32,
+    /// Most messages that one query by key returns, default 64 \[`maxMsgsNumBatch`\].
+    pub max_msgs_num_batch: usize,
     /// When files are deleted and writes refused.
     pub retention: RetentionConfig,
     /// Hears how far recovery is, at most every 200 ms, on the threads that open the store. Default: nobody does.
@@ -133,6 +143,10 @@ impl StoreConfig {
             max_transfer_count: 32,
             max_filter_message_bytes: 16_000,
             message_delay_levels: DELAY_LEVEL_SECONDS.map(Duration::from_secs).to_vec(),
+            message_index_enable: true,
+            max_hash_slot_num: 5_000_000,
+            max_index_num: 20_000_000,
+            max_msgs_num_batch: 64,
             retention: RetentionConfig::default(),
             on_recovery: None,
         }

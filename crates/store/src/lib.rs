@@ -1,10 +1,11 @@
-//! The message store: commit log, consume queues, offsets by time, configuration files.
+//! The message store: commit log, consume queues, index, offsets by time, configuration files.
 //!
 //! Files, names and bytes are those of Apache RocketMQ 5.5.0; a directory written by either opens in the other.
 //!
 //! A put encodes its records and their CRCs outside of all locks ([`PutBatch`]); under one lock they get their offsets and
 //! are written at once; then their consume queue units are appended in memory, and whoever holds pulls hears of them.
-//! A flush thread makes the log durable, a housekeeping thread the consume queues, which can be made from the log again.
+//! A flush thread makes the log durable, a housekeeping thread the consume queues, which can be made from the log again, and
+//! an index thread reads the log behind the puts for the keys in it.
 
 mod ahead;
 mod background;
@@ -18,6 +19,7 @@ mod disk;
 mod dispatch;
 mod error;
 mod get;
+mod index;
 mod inspect;
 mod log_read;
 mod message;
@@ -37,6 +39,7 @@ pub use disk::DiskUsage;
 pub use dispatch::ArrivalListener;
 pub use error::{PutError, StoreError};
 pub use get::{Boundary, GetResult, GetStatus, TagFilter};
+pub use index::QueryResult;
 pub use log_read::LogRead;
 pub use message::{Arrival, PutMessage, PutOutcome, PutTicket};
 pub use queue::Queue;

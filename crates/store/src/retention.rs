@@ -141,6 +141,9 @@ impl Retention {
         if log_start <= self.cleaned_to {
             return Ok(());
         }
+        if let Err(error) = store.index.remove_before(log_start) {
+            self.failure.get_or_insert(error::chain(&error));
+        }
         self.clean_queues(now, store.queues.all(), log_start)
     }
 

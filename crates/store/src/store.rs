@@ -20,6 +20,7 @@ use crate::deletion::DeletedTopics;
 use crate::disk::{Disk, DiskUsage};
 use crate::dispatch::{ArrivalListener, Dispatcher};
 use crate::get::{Boundary, GetResult, GetStatus, TagFilter};
+use crate::index::{Index, IndexFiles, Judge, QueryResult};
 use crate::log_read::LogRead;
 use crate::message::PutTicket;
 use crate::queue::Queue;
@@ -44,6 +45,7 @@ pub struct MessageStore {
     dispatcher: Arc<Dispatcher>,
     flusher: Arc<Flusher>,
     ahead: Ahead,
+    index: Arc<Index>,
     pub(crate) background: Arc<Background>,
     unparker: Unparker,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -84,14 +86,17 @@ impl MessageStore {
             was_clean,
         };
         let recovered = recovery.run()?;
+        let index_msg_timestamp = checkpoint.values().index_msg_timestamp;
+        let mut index = IndexFiles::load(&*fs, &config, &Judge { log: &log, was_clean, index_msg_timestamp })?;
+        index.settle(&*fs, &checkpoint)?;
         make_durable(&log, &queues, &checkpoint, recovered)?;
         write_abort(&*fs, root)?;
-        Self::start(config, fs, clock, Parts { log, queues, deleted_topics, checkpoint, recovered, lock })
+        Self::start(config, fs, clock, Parts { log, queues, index, deleted_topics, checkpoint, recovered, lock })
     }
 
     /// Opens a stopped store to be read: puts fail with [`StoreError::ReadOnly`], and nothing in its directory is written, made
     /// or locked, so any number of these may be open, on a read-only file system too. Recovery runs over an [`OverlayFs`]: what
-    /// an unclean stop left to cut or complete is cut and completed in memory.
+    /// an unclean stop left to cut or complete is cut and completed in memory, the index when queries need it.
     ///
     /// # Errors
     /// [`StoreError::Locked`] if a broker, or a store opened for writing, runs on the directory: what it has not written yet
@@ -111,6 +116,7 @@ impl MessageStore {
         let store = Self::open(config, Arc::new(OverlayFs::new(fs)), clock)?;
         store.commit_log.refuse_as_read_only();
         store.background.control.keeps_files.store(true, Ordering::Release);
+        store.index.stop()?;
         Ok(store)
     }
 
@@ -120,7 +126,7 @@ impl MessageStore {
         clock: Arc<dyn Clock>,
         parts: Parts,
     ) -> Result<Arc<Self>, StoreError> {
-        let Parts { log, queues, deleted_topics, checkpoint, recovered, lock } = parts;
+        let Parts { log, queues, index, deleted_topics, checkpoint, recovered, lock } = parts;
         let disk = Disk::new(Arc::clone(&fs), &config);
         disk.note_cleaning(disk.check().err().map(|error| error::chain(&error)));
         let parker = Parker::new(&clock);
@@ -147,6 +153,14 @@ impl MessageStore {
         };
         let flusher = Arc::new(Flusher::start(Arc::clone(&log), options));
         let ahead = Ahead::start(Arc::clone(&log), &clock);
+        let index = Index::start(
+            Arc::clone(&fs),
+            Arc::clone(&clock),
+            &config,
+            Arc::clone(&log),
+            Arc::clone(&checkpoint),
+            index,
+        );
         let background = Arc::new(Background {
             clock: Arc::clone(&clock),
             log,
@@ -158,6 +172,7 @@ impl MessageStore {
             thorough_interval: config.flush_consume_queue_thorough_interval,
             retention: config.retention.clone(),
             disk,
+            index: Arc::clone(&index),
             control,
         });
         let thread = thread::spawn({
@@ -172,6 +187,7 @@ impl MessageStore {
             dispatcher,
             flusher,
             ahead,
+            index,
             background,
             unparker,
             thread: Mutex::new(Some(thread)),
@@ -208,11 +224,15 @@ impl MessageStore {
         {
             return Err(StoreError::Poisoned { reason: "the housekeeping thread panicked".to_owned() });
         }
+        self.index.stop()?;
         self.flusher.stop().map_err(|error| StoreError::Poisoned { reason: error.to_string() })
     }
 
     fn finish(&self) -> Result<(), StoreError> {
         self.background.sync_queues()?;
+        if !self.background.control.keeps_files.load(Ordering::Acquire) {
+            self.index.close()?;
+        }
         self.background.checkpoint.closed(self.queues.totals())?;
         self.background.checkpoint.sync()?;
         if let Some(reason) = self.background.control.failure().or(self.queues.sync_failure()) {
@@ -388,6 +408,35 @@ impl MessageStore {
         log_read::records_from(&self.commit_log.log, physical_offset, max_count, max_bytes, out)
     }
 
+    /// Where in the commit log the messages of a topic are that have `key` among their keys, or as unique key, and were stored
+    /// between two times (milliseconds since the epoch, both included). At most `max_count` and as configured, the newest; for
+    /// messages with the tag, `key` is `T#tag`. All that were put before are found, unless the index is far behind; each offset
+    /// is that of a record, see [`QueryResult`] for what it may hold. (`DefaultMessageStore#queryMessage`)
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`], [`StoreError::Log`] if the index or the log cannot be read.
+    pub fn query(
+        &self,
+        topic: &str,
+        key: &str,
+        max_count: usize,
+        begin_ms: i64,
+        end_ms: i64,
+    ) -> Result<QueryResult, StoreError> {
+        self.check_open()?;
+        let mut result = self.index.query(topic, key, max_count, begin_ms, end_ms)?;
+        let mut reader = self.commit_log.log.reader();
+        let mut failure = None;
+        result.physical_offsets.retain(|offset| match read::record_head(&mut reader, *offset) {
+            Ok(head) => head.is_some(),
+            Err(error) => {
+                failure.get_or_insert(error);
+                false
+            }
+        });
+        failure.map_or(Ok(result), |error| Err(error.into()))
+    }
+
     /// Start of the commit log.
     pub fn min_physical_offset(&self) -> i64 {
         self.commit_log.log.first_offset().unwrap_or(0) as i64
@@ -438,6 +487,7 @@ struct Parts {
     log: SegmentedLog,
     queues: Queues,
     deleted_topics: DeletedTopics,
+    index: IndexFiles,
     checkpoint: Checkpoint,
     recovered: Recovered,
     lock: Arc<dyn File>,
@@ -451,6 +501,7 @@ fn check(config: &mut StoreConfig) -> Result<(), StoreError> {
     } else if bytes > i32::MAX as u64 {
         return wrong("a blank record could not tell its length");
     }
+    check_index(config)?;
     let unit_bytes = UNIT_BYTES as u64;
     config.consume_queue_segment_bytes = config.consume_queue_segment_bytes.max(1).next_multiple_of(unit_bytes);
     Ok(())
@@ -483,6 +534,21 @@ fn make_root(fs: &dyn Fs, config: &StoreConfig) -> Result<(), StoreError> {
         }
     }
     Ok(())
+}
+
+/// Apache keeps both numbers and the length of an index file in an int.
+fn check_index(config: &StoreConfig) -> Result<(), StoreError> {
+    let (slots, items) = (u64::from(config.max_hash_slot_num), u64::from(config.max_index_num));
+    let wrong = |name, value, why| Err(StoreError::Config { name, value, why });
+    if slots == 0 {
+        wrong("maxHashSlotNum", slots, "an index file needs a slot")
+    } else if items < 2 {
+        wrong("maxIndexNum", items, "an index file of n items holds n - 1")
+    } else if 40 + 4 * slots + 20 * items > i32::MAX as u64 {
+        wrong("maxIndexNum", items, "an index file would be longer than 2,147,483,647 bytes")
+    } else {
+        Ok(())
+    }
 }
 
 /// (`DefaultMessageStore#start`)

@@ -28,14 +28,15 @@ impl World {
     }
 
     fn open(&self, retention: RetentionConfig) -> Arc<MessageStore> {
-        open_with(StoreConfig { retention, ..small("/store") }, &self.fs, &self.clock).unwrap()
+        open_with(StoreConfig { retention, message_index_enable: false, ..small("/store") }, &self.fs, &self.clock)
+            .unwrap()
     }
 
     /// Lets time pass in steps in which the store's threads do what is due.
     fn pass(&self, seconds: u64) {
         for _ in 0..seconds {
             self.clock.advance(Duration::from_secs(1));
-            // Flusher and housekeeping sleep again.
+            // Flusher and housekeeping, all there is without an index, sleep again.
             while self.clock.pending_timers() < 2 {
                 std::thread::yield_now();
             }
@@ -333,8 +334,12 @@ fn wherever_the_power_goes_off_while_files_are_deleted_only_the_oldest_are_missi
         delete_commit_log_files_interval: Duration::from_millis(1),
         ..RetentionConfig::default()
     };
-    let config =
-        || StoreConfig { flush_disk_type: FlushDiskType::SyncFlush, retention: retention.clone(), ..small("/store") };
+    let config = || StoreConfig {
+        flush_disk_type: FlushDiskType::SyncFlush,
+        retention: retention.clone(),
+        message_index_enable: false,
+        ..small("/store")
+    };
     let mut deleted = 0;
     for call in 1..100 {
         for seed in 0..3 {
@@ -413,7 +418,7 @@ fn a_store_opened_to_be_read_keeps_everything() {
     store.close().unwrap();
     drop(store);
     let retention = RetentionConfig { max_log_bytes: Some(1), ..RetentionConfig::default() };
-    let config = StoreConfig { retention, ..small("/store") };
+    let config = StoreConfig { retention, message_index_enable: false, ..small("/store") };
     let store = MessageStore::open_read_only(config, world.fs.process(), world.clock.clone()).unwrap();
     world.pass(120);
     check_rest(&store, 18);

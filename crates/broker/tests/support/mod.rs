@@ -64,6 +64,8 @@ pub fn config(directory: &Path) -> BrokerConfig {
     config.listen_port = 0;
     config.store.commit_log_segment_bytes = 16 * 1024 * 1024;
     config.store.consume_queue_segment_bytes = 20 * 1024;
+    config.store.max_hash_slot_num = 1_000;
+    config.store.max_index_num = 4_000;
     config
 }
 

@@ -25,6 +25,8 @@ pub fn small(root: impl AsRef<Path>) -> StoreConfig {
         consume_queue_segment_bytes: 200,
         max_open_consume_queue_files: 2,
         max_message_bytes: 2048,
+        max_hash_slot_num: 7,
+        max_index_num: 20,
         flush_interval_commit_log: Duration::from_millis(500),
         ..StoreConfig::new(root.as_ref())
     }
