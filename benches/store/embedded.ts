@@ -1,6 +1,6 @@
 /**
- * `node build/benches/store/embedded.js [messages]`: the message store from JavaScript, on one thread. Rates, and CPU time of
- * all threads of the process for each message.
+ * `node build/benches/store/embedded.js [messages] [--json]`: the message store from JavaScript, on one thread. Rates, and CPU
+ * time of all threads of the process for each message; the rates alone as one line with `--json`.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { MessageStore, type StoreMessage } from '../../ts/index.js'
 
 const MESSAGES = Number(process.argv[2] ?? 1_000_000)
+const AS_JSON = process.argv.includes('--json')
 const BATCH = 32
 const TOPIC = 'Bench'
 const BODY = Buffer.alloc(128, 'x')
@@ -16,15 +17,17 @@ function message(index: number): StoreMessage {
   return { topic: TOPIC, queueId: index & 3, body: BODY, keys: `key-${index}` }
 }
 
-async function measure(name: string, count: number, run: () => void | Promise<void>): Promise<void> {
+async function measure(name: string, count: number, run: () => void | Promise<void>): Promise<number> {
   const cpu = process.cpuUsage()
   const start = performance.now()
   await run()
   const ms = performance.now() - start
   const { user, system } = process.cpuUsage(cpu)
-  const rate = Math.round((count / ms) * 1_000).toLocaleString('en-US')
+  const perSecond = Math.round((count / ms) * 1_000)
   const cpuUs = ((user + system) / count).toFixed(3)
-  console.log(`${name.padEnd(34)}${rate.padStart(12)} msg/s${cpuUs.padStart(10)} us of CPU each`)
+  const rate = perSecond.toLocaleString('en-US')
+  if (!AS_JSON) console.log(`${name.padEnd(34)}${rate.padStart(12)} msg/s${cpuUs.padStart(10)} us of CPU each`)
+  return perSecond
 }
 
 async function putBatches(store: MessageStore, count: number): Promise<void> {
@@ -60,16 +63,17 @@ async function main(): Promise<void> {
     await using store = await MessageStore.open({ directory })
     await putBatches(store, 100_000)
     await putSingly(store, 100_000)
-    await measure(`put, batches of ${BATCH}`, MESSAGES, () => putBatches(store, MESSAGES))
-    await measure('put, one by one', MESSAGES, () => putSingly(store, MESSAGES))
+    const batches = await measure(`put, batches of ${BATCH}`, MESSAGES, () => putBatches(store, MESSAGES))
+    const singly = await measure('put, one by one', MESSAGES, () => putSingly(store, MESSAGES))
     getAll(store)
     const stored = 2 * (MESSAGES + 100_000)
-    await measure(`get of ${BATCH}, fields read`, stored, () => void getAll(store))
+    const gets = await measure(`get of ${BATCH}, fields read`, stored, () => void getAll(store))
     let iterated = 0
     await measure('async iteration over a queue', stored / 4, async () => {
       for await (const each of store.queue(TOPIC, 0)) iterated += each.bodyLength > 0 ? 1 : 0
     })
     if (iterated !== stored / 4) throw new Error(`${iterated} of ${stored / 4} messages came`)
+    if (AS_JSON) console.log(JSON.stringify({ putBatches: batches, putSingly: singly, getAll: gets }))
   } finally {
     rmSync(directory, { recursive: true })
   }

@@ -1,16 +1,22 @@
-//! Rates of the store in process: `store_bench DIR put|putSync|get THREADS BODY_BYTES SECONDS [BATCH]`.
+//! Rates of the store in process; StoreLoad.java in benches/store does the same for Apache's.
 //!
-//! The work of the Java yardstick: puts carry a unique key and a key, go round 4 queues, dispatch runs. One JSON line.
+//! `store_bench DIR put|putSync|get|pwrite THREADS BODY_BYTES SECONDS WARMUP_SECONDS [BATCH]` prints a rate: puts carry a unique
+//! key and a key, go round 4 queues, dispatch and index run; `pwrite` writes BATCH encoded records at a time to a plain file,
+//! which is what the file system allows. `store_bench DIR fill BODY_BYTES MIB` fills a store and `store_bench DIR open` opens
+//! one; both end without closing it. One JSON line.
 
 use std::error::Error;
 use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rocketmq_env::{OsFs, SystemClock};
-use rocketmq_store::{HostAddr, MessageStore, PutBatch, PutMessage, Queue, StoreConfig};
+use rocketmq_codec::message::{RecordFields, encode_record};
+use rocketmq_env::{Fs, OpenMode, OsFs, SystemClock};
+use rocketmq_store::{FlushDiskType, HostAddr, MessageStore, PutBatch, PutMessage, Queue, StoreConfig};
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -18,83 +24,180 @@ const TOPIC: &str = "Bench";
 
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [directory, mode, threads, body_bytes, seconds, rest @ ..] = arguments.as_slice() else {
-        return Err("usage: store_bench DIR put|putSync|get THREADS BODY_BYTES SECONDS [BATCH]".into());
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let (per_second, open_seconds) = match words.as_slice() {
+        [directory, "open"] => {
+            let (_store, open_seconds) = open(directory, "open")?;
+            (0.0, open_seconds)
+        }
+        [directory, "fill", body_bytes, mib] => {
+            let (store, open_seconds) = open(directory, "fill")?;
+            fill(&store, body_bytes.parse()?, mib.parse::<u64>()? << 20)?;
+            (0.0, open_seconds)
+        }
+        [directory, mode, threads, body_bytes, seconds, warmup, rest @ ..] => {
+            let load = Load {
+                threads: threads.parse()?,
+                body_bytes: body_bytes.parse()?,
+                seconds: seconds.parse()?,
+                warmup_seconds: warmup.parse()?,
+                batch: rest.first().map_or(Ok(1), |text| text.parse())?,
+            };
+            measure(directory, mode, &load)?
+        }
+        _ => return Err("usage: store_bench DIR open | DIR fill BODY_BYTES MIB | DIR put|putSync|get|pwrite ...".into()),
     };
-    let threads: usize = threads.parse()?;
-    let body_bytes: usize = body_bytes.parse()?;
-    let seconds: u64 = seconds.parse()?;
-    let batch: usize = rest.first().map_or(Ok(1), |text| text.parse())?;
+    let mut out = std::io::stdout();
+    writeln!(out, "{{\"perSecond\":{per_second:.0},\"openSeconds\":{open_seconds:.3}}}")?;
+    out.flush()?;
+    // Without the destructors: what was not closed stays so.
+    std::process::exit(0)
+}
+
+struct Load {
+    threads: usize,
+    body_bytes: usize,
+    seconds: u64,
+    warmup_seconds: u64,
+    batch: usize,
+}
+
+fn open(directory: &str, mode: &str) -> Outcome<(Arc<MessageStore>, f64)> {
+    let flush_disk_type = if mode == "putSync" { FlushDiskType::SyncFlush } else { FlushDiskType::AsyncFlush };
+    let config = StoreConfig { flush_disk_type, ..StoreConfig::new(directory) };
     let started = Instant::now();
-    let store = MessageStore::open(StoreConfig::new(directory), Arc::new(OsFs), Arc::new(SystemClock::new()))?;
-    let open_seconds = started.elapsed().as_secs_f64();
+    let store = MessageStore::open(config, Arc::new(OsFs), Arc::new(SystemClock::new()))?;
+    Ok((store, started.elapsed().as_secs_f64()))
+}
+
+/// Messages a second, and how long opening took.
+fn measure(directory: &str, mode: &str, load: &Load) -> Outcome<(f64, f64)> {
+    let (store, open_seconds) = open(directory, mode)?;
     let count = AtomicU64::new(0);
     let stop = AtomicBool::new(false);
-    let started = Instant::now();
-    thread::scope(|scope| -> Outcome<()> {
-        let workers: Vec<_> = (0..threads)
+    let per_second = thread::scope(|scope| -> Outcome<f64> {
+        let workers: Vec<_> = (0..load.threads)
             .map(|first| {
-                let (store, count, stop, mode) = (&store, &count, &stop, mode.as_str());
+                let (store, counters) = (&store, (&count, &stop));
                 scope.spawn(move || match mode {
-                    "get" => get(store, first as i32 & 3, count, stop),
-                    _ => put(store, body_bytes, batch, mode == "putSync", (count, stop)),
+                    "get" => get(store, first as i32 & 3, counters),
+                    "pwrite" => pwrite(directory, load, counters),
+                    _ => put(store, load, mode == "putSync", counters),
                 })
             })
             .collect();
-        thread::sleep(Duration::from_secs(seconds));
+        thread::sleep(Duration::from_secs(load.warmup_seconds));
+        let (before, started) = (count.load(Ordering::Relaxed), Instant::now());
+        thread::sleep(Duration::from_secs(load.seconds));
+        let per_second = (count.load(Ordering::Relaxed) - before) as f64 / started.elapsed().as_secs_f64();
         stop.store(true, Ordering::Relaxed);
-        workers.into_iter().try_for_each(|worker| worker.join().map_err(|_panic| "a worker panicked")?)
+        workers.into_iter().try_for_each(|worker| worker.join().map_err(|_panic| "a worker panicked")?)?;
+        Ok(per_second)
     })?;
-    let rate = count.load(Ordering::Relaxed) as f64 / started.elapsed().as_secs_f64();
-    writeln!(
-        std::io::stdout(),
-        "{{\"store\":\"native\",\"mode\":\"{mode}\",\"threads\":{threads},\"bytes\":{body_bytes},\"batch\":{batch},\
-         \"perSecond\":{rate:.0},\"openSeconds\":{open_seconds:.3}}}"
-    )?;
     store.close()?;
-    Ok(())
+    Ok((per_second, open_seconds))
 }
 
-fn put(
-    store: &MessageStore,
-    body_bytes: usize,
-    batch_len: usize,
-    sync: bool,
-    (count, stop): (&AtomicU64, &AtomicBool),
-) -> Outcome<()> {
-    let body: Vec<u8> = (0..body_bytes).map(|index| (index * 31 + 7) as u8).collect();
-    let queues: Vec<Arc<Queue>> = (0..4).map(|queue_id| store.queue(TOPIC, queue_id)).collect::<Result<_, _>>()?;
-    let host = HostAddr::from("127.0.0.1:1234".parse::<std::net::SocketAddr>()?);
+/// What each put carries besides its body.
+const PROPERTIES: &str = "KEYS\u{1}k1234567\u{2}UNIQ_KEY\u{1}7F0000010000789F0000000000000000\u{2}WAIT\u{1}true\u{2}";
+
+fn body_of(bytes: usize) -> Vec<u8> {
+    (0..bytes).map(|index| (index * 31 + 7) as u8).collect()
+}
+
+fn queues_of(store: &MessageStore) -> Outcome<Vec<Arc<Queue>>> {
+    (0..4).map(|queue_id| Ok(store.queue(TOPIC, queue_id)?)).collect()
+}
+
+fn message<'a>(queue: &'a Arc<Queue>, body: &'a [u8]) -> PutMessage<'a> {
+    let host = HostAddr::from(SocketAddr::from(([127, 0, 0, 1], 1234)));
+    PutMessage {
+        queue,
+        flag: 0,
+        sys_flag: 0,
+        born_timestamp: 1_700_000_000_000,
+        born_host: host,
+        store_host: host,
+        reconsume_times: 0,
+        prepared_transaction_offset: 0,
+        body,
+        properties: PROPERTIES,
+    }
+}
+
+fn fill(store: &MessageStore, body_bytes: usize, bytes: u64) -> Outcome<()> {
+    let (body, queues) = (body_of(body_bytes), queues_of(store)?);
+    let mut batch = PutBatch::new();
+    while (store.max_physical_offset() as u64) < bytes {
+        batch.clear();
+        for number in 0..64 {
+            batch.push(store, &message(&queues[number & 3], &body))?;
+        }
+        store.put(&mut batch)?;
+    }
+    Ok(store.wait_flushed(store.max_physical_offset(), Duration::from_secs(600))?)
+}
+
+fn put(store: &MessageStore, load: &Load, sync: bool, (count, stop): (&AtomicU64, &AtomicBool)) -> Outcome<()> {
+    let (body, queues) = (body_of(load.body_bytes), queues_of(store)?);
     let mut batch = PutBatch::new();
     let mut number = 0_usize;
     while !stop.load(Ordering::Relaxed) {
         batch.clear();
-        for _ in 0..batch_len {
-            let message = PutMessage {
-                queue: &queues[number & 3],
-                flag: 0,
-                sys_flag: 0,
-                born_timestamp: 1_700_000_000_000,
-                born_host: host,
-                store_host: host,
-                reconsume_times: 0,
-                prepared_transaction_offset: 0,
-                body: &body,
-                properties: "KEYS\u{1}k1234567\u{2}UNIQ_KEY\u{1}7F0000010000789F0000000000000000\u{2}WAIT\u{1}true\u{2}",
-            };
-            batch.push(store, &message)?;
+        for _ in 0..load.batch {
+            batch.push(store, &message(&queues[number & 3], &body))?;
             number += 1;
         }
         let ticket = store.put(&mut batch)?;
         if sync {
             store.wait_flushed(ticket.end, Duration::from_secs(5))?;
         }
-        count.fetch_add(batch_len as u64, Ordering::Relaxed);
+        count.fetch_add(load.batch as u64, Ordering::Relaxed);
     }
     Ok(())
 }
 
-fn get(store: &MessageStore, queue_id: i32, count: &AtomicU64, stop: &AtomicBool) -> Outcome<()> {
+/// Writes records of the same length in gigabyte files, one after the other.
+fn pwrite(directory: &str, load: &Load, (count, stop): (&AtomicU64, &AtomicBool)) -> Outcome<()> {
+    const FILE_BYTES: u64 = 1 << 30;
+    let fields = RecordFields {
+        topic: TOPIC,
+        queue_id: 0,
+        flag: 0,
+        sys_flag: 0,
+        born_timestamp: 0,
+        born_host: HostAddr::from(SocketAddr::from(([127, 0, 0, 1], 1234))),
+        store_host: HostAddr::from(SocketAddr::from(([127, 0, 0, 1], 1234))),
+        reconsume_times: 0,
+        prepared_transaction_offset: 0,
+        body: &body_of(load.body_bytes),
+        properties: PROPERTIES,
+    };
+    let mut records = Vec::new();
+    for _ in 0..load.batch {
+        encode_record(&mut records, &fields)?;
+    }
+    let path = Path::new(directory).join("pwrite");
+    let (mut at, mut file) = (0, None);
+    while !stop.load(Ordering::Relaxed) {
+        let open = match file.take() {
+            Some(open) if at + records.len() as u64 <= FILE_BYTES => open,
+            _ => {
+                at = 0;
+                let open = OsFs.open(&path, OpenMode::CreateTruncate)?;
+                open.set_len(FILE_BYTES)?;
+                open
+            }
+        };
+        open.write_all_at(&records, at)?;
+        at += records.len() as u64;
+        file = Some(open);
+        count.fetch_add(load.batch as u64, Ordering::Relaxed);
+    }
+    Ok(std::fs::remove_file(path)?)
+}
+
+fn get(store: &MessageStore, queue_id: i32, (count, stop): (&AtomicU64, &AtomicBool)) -> Outcome<()> {
     let mut offset = store.min_offset(TOPIC, queue_id);
     let mut out = Vec::new();
     while !stop.load(Ordering::Relaxed) {

@@ -1,0 +1,119 @@
+import java.net.InetSocketAddress;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.LongAdder;
+import org.apache.rocketmq.common.BrokerConfig;
+import org.apache.rocketmq.common.message.MessageAccessor;
+import org.apache.rocketmq.common.message.MessageConst;
+import org.apache.rocketmq.common.message.MessageDecoder;
+import org.apache.rocketmq.common.message.MessageExtBrokerInner;
+import org.apache.rocketmq.store.DefaultMessageStore;
+import org.apache.rocketmq.store.GetMessageResult;
+import org.apache.rocketmq.store.PutMessageResult;
+import org.apache.rocketmq.store.config.FlushDiskType;
+import org.apache.rocketmq.store.config.MessageStoreConfig;
+import org.apache.rocketmq.store.stats.BrokerStatsManager;
+
+/**
+ * Apache's DefaultMessageStore in process; store_bench.rs does the same for ours. {@code StoreLoad DIR put|putSync|get THREADS
+ * BODY_BYTES SECONDS WARMUP_SECONDS} prints a rate, {@code StoreLoad DIR open} how long load and start took, and ends without
+ * closing the store. Puts carry a unique key and a key, go round 4 queues, dispatch and index run. One JSON line.
+ */
+public final class StoreLoad {
+    private static final String TOPIC = "Bench";
+
+    private StoreLoad() {
+    }
+
+    public static void main(String[] arguments) throws Exception {
+        String mode = arguments[1];
+        MessageStoreConfig config = new MessageStoreConfig();
+        config.setStorePathRootDir(arguments[0]);
+        config.setStorePathCommitLog(arguments[0] + "/commitlog");
+        config.setFlushDiskType(mode.equals("putSync") ? FlushDiskType.SYNC_FLUSH : FlushDiskType.ASYNC_FLUSH);
+        config.setHaListenPort(0);
+        config.setTimerWheelEnable(false);
+        BrokerConfig brokerConfig = new BrokerConfig();
+        DefaultMessageStore store = new DefaultMessageStore(config, new BrokerStatsManager(brokerConfig), null,
+            brokerConfig, new ConcurrentHashMap<>());
+        long started = System.nanoTime();
+        if (!store.load()) {
+            throw new IllegalStateException("the store cannot be loaded");
+        }
+        store.start();
+        double openSeconds = (System.nanoTime() - started) / 1e9;
+        double perSecond = mode.equals("open") ? 0 : measure(store, arguments);
+        System.out.printf("{\"perSecond\":%.0f,\"openSeconds\":%.3f}%n", perSecond, openSeconds);
+        System.out.flush();
+        if (!mode.equals("open")) {
+            store.shutdown();
+        }
+        Runtime.getRuntime().halt(0);
+    }
+
+    private static double measure(DefaultMessageStore store, String[] arguments) throws Exception {
+        int threads = Integer.parseInt(arguments[2]);
+        byte[] body = new byte[Integer.parseInt(arguments[3])];
+        AtomicBoolean stop = new AtomicBoolean();
+        LongAdder count = new LongAdder();
+        Thread[] workers = new Thread[threads];
+        for (int thread = 0; thread < threads; thread++) {
+            int first = thread;
+            boolean gets = arguments[1].equals("get");
+            workers[thread] = new Thread(() -> {
+                if (gets) {
+                    get(store, first & 3, count, stop);
+                } else {
+                    put(store, first, body, count, stop);
+                }
+            });
+            workers[thread].start();
+        }
+        Thread.sleep(Integer.parseInt(arguments[5]) * 1000L);
+        count.reset();
+        long started = System.nanoTime();
+        Thread.sleep(Integer.parseInt(arguments[4]) * 1000L);
+        double rate = count.sum() / ((System.nanoTime() - started) / 1e9);
+        stop.set(true);
+        for (Thread worker : workers) {
+            worker.join();
+        }
+        return rate;
+    }
+
+    private static void put(DefaultMessageStore store, int first, byte[] body, LongAdder count, AtomicBoolean stop) {
+        InetSocketAddress host = new InetSocketAddress("127.0.0.1", 1234);
+        for (long number = first; !stop.get(); number++) {
+            MessageExtBrokerInner message = new MessageExtBrokerInner();
+            message.setTopic(TOPIC);
+            message.setBody(body);
+            message.setQueueId((int) (number & 3));
+            message.setBornTimestamp(System.currentTimeMillis());
+            message.setBornHost(host);
+            message.setStoreHost(host);
+            message.setKeys("k" + number);
+            String uniqueKey = "7F0000010000789F0000000000000000";
+            MessageAccessor.putProperty(message, MessageConst.PROPERTY_UNIQ_CLIENT_MESSAGE_ID_KEYIDX, uniqueKey);
+            message.setPropertiesString(MessageDecoder.messageProperties2String(message.getProperties()));
+            PutMessageResult result = store.putMessage(message);
+            if (!result.isOk()) {
+                throw new IllegalStateException("put failed: " + result.getPutMessageStatus());
+            }
+            count.increment();
+        }
+    }
+
+    private static void get(DefaultMessageStore store, int queueId, LongAdder count, AtomicBoolean stop) {
+        long offset = 0;
+        while (!stop.get()) {
+            GetMessageResult result = store.getMessage("Group", TOPIC, queueId, offset, 32, null);
+            if (result != null && result.getMessageCount() > 0) {
+                count.add(result.getMessageCount());
+                offset = result.getNextBeginOffset();
+                result.release();
+            } else {
+                offset = store.getMinOffsetInQueue(TOPIC, queueId);
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+/** What is measured, one function each; every one uses a directory of its own. */
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { StoreBenchOptions } from './options.js'
+import { apaches, embedded, ours } from './programs.js'
+
+/** Figures of one round, by name. */
+export type Figures = Record<string, number>
+
+/** Our processes need no warm-up but that of the page cache. */
+const WARMUP_SECONDS = 1
+
+async function inDirectory<T>(use: (directory: string) => Promise<T>): Promise<T> {
+  const directory = mkdtempSync(join(tmpdir(), 'rocketmq-native-bench-'))
+  try {
+    return await use(directory)
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}
+
+/** Appends of one thread: Apache's, ours one by one and in batches, and plain writes of the same records. */
+export async function appends(bodyBytes: number, options: StoreBenchOptions): Promise<Figures> {
+  const { seconds, warmupSeconds } = options
+  const rate = (mode: string, batch: number) =>
+    inDirectory(async at => (await ours(at, mode, 1, bodyBytes, seconds, WARMUP_SECONDS, batch)).perSecond)
+  const apache = await inDirectory(at => apaches(at, 'put', 1, bodyBytes, seconds, warmupSeconds))
+  return {
+    [`append ${bodyBytes} apache`]: apache.perSecond,
+    [`append ${bodyBytes} single`]: await rate('put', 1),
+    [`append ${bodyBytes} batches of 32`]: await rate('put', 32),
+    [`append ${bodyBytes} pwrite of 64`]: await rate('pwrite', 64)
+  }
+}
+
+/** Puts of 64 threads that wait for the disk. */
+export async function syncAppends({ seconds, warmupSeconds }: StoreBenchOptions): Promise<Figures> {
+  const apache = await inDirectory(at => apaches(at, 'putSync', 64, 128, seconds, warmupSeconds))
+  const native = await inDirectory(at => ours(at, 'putSync', 64, 128, seconds, WARMUP_SECONDS))
+  return { 'sync apache': apache.perSecond, sync: native.perSecond }
+}
+
+/** Gets of 32 messages from a store in the page cache, the same one for both. */
+export function gets({ seconds, warmupSeconds }: StoreBenchOptions): Promise<Figures> {
+  return inDirectory(async at => {
+    await ours(at, 'put', 1, 128, 2, 0, 32)
+    const native = await ours(at, 'get', 1, 128, seconds, WARMUP_SECONDS)
+    const apache = await apaches(at, 'get', 1, 128, seconds, warmupSeconds)
+    return { 'get apache': apache.perSecond, get: native.perSecond }
+  })
+}
+
+/** The store from JavaScript. */
+export async function fromJavaScript(): Promise<Figures> {
+  const { putBatches, putSingly, getAll } = await embedded(1_000_000)
+  return { 'javascript put of 32': putBatches, 'javascript put': putSingly, 'javascript get of 32': getAll }
+}
+
+/** Opening a large store after an unclean stop: with its checkpoint as it was left, and with one that tells nothing. */
+export function restarts({ restartMib, rounds }: StoreBenchOptions): Promise<Figures[]> {
+  return inDirectory(async at => {
+    await ours(at, 'fill', 1_024, restartMib)
+    const checkpoint = join(at, 'checkpoint')
+    const left = join(at, 'checkpoint.left')
+    copyFileSync(checkpoint, left)
+    const results: Figures[] = []
+    for (let round = 0; round < rounds; round++) {
+      const opened = async (side: typeof ours, forget: boolean) => {
+        if (forget) rmSync(checkpoint, { force: true })
+        else copyFileSync(left, checkpoint)
+        return (await side(at, 'open')).openSeconds
+      }
+      results.push({
+        'restart apache': await opened(apaches, false),
+        restart: await opened(ours, false),
+        'restart, no checkpoint, apache': await opened(apaches, true),
+        'restart, no checkpoint': await opened(ours, true)
+      })
+    }
+    return results
+  })
+}
