@@ -35,6 +35,16 @@ export class JavaClient implements Client {
     return this.#process.ask('createTopic', request)
   }
 
+  /** mqadmin deleteTopic -c: from the brokers of the cluster and from the name server. */
+  deleteTopic(request: { nameServer: string; cluster: string; topic: string }): Promise<void> {
+    return this.#process.ask('deleteTopic', request)
+  }
+
+  /** mqadmin cleanUnusedTopic, cleanExpiredCQ and deleteExpiredCommitLog; whether all of them succeeded. */
+  clean(request: { nameServer: string; brokerAddress: string }): Promise<boolean> {
+    return this.#process.ask('clean', request)
+  }
+
   async join(request: JoinRequest): Promise<GroupMember> {
     const member = `member-${++this.#members}`
     await this.#process.ask('join', { ...request, member })

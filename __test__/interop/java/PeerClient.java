@@ -77,6 +77,11 @@ public final class PeerClient {
             case "createTopic":
                 Admin.createTopic(request);
                 return null;
+            case "deleteTopic":
+                Admin.deleteTopic(request);
+                return null;
+            case "clean":
+                return Admin.clean(request);
             default:
                 throw new IllegalArgumentException("no such op: " + op);
         }
