@@ -83,13 +83,14 @@ export class MessageStore {
     const settings = readOptions('MessageStore', STORE_OPTIONS, options)
     if (settings.directory === '') throw new ConfigError('MessageStore needs the option directory')
     const { ip, port } = splitHost('storeHost', settings.storeHost)
-    const { commitLogFileBytes, consumeQueueFileBytes } = settings
+    const { commitLogFileBytes, consumeQueueFileBytes, fileReservedTimeHours } = settings
     const native = await openMessageStore({
       directory: settings.directory,
       readOnly: settings.readOnly,
       syncFlush: settings.flushDiskType === 'SYNC_FLUSH',
       ...(commitLogFileBytes === undefined ? {} : { commitLogFileBytes }),
       ...(consumeQueueFileBytes === undefined ? {} : { consumeQueueFileBytes }),
+      ...(fileReservedTimeHours === undefined ? {} : { fileReservedTimeHours }),
       maxMessageBytes: settings.maxMessageBytes,
       flushIntervalMs: settings.flushIntervalMs,
       host: ip,

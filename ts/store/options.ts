@@ -14,9 +14,14 @@ export const STORE_OPTIONS = {
   /** How often the commit log is flushed when nobody waits [`flushIntervalCommitLog`]. @default 500 */
   flushIntervalMs: int(500, 1, 2 ** 31 - 1),
   /** Length of a commit log file [`mappedFileSizeCommitLog`]. @default that of the files there are, else 1 GiB */
-  commitLogFileBytes: fileBytes(1_024, 2 ** 31 - 1),
+  commitLogFileBytes: optionalInt(1_024, 2 ** 31 - 1),
   /** Length of a consume queue file [`mappedFileSizeConsumeQueue`]. @default that of the files there are, else 6,000,000 */
-  consumeQueueFileBytes: fileBytes(20, 2 ** 40),
+  consumeQueueFileBytes: optionalInt(20, 2 ** 40),
+  /**
+   * Commit log files are deleted so long after their last write, by the rules of a broker, and earlier when the disk fills
+   * up [`fileReservedTime`]. @default nothing is deleted
+   */
+  fileReservedTimeHours: optionalInt(0, 2 ** 31 - 1),
   /** Largest body [`maxMessageSize`]. @default 4194304 */
   maxMessageBytes: int(4 * 1024 * 1024, 1, 2 ** 30),
   /** What messages without a host of their own name as born and store host, `ip:port`. @default '127.0.0.1:10911' */
@@ -29,7 +34,7 @@ export type MessageStoreOptions = OptionsInput<typeof STORE_OPTIONS> & { directo
 /** The checked options. */
 export type StoreSettings = OptionsOf<typeof STORE_OPTIONS>
 
-function fileBytes(min: number, max: number): Option<number | undefined> {
+function optionalInt(min: number, max: number): Option<number | undefined> {
   const bytes = int(min, min, max)
   return custom<number | undefined>(undefined, (key, given) => {
     if (given === undefined) throw new ConfigError(`option ${key} must be a number`)

@@ -34,6 +34,8 @@ pub struct NativeStoreOptions {
     pub consume_queue_file_bytes: Option<f64>,
     pub max_message_bytes: u32,
     pub flush_interval_ms: u32,
+    /// Left out: nothing is deleted.
+    pub file_reserved_time_hours: Option<u32>,
     pub host: String,
     pub port: i32,
 }
@@ -124,6 +126,7 @@ impl NativeMessageStore {
     /// Writes a head and messages of a queue to `into` from `at` on, if there is room; returns how many bytes they are. What
     /// found no room is fetched by `take`.
     #[napi]
+    #[allow(clippy::too_many_arguments, reason = "an object would cost more than the read")]
     pub fn get(
         &self,
         queue: u32,
@@ -316,6 +319,13 @@ impl Task for OpenStore {
             max_transfer_count: usize::MAX,
             ..StoreConfig::new(PathBuf::from(&options.directory))
         };
+        match options.file_reserved_time_hours {
+            Some(hours) => config.retention.file_reserved_time = Duration::from_secs(u64::from(hours) * 3600),
+            None => {
+                config.retention.file_reserved_time = Duration::MAX;
+                config.retention.clean_file_forcibly_enable = false;
+            }
+        }
         config.take_file_sizes_from_disk(&*fs).map_err(|error| store_failure(&error))?;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked in ts/store/options.ts")]
         {

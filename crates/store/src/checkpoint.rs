@@ -143,6 +143,14 @@ impl Checkpoint {
         self.write(&mut state)
     }
 
+    /// Nothing of the queues counts as on disk: the next start makes all of them from the log.
+    pub(crate) fn forget_queues(&self) -> Result<(), StoreError> {
+        let mut state = self.state.lock();
+        state.values.logics_msg_timestamp = 0;
+        state.values.logics_physical_offset = 0;
+        self.write(&mut state)
+    }
+
     /// Makes the file durable if it changed.
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
         let written = {

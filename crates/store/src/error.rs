@@ -97,6 +97,18 @@ pub enum StoreError {
         /// The topic.
         topic: String,
     },
+    /// Records of the commit log are damaged, so nothing is made from it.
+    #[error("the commit log has {count} faults, the first in {} at byte {offset}: {what}", file.display())]
+    LogFaults {
+        /// How many.
+        count: u64,
+        /// File of the first.
+        file: PathBuf,
+        /// Byte of that file.
+        offset: u64,
+        /// What is wrong there.
+        what: String,
+    },
     /// A topic that cannot be the name of a directory.
     #[error("illegal topic {topic:?}: no name of a directory")]
     IllegalTopic {

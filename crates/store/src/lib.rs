@@ -40,6 +40,7 @@ pub use dispatch::ArrivalListener;
 pub use error::{PutError, StoreError};
 pub use get::{Boundary, GetResult, GetStatus, TagFilter};
 pub use index::QueryResult;
+pub use inspect::{Fault, VerifyReport, rebuild, verify};
 pub use log_read::LogRead;
 pub use message::{Arrival, PutMessage, PutOutcome, PutTicket};
 pub use queue::Queue;

@@ -552,7 +552,7 @@ fn check_index(config: &StoreConfig) -> Result<(), StoreError> {
 }
 
 /// (`DefaultMessageStore#start`)
-fn lock(fs: &dyn Fs, root: &Path) -> Result<Arc<dyn File>, StoreError> {
+pub(crate) fn lock(fs: &dyn Fs, root: &Path) -> Result<Arc<dyn File>, StoreError> {
     let path = root.join("lock");
     let lock = fs.try_lock(&path).map_err(io_at("lock", &path))?;
     let lock = lock.ok_or_else(|| StoreError::Locked { root: root.to_owned() })?;
@@ -561,7 +561,7 @@ fn lock(fs: &dyn Fs, root: &Path) -> Result<Arc<dyn File>, StoreError> {
 }
 
 /// The file that tells the next start of an unclean stop. (`DefaultMessageStore#createTempFile`)
-fn write_abort(fs: &dyn Fs, root: &Path) -> Result<(), StoreError> {
+pub(crate) fn write_abort(fs: &dyn Fs, root: &Path) -> Result<(), StoreError> {
     let path = root.join("abort");
     let file = fs.open(&path, OpenMode::CreateTruncate).map_err(io_at("create", &path))?;
     file.write_all_at(std::process::id().to_string().as_bytes(), 0).map_err(io_at("write", &path))?;

@@ -2,3 +2,10 @@
 //! can be made from the commit log.
 
 mod file_sizes;
+mod queue_units;
+mod rebuild;
+mod verify;
+mod walk;
+
+pub use rebuild::rebuild;
+pub use verify::{Fault, VerifyReport, verify};

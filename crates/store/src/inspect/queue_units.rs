@@ -1,0 +1,96 @@
+//! The units of one consume queue as its files have them, read in order.
+
+use std::path::{Path, PathBuf};
+
+use rocketmq_env::{Fs, OpenMode};
+
+use crate::StoreError;
+use crate::unit::{UNIT_BYTES, Unit};
+
+const CHUNK_UNITS: usize = 128;
+
+/// The files of a queue, and how far they were looked at.
+#[derive(Debug, Default)]
+pub(super) struct QueueUnits {
+    pub(super) directory: PathBuf,
+    /// (byte position in the queue, path, length), in order.
+    files: Vec<(u64, PathBuf, u64)>,
+    /// The unit to look at next.
+    pub(super) next: i64,
+    chunk: Vec<u8>,
+    chunk_first: i64,
+}
+
+impl QueueUnits {
+    /// A queue without files.
+    pub(super) fn missing(directory: PathBuf) -> Self {
+        Self { directory, ..Self::default() }
+    }
+
+    /// Lists the files of a directory, which may be missing.
+    pub(super) fn open(fs: &dyn Fs, directory: PathBuf) -> Result<Self, StoreError> {
+        let fail = |source| StoreError::Io { op: "read directory", path: directory.clone(), source };
+        let mut files = Vec::new();
+        if fs.exists(&directory).map_err(fail)? {
+            for entry in fs.read_dir(&directory).map_err(fail)?.into_iter().filter(|entry| !entry.is_dir) {
+                let path = directory.join(&entry.name);
+                let Some(base) = entry.name.to_str().and_then(|name| name.parse().ok()) else { continue };
+                let len = fs.metadata(&path).map_err(fail)?.len;
+                files.push((base, path, len));
+            }
+        }
+        files.sort();
+        let next = files.first().map_or(0, |(base, ..)| (base / UNIT_BYTES as u64) as i64);
+        Ok(Self { directory, files, next, chunk: Vec::new(), chunk_first: 0 })
+    }
+
+    /// File and byte of a unit, whether it is there or not.
+    pub(super) fn place(&self, index: i64) -> (PathBuf, u64) {
+        let position = u64::try_from(index).unwrap_or(0) * UNIT_BYTES as u64;
+        let file = self.files.iter().rev().find(|(base, ..)| *base <= position);
+        file.map_or_else(|| (self.directory.clone(), position), |(base, path, _)| (path.clone(), position - base))
+    }
+
+    /// The unit; `None` where the files have zeros, or nothing.
+    pub(super) fn at(&mut self, fs: &dyn Fs, index: i64) -> Result<Option<Unit>, StoreError> {
+        let in_chunk = |index: i64, first: i64| usize::try_from(index - first).ok().map(|units| units * UNIT_BYTES);
+        let unit = |chunk: &[u8], start: usize| chunk.get(start..)?.first_chunk().map(Unit::decode);
+        if let Some(found) = in_chunk(index, self.chunk_first).and_then(|start| unit(&self.chunk, start)) {
+            return Ok(found.is_valid().then_some(found));
+        }
+        self.chunk.clear();
+        self.chunk_first = index;
+        let position = u64::try_from(index).unwrap_or(0) * UNIT_BYTES as u64;
+        let Some((base, path, len)) = self.files.iter().rev().find(|(base, ..)| *base <= position) else {
+            return Ok(None);
+        };
+        let left = len.saturating_sub(position - base);
+        self.chunk.resize(usize::try_from(left).unwrap_or(usize::MAX).min(CHUNK_UNITS * UNIT_BYTES), 0);
+        read(fs, path, position - base, &mut self.chunk)?;
+        Ok(unit(&self.chunk, 0).filter(|unit| unit.is_valid()))
+    }
+
+    /// Position of the first byte that is set from unit `index` on: a queue ends with zeros.
+    pub(super) fn first_byte_set(&self, fs: &dyn Fs, index: i64) -> Result<Option<(PathBuf, u64)>, StoreError> {
+        let from = u64::try_from(index).unwrap_or(0) * UNIT_BYTES as u64;
+        let mut buffer = vec![0; 64 * 1024];
+        for (base, path, len) in self.files.iter().filter(|(base, _, len)| base + len > from) {
+            let mut at = from.saturating_sub(*base);
+            while at < *len {
+                let chunk = usize::try_from(len - at).unwrap_or(usize::MAX).min(buffer.len());
+                let bytes = buffer.get_mut(..chunk).unwrap_or_default();
+                read(fs, path, at, bytes)?;
+                if let Some(set) = bytes.iter().position(|byte| *byte != 0) {
+                    return Ok(Some((path.clone(), at + set as u64)));
+                }
+                at += chunk as u64;
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn read(fs: &dyn Fs, path: &Path, offset: u64, buffer: &mut [u8]) -> Result<(), StoreError> {
+    let outcome = fs.open(path, OpenMode::Read).and_then(|file| file.read_exact_at(buffer, offset));
+    outcome.map_err(|source| StoreError::Io { op: "read", path: path.to_owned(), source })
+}

@@ -1,0 +1,323 @@
+//! Whether all files of a stopped store are sound and fit together.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rocketmq_codec::message::{MessageRecord, sys_flag, tags_code};
+use rocketmq_env::{Fs, OverlayFs};
+use rocketmq_log::SegmentedLog;
+
+use super::queue_units::QueueUnits;
+use super::walk::{Found, walk};
+use crate::batch::takes_slot;
+use crate::deletion::DeletedTopics;
+use crate::unit::Unit;
+use crate::{StoreConfig, StoreError};
+
+/// Faults that are kept; further ones are counted only.
+const KEPT_FAULTS: usize = 10_000;
+
+/// Messages of this topic have the time of delivery where others have the hash of their tags.
+const SCHEDULE_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
+
+/// Something wrong at a place of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The file, or the directory it should be in.
+    pub file: PathBuf,
+    /// Byte of the file.
+    pub offset: u64,
+    /// What is wrong.
+    pub what: String,
+}
+
+/// What [`verify`] found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VerifyReport {
+    /// Whether the store was stopped cleanly. If not, the next start recovers it.
+    pub was_clean: bool,
+    /// Records in the commit log.
+    pub records: u64,
+    /// Bytes from the start of the commit log to the end of the last record.
+    pub log_bytes: u64,
+    /// Queues.
+    pub queues: u64,
+    /// Units in them that point to a record.
+    pub units: u64,
+    /// What is wrong: the first 10,000, in the order of the log, then of the queues.
+    pub faults: Vec<Fault>,
+    /// How many faults there are.
+    pub fault_count: u64,
+    /// Places that an unclean stop left behind and the next start puts right; no faults.
+    pub unfinished: u64,
+}
+
+/// Checks every record of the commit log (length, magic, CRC of the body, its own place) and every unit of the consume queues
+/// against it. Writes nothing. `progress` is told how many bytes of how many are done.
+///
+/// # Errors
+/// [`StoreError::Locked`] if a store is running on the directory, [`StoreError::Io`] and [`StoreError::Log`] if files cannot be
+/// read. Damage is no error but in the report.
+pub fn verify(
+    config: &StoreConfig,
+    fs: &Arc<dyn Fs>,
+    progress: impl FnMut(u64, u64),
+) -> Result<VerifyReport, StoreError> {
+    let (log, was_clean) = open(config, fs)?;
+    let mut verifier = Verifier::new(config, fs, &log, was_clean)?;
+    verifier.list_queues()?;
+    verifier.run(progress)?;
+    Ok(verifier.report)
+}
+
+/// Checks the commit log alone and shows every record to `see`.
+pub(super) fn verify_log(
+    config: &StoreConfig,
+    fs: &Arc<dyn Fs>,
+    mut progress: impl FnMut(u64, u64),
+    mut see: impl FnMut(&MessageRecord<'_>),
+) -> Result<VerifyReport, StoreError> {
+    let (log, was_clean) = open(config, fs)?;
+    let mut verifier = Verifier::new(config, fs, &log, was_clean)?;
+    verifier.walk_log(&mut progress, |verifier, record| {
+        verifier.report.records += 1;
+        see(record);
+        Ok(())
+    })?;
+    Ok(verifier.report)
+}
+
+/// The log, to be looked at only, and whether the store was stopped cleanly.
+fn open(config: &StoreConfig, fs: &Arc<dyn Fs>) -> Result<(SegmentedLog, bool), StoreError> {
+    let lock = config.root.join("lock");
+    let fail = |path: PathBuf| move |source| StoreError::Io { op: "look for", path, source };
+    if fs.is_locked(&lock).map_err(fail(lock))? {
+        return Err(StoreError::Locked { root: config.root.clone() });
+    }
+    let log_dir = config.commit_log_dir.as_path();
+    fs.read_dir(log_dir).map_err(|source| StoreError::Io { op: "read directory", path: log_dir.into(), source })?;
+    let abort = config.root.join("abort");
+    let was_clean = !fs.exists(&abort).map_err(fail(abort))?;
+    let overlay: Arc<dyn Fs> = Arc::new(OverlayFs::new(Arc::clone(fs)));
+    let log = SegmentedLog::open(overlay, config.commit_log_dir.clone(), config.commit_log_segment_bytes)?;
+    Ok((log, was_clean))
+}
+
+struct Verifier<'a> {
+    fs: &'a dyn Fs,
+    config: &'a StoreConfig,
+    log: &'a SegmentedLog,
+    log_start: i64,
+    queues: HashMap<String, HashMap<i32, QueueUnits>>,
+    deleted_topics: DeletedTopics,
+    report: VerifyReport,
+}
+
+impl<'a> Verifier<'a> {
+    fn new(
+        config: &'a StoreConfig,
+        fs: &'a Arc<dyn Fs>,
+        log: &'a SegmentedLog,
+        was_clean: bool,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            fs: &**fs,
+            config,
+            log,
+            log_start: log.first_offset().unwrap_or(0) as i64,
+            queues: HashMap::new(),
+            deleted_topics: DeletedTopics::load(Arc::clone(fs), &config.root)?,
+            report: VerifyReport { was_clean, ..VerifyReport::default() },
+        })
+    }
+
+    fn run(&mut self, mut progress: impl FnMut(u64, u64)) -> Result<(), StoreError> {
+        let end = self.walk_log(&mut progress, Self::record)?;
+        let mut queues: Vec<_> = std::mem::take(&mut self.queues).into_iter().collect();
+        queues.sort_by(|(a, _), (b, _)| a.cmp(b));
+        for (_, of_topic) in queues {
+            for mut queue in of_topic.into_values() {
+                self.rest_of(&mut queue, end as i64)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes through the log; returns the end of its last record.
+    fn walk_log(
+        &mut self,
+        progress: &mut impl FnMut(u64, u64),
+        mut see: impl FnMut(&mut Self, &MessageRecord<'_>) -> Result<(), StoreError>,
+    ) -> Result<u64, StoreError> {
+        let log = self.log;
+        let total = log.end() - self.log_start as u64;
+        let end = walk(
+            log,
+            |done| progress(done, total),
+            |found| match found {
+                Found::Record(record) => see(self, record),
+                Found::Fault { at, what } => {
+                    let (file, offset) = self.place(at);
+                    self.fault(file, offset, what);
+                    Ok(())
+                }
+                Found::Tail { at } => {
+                    let (file, offset) = self.place(at);
+                    self.left_behind(file, offset, "bytes behind the last record");
+                    Ok(())
+                }
+            },
+        )?;
+        self.report.log_bytes = end.saturating_sub(self.log_start as u64);
+        Ok(end)
+    }
+
+    fn list_queues(&mut self) -> Result<(), StoreError> {
+        let directory = self.config.root.join("consumequeue");
+        for (topic, path) in subdirectories(self.fs, &directory)? {
+            for (number, path) in subdirectories(self.fs, &path)? {
+                let Ok(queue_id) = number.parse::<i32>() else { continue };
+                let queue = QueueUnits::open(self.fs, path)?;
+                self.queues.entry(topic.clone()).or_default().insert(queue_id, queue);
+                self.report.queues += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, record: &MessageRecord<'_>) -> Result<(), StoreError> {
+        self.report.records += 1;
+        // Inner batches belong to queues of another kind.
+        if !takes_slot(record.sys_flag) || record.sys_flag & sys_flag::INNER_BATCH != 0 {
+            return Ok(());
+        }
+        if self.deleted_topics.covers(&record.topic, record.physical_offset) {
+            return Ok(());
+        }
+        let found = self.queues.get_mut(&*record.topic).and_then(|of_topic| of_topic.remove(&record.queue_id));
+        let mut queue = match found {
+            Some(queue) => queue,
+            None => {
+                let directory = self.config.root.join("consumequeue").join(&*record.topic);
+                QueueUnits::missing(directory.join(record.queue_id.to_string()))
+            }
+        };
+        let outcome = self.compare(&mut queue, record);
+        match self.queues.get_mut(&*record.topic) {
+            Some(of_topic) => drop(of_topic.insert(record.queue_id, queue)),
+            None => drop(self.queues.entry(record.topic.to_string()).or_default().insert(record.queue_id, queue)),
+        }
+        outcome
+    }
+
+    fn compare(&mut self, queue: &mut QueueUnits, record: &MessageRecord<'_>) -> Result<(), StoreError> {
+        let index = record.queue_offset;
+        if index < queue.next {
+            let (file, offset) = self.place(record.physical_offset as u64);
+            let what = format!("queue offset {index} of {}/{} was given before", record.topic, record.queue_id);
+            self.fault(file, offset, what);
+            return Ok(());
+        }
+        self.without_record(queue, index)?;
+        queue.next = index + 1;
+        let Some(unit) = queue.at(self.fs, index)? else {
+            let (file, offset) = queue.place(index);
+            self.left_behind(file, offset, &format!("no unit for the record at {}", record.physical_offset));
+            return Ok(());
+        };
+        let size = i32::try_from(record.total_size).unwrap_or(i32::MAX);
+        let is_place = unit.physical_offset == record.physical_offset && unit.size == size;
+        let tags_code = tags_code(&record.properties);
+        // Addresses in the consume queue ext lie below all hashes (`ConsumeQueueExt#isExtAddr`).
+        let has_own_tags = record.topic == SCHEDULE_TOPIC || unit.tags_code < i64::from(i32::MIN);
+        if is_place && (unit.tags_code == tags_code || has_own_tags) {
+            self.report.units += 1;
+            return Ok(());
+        }
+        let Unit { physical_offset, size: have, tags_code: tags } = unit;
+        let what = format!(
+            "unit {index} is ({physical_offset}, {have} bytes, tags {tags}), the record is ({}, {size} bytes, tags {tags_code})",
+            record.physical_offset
+        );
+        let (file, offset) = queue.place(index);
+        self.fault(file, offset, what);
+        Ok(())
+    }
+
+    /// Units before `until` that no record was found for: right only if they are older than the log.
+    fn without_record(&mut self, queue: &mut QueueUnits, until: i64) -> Result<(), StoreError> {
+        while queue.next < until {
+            let index = queue.next;
+            let Some(unit) = queue.at(self.fs, index)? else {
+                // Before the first file, or a hole that the next unit tells of.
+                queue.next = until;
+                return Ok(());
+            };
+            queue.next += 1;
+            if unit != Unit::BLANK && unit.physical_offset >= self.log_start {
+                let (file, offset) = queue.place(index);
+                self.fault(
+                    file,
+                    offset,
+                    format!("unit {index} points to {}, where no such record is", unit.physical_offset),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// What a queue has behind its last record.
+    fn rest_of(&mut self, queue: &mut QueueUnits, log_end: i64) -> Result<(), StoreError> {
+        while let Some(unit) = queue.at(self.fs, queue.next)? {
+            let index = queue.next;
+            queue.next += 1;
+            if unit == Unit::BLANK || unit.physical_offset < self.log_start {
+                continue;
+            }
+            let (file, offset) = queue.place(index);
+            let what = format!("unit {index} points to {}, where no such record is", unit.physical_offset);
+            if unit.physical_offset >= log_end {
+                self.left_behind(file, offset, &what);
+            } else {
+                self.fault(file, offset, what);
+            }
+        }
+        if let Some((file, offset)) = queue.first_byte_set(self.fs, queue.next)? {
+            self.left_behind(file, offset, "bytes behind the last unit");
+        }
+        Ok(())
+    }
+
+    fn place(&self, at: u64) -> (PathBuf, u64) {
+        match self.log.segment_at(at) {
+            Some(segment) => (segment.path().to_owned(), at - segment.base()),
+            None => (self.config.commit_log_dir.clone(), at),
+        }
+    }
+
+    /// A fault, unless the store was not stopped cleanly: then recovery takes care of it.
+    fn left_behind(&mut self, file: PathBuf, offset: u64, what: &str) {
+        if self.report.was_clean {
+            self.fault(file, offset, what.to_owned());
+        } else {
+            self.report.unfinished += 1;
+        }
+    }
+
+    fn fault(&mut self, file: PathBuf, offset: u64, what: String) {
+        self.report.fault_count += 1;
+        if self.report.faults.len() < KEPT_FAULTS {
+            self.report.faults.push(Fault { file, offset, what });
+        }
+    }
+}
+
+fn subdirectories(fs: &dyn Fs, directory: &std::path::Path) -> Result<Vec<(String, PathBuf)>, StoreError> {
+    let fail = |source| StoreError::Io { op: "read directory", path: directory.to_owned(), source };
+    if !fs.exists(directory).map_err(fail)? {
+        return Ok(Vec::new());
+    }
+    let entries = fs.read_dir(directory).map_err(fail)?.into_iter().filter(|entry| entry.is_dir);
+    Ok(entries.filter_map(|entry| Some((entry.name.to_str()?.to_owned(), directory.join(&entry.name)))).collect())
+}
