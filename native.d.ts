@@ -129,6 +129,13 @@ export interface NativeChannelOptions {
   maxPendingBytes: number
 }
 
+/** Something wrong at a place of a file. */
+export interface NativeFault {
+  file: string
+  offset: number
+  what: string
+}
+
 /** A frame, header values as text. */
 export interface NativeFrame {
   /** `JSON` or `ROCKETMQ`. */
@@ -223,8 +230,22 @@ export interface NativeStoreOptions {
   consumeQueueFileBytes?: number
   maxMessageBytes: number
   flushIntervalMs: number
+  /** Left out: nothing is deleted. */
+  fileReservedTimeHours?: number
   host: string
   port: number
+}
+
+/** What was found. */
+export interface NativeVerifyReport {
+  wasClean: boolean
+  records: number
+  logBytes: number
+  queues: number
+  units: number
+  unfinished: number
+  faultCount: number
+  faults: Array<NativeFault>
 }
 
 /** Opens a store; recovery runs off the main thread. */
@@ -233,8 +254,14 @@ export declare function openMessageStore(options: NativeStoreOptions): Promise<N
 /** Reads a configuration in the form of Apache's broker.conf; starts nothing. */
 export declare function readBrokerConf(conf: string): NativeBrokerConf
 
+/** Makes the queues of a stopped store anew. */
+export declare function rebuildStore(directory: string, onProgress: (arg: Array<number>) => void): Promise<NativeVerifyReport>
+
 /** Starts a broker from a configuration in the form of Apache's broker.conf. */
 export declare function startBroker(conf: string, onEvent: (arg: string) => void): Promise<NativeBroker>
 
 /** Starts a name server. */
 export declare function startNameServer(host: string, port: number): Promise<NativeNameServer>
+
+/** Checks a stopped store; `on_progress` hears of the bytes done and of all bytes. */
+export declare function verifyStore(directory: string, onProgress: (arg: Array<number>) => void): Promise<NativeVerifyReport>

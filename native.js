@@ -849,5 +849,7 @@ module.exports.encodeFrame = nativeBinding.encodeFrame
 module.exports.encodeRecordBytes = nativeBinding.encodeRecordBytes
 module.exports.openMessageStore = nativeBinding.openMessageStore
 module.exports.readBrokerConf = nativeBinding.readBrokerConf
+module.exports.rebuildStore = nativeBinding.rebuildStore
 module.exports.startBroker = nativeBinding.startBroker
 module.exports.startNameServer = nativeBinding.startNameServer
+module.exports.verifyStore = nativeBinding.verifyStore

@@ -15,8 +15,10 @@ export {
   encodeRecordBytes,
   openMessageStore,
   readBrokerConf,
+  rebuildStore,
   startBroker,
-  startNameServer
+  startNameServer,
+  verifyStore
 } from '#binding'
 export type {
   NativeBroker,
@@ -26,5 +28,6 @@ export type {
   NativeNameServer,
   NativeRecord,
   NativeShutdownSummary,
-  NativeStoredQueue
+  NativeStoredQueue,
+  NativeVerifyReport
 } from '#binding'

@@ -5,6 +5,7 @@ import { consumeCommand } from './consume.js'
 import { demoCommand } from './demo.js'
 import { namesrvCommand } from './namesrv.js'
 import { sendCommand } from './send.js'
+import { storeCommand } from './store.js'
 import { fail } from './terminal.js'
 import { VERSION } from './version.js'
 
@@ -29,11 +30,18 @@ Examples:
   rocketmq-native consume -t TopicTest -g me   print what arrives
   rocketmq-native demo                         a million messages, checked`
   )
-for (const command of [brokerCommand(), namesrvCommand(), sendCommand(), consumeCommand(), demoCommand()]) {
+for (const command of [
+  brokerCommand(),
+  namesrvCommand(),
+  sendCommand(),
+  consumeCommand(),
+  demoCommand(),
+  storeCommand()
+]) {
   command.helpOption('-h, --help', 'print this help')
   program.addCommand(command)
 }
-for (const command of [program, ...program.commands]) {
+for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
   command.exitOverride().configureOutput({ outputError: text => void text })
 }
 

@@ -12,7 +12,7 @@ export interface StoreMessage {
   /** A string is stored as UTF-8. Compressed only if the caller compressed it, and `sysFlag` says so. */
   readonly body: string | Uint8Array
   readonly tags?: string | undefined
-  /** For {@link MessageStore.query}; several keys are joined by a blank. */
+  /** For finding it again by key; several keys are joined by a blank. */
   readonly keys?: string | readonly string[] | undefined
   /** Further properties, reserved ones too. Without `UNIQ_KEY` the message gets a new unique key, as from a producer. */
   readonly properties?: Readonly<Record<string, string>> | ReadonlyMap<string, string> | undefined

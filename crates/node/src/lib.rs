@@ -6,5 +6,6 @@ mod completions;
 mod failure;
 mod server;
 mod store;
+mod store_inspect;
 mod store_put;
 mod submission;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rocketmq_codec::message::{MessageRecord, sys_flag, tags_code};
+use rocketmq_codec::message::{MessageRecord, sys_flag};
 use rocketmq_env::{Fs, OverlayFs};
 use rocketmq_log::SegmentedLog;
 
@@ -12,14 +12,12 @@ use super::queue_units::QueueUnits;
 use super::walk::{Found, walk};
 use crate::batch::takes_slot;
 use crate::deletion::DeletedTopics;
+use crate::tags::TagsCode;
 use crate::unit::Unit;
 use crate::{StoreConfig, StoreError};
 
 /// Faults that are kept; further ones are counted only.
 const KEPT_FAULTS: usize = 10_000;
-
-/// Messages of this topic have the time of delivery where others have the hash of their tags.
-const SCHEDULE_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
 
 /// Something wrong at a place of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -228,10 +226,11 @@ impl<'a> Verifier<'a> {
         };
         let size = i32::try_from(record.total_size).unwrap_or(i32::MAX);
         let is_place = unit.physical_offset == record.physical_offset && unit.size == size;
-        let tags_code = tags_code(&record.properties);
+        let tags = TagsCode::of(&record.topic, &record.properties, &self.config.message_delay_levels);
+        let tags_code = tags.stored_at(record.store_timestamp);
         // Addresses in the consume queue ext lie below all hashes (`ConsumeQueueExt#isExtAddr`).
-        let has_own_tags = record.topic == SCHEDULE_TOPIC || unit.tags_code < i64::from(i32::MIN);
-        if is_place && (unit.tags_code == tags_code || has_own_tags) {
+        let is_in_ext = unit.tags_code < i64::from(i32::MIN);
+        if is_place && (unit.tags_code == tags_code || is_in_ext) {
             self.report.units += 1;
             return Ok(());
         }

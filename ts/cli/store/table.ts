@@ -1,0 +1,22 @@
+/** Rows under a heading, columns as wide as their widest cell; numbers, which are all but the first column, to the right. */
+export function table(heading: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const widths = heading.map((title, i) => Math.max(title.length, ...rows.map(row => row[i]!.length)))
+  return [heading, ...rows].map(row =>
+    row
+      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
+      .join('  ')
+      .trimEnd()
+  )
+}
+
+/** 1234567 as `1.2 MiB`. */
+export function size(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+  let value = bytes
+  let unit = 0
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024
+    unit++
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`
+}

@@ -1,0 +1,35 @@
+import { type VerifyReport, verify } from '../../store/inspect.js'
+import { counted, grouped, leaveWithReader, print } from '../terminal.js'
+import { ProgressBar } from './progress.js'
+import { size } from './table.js'
+
+/** `rocketmq-native store verify` */
+export async function verifyStore(directory: string, options: { json?: boolean }): Promise<void> {
+  leaveWithReader()
+  const bar = new ProgressBar()
+  const report = await verify(directory, bar.update).finally(() => bar.end())
+  if (report.faultCount > 0) process.exitCode = 1
+  if (options.json === true) return print(JSON.stringify(report))
+  for (const { file, offset, what } of report.faults) print(`${file}, byte ${offset}: ${what}`)
+  const hidden = report.faultCount - report.faults.length
+  if (hidden > 0) print(`and ${counted(hidden, 'further fault')}`)
+  for (const line of summary(report)) print(line)
+}
+
+/** What was looked at, and how it is. */
+export function summary({
+  records,
+  logBytes,
+  queues,
+  units,
+  unfinished,
+  faultCount,
+  wasClean
+}: VerifyReport): string[] {
+  const looked = `${counted(records, 'record')} in ${size(logBytes)}, ${counted(units, 'unit')} in ${counted(queues, 'queue')}`
+  const lines = [`${looked}: ${faultCount === 0 ? 'no faults' : counted(faultCount, 'fault')}`]
+  if (!wasClean) {
+    lines.push(`not stopped cleanly: the next start recovers it (${grouped(unfinished)} places to be put right)`)
+  }
+  return lines
+}
