@@ -44,6 +44,12 @@ pub enum StoreError {
         /// Physical offset of the whole record behind it.
         record_at: i64,
     },
+    /// The topic's consume queues are those of inner batches (`queue.type=BatchCQ`), which are kept but neither read nor written.
+    #[error("{} holds consume queues of inner batches (queue.type=BatchCQ): this store cannot read or write them", directory.display())]
+    BatchConsumeQueue {
+        /// Where they are.
+        directory: PathBuf,
+    },
     /// A setting that cannot work.
     #[error("{name} = {value}: {why}")]
     Config {

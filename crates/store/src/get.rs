@@ -49,6 +49,9 @@ pub enum Boundary {
     Upper,
 }
 
+/// Tags codes up to here are places in a consume queue ext file (`ConsumeQueueExt#MAX_ADDR`).
+const MAX_EXT_ADDRESS: i64 = i32::MIN as i64 - 1;
+
 /// A subscription's set of tag hash codes. Collisions are possible, the consumer filters again by the tag itself.
 /// (`DefaultMessageFilter#isMatchedByConsumeQueue`; a subscription to everything needs no filter.)
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,8 +65,22 @@ impl TagFilter {
         Self { codes: codes.into_iter().collect() }
     }
 
-    /// Whether a message with this tags code (low 32 bits) passes.
+    /// Whether a message with this tags code (low 32 bits) passes. Where the code stands in a consume queue ext file, which
+    /// are not read, the consumer alone filters (`CqUnit#getValidTagsCodeAsLong`).
     pub fn matches(&self, tags_code: i64) -> bool {
-        self.codes.contains(&(tags_code as i32))
+        tags_code <= MAX_EXT_ADDRESS || self.codes.contains(&(tags_code as i32))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_compares_the_low_32_bits_and_lets_places_in_an_ext_file_through() {
+        let filter = TagFilter::new([7, -1]);
+        assert!(filter.matches(7) && filter.matches(-1) && !filter.matches(8));
+        assert!(!filter.matches(i64::from(i32::MIN)), "a hash");
+        assert!(filter.matches(i64::from(i32::MIN) - 1) && filter.matches(i64::MIN), "places in an ext file");
     }
 }

@@ -21,6 +21,7 @@ mod error;
 mod get;
 mod index;
 mod inspect;
+mod light;
 mod log_read;
 mod message;
 mod queue;

@@ -31,6 +31,8 @@ pub(crate) struct Queues {
     fs: Arc<dyn Fs>,
     /// `{root}/consumequeue`
     directory: PathBuf,
+    /// `{root}/batchconsumequeue`
+    batch_directory: PathBuf,
     segment_bytes: u64,
     /// Open since before the first write, so that syncing it tells of every failure; empty where directories cannot be opened.
     file_system: OnceLock<Arc<dyn File>>,
@@ -67,6 +69,7 @@ impl Queues {
             raw_fs,
             fs,
             directory,
+            batch_directory: config.root.join("batchconsumequeue"),
             segment_bytes,
             file_system,
             table: RwLock::new(table),
@@ -105,6 +108,7 @@ impl Queues {
         if !is_directory_name(topic) || queue_id < 0 {
             return Err(StoreError::IllegalTopic { topic: format!("{topic}/{queue_id}") });
         }
+        self.check_kind(topic)?;
         let directory = self.directory.join(topic).join(queue_id.to_string());
         let mut table = self.table.write();
         let name = table.get_key_value(topic).map_or_else(|| Arc::from(topic), |(name, _)| Arc::clone(name));
@@ -116,6 +120,17 @@ impl Queues {
         let queue = Arc::new(Queue::new(name, queue_id, files));
         of_topic.insert(queue_id, Arc::clone(&queue));
         Ok(queue)
+    }
+
+    /// Fails for a topic whose queues are of the kind that is not there. A queue of this kind beside them would keep
+    /// Apache's broker from starting (`ConsumeQueueStore#queueTypeShouldBe`).
+    pub(crate) fn check_kind(&self, topic: &str) -> Result<(), StoreError> {
+        let directory = self.batch_directory.join(topic);
+        match is_directory_name(topic).then(|| self.fs.exists(&directory)) {
+            Some(Ok(true)) => Err(StoreError::BatchConsumeQueue { directory }),
+            Some(Err(source)) => Err(StoreError::Io { op: "stat", path: directory, source }),
+            _ => Ok(()),
+        }
     }
 
     /// All, by topic and number: recovery makes the same calls each time.

@@ -8,6 +8,8 @@
 //!
 //! Damage before the start of the scan is not seen here, but by whoever reads it.
 
+use std::sync::Arc;
+
 use rocketmq_codec::message::{MAGIC_V1, MessageRecord, RecordError, decode_record, sys_flag};
 use rocketmq_env::Clock;
 use rocketmq_log::{LogError, Reader, SegmentedLog};
@@ -16,6 +18,7 @@ use crate::batch::takes_slot;
 use crate::checkpoint::Checkpoint;
 use crate::deletion::DeletedTopics;
 use crate::dispatch::Progress;
+use crate::light::light_queues;
 use crate::message::Arrival;
 use crate::queue::{Appended, Kept, Known, Queue};
 use crate::queues::{Queues, TAILS_LIMIT_BYTES};
@@ -276,16 +279,35 @@ impl Recovery<'_> {
         if self.deleted_topics.covers(&record.topic, record.physical_offset) {
             return Ok(Appended::Repeat);
         }
-        let queue = match self.queues.get(&record.topic, record.queue_id) {
-            Ok(queue) => queue,
-            // Such a record cannot have had a queue.
-            Err(StoreError::IllegalTopic { .. }) => return Ok(Appended::Repeat),
+        let appended = match self.queues.get(&record.topic, record.queue_id) {
+            Ok(queue) => self.append(record, queue, record.queue_offset, fill_gap)?,
+            // Such a record cannot have had a queue here.
+            Err(StoreError::IllegalTopic { .. } | StoreError::BatchConsumeQueue { .. }) => Appended::Repeat,
             Err(error) => return Err(error),
         };
+        for (name, offset) in light_queues(&record.topic, &record.properties) {
+            // Only those that Apache's store made: a client may send these properties too.
+            if let Some(queue) = self.queues.find(name, 0)
+                && !self.deleted_topics.covers(name, record.physical_offset)
+                && self.append(record, queue, offset, fill_gap)? == Appended::Gap
+            {
+                return Ok(Appended::Gap);
+            }
+        }
+        Ok(appended)
+    }
+
+    fn append(
+        &self,
+        record: &MessageRecord<'_>,
+        queue: Arc<Queue>,
+        queue_offset: i64,
+        fill_gap: bool,
+    ) -> Result<Appended, StoreError> {
         let tags_code = TagsCode::of(&record.topic, &record.properties, &self.config.message_delay_levels);
         let arrival = Arrival {
             queue,
-            queue_offset: record.queue_offset,
+            queue_offset,
             tags_code: tags_code.stored_at(record.store_timestamp),
             physical_offset: record.physical_offset,
             size: i32::try_from(record.total_size).unwrap_or(i32::MAX),

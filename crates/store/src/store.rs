@@ -252,7 +252,8 @@ impl MessageStore {
     /// The queue, made (in memory only) if there is none yet.
     ///
     /// # Errors
-    /// [`StoreError::IllegalTopic`] if the topic cannot name a directory or the number is negative.
+    /// [`StoreError::IllegalTopic`] if the topic cannot name a directory or the number is negative,
+    /// [`StoreError::BatchConsumeQueue`] if its queues are those of inner batches.
     pub fn queue(&self, topic: &str, queue_id: i32) -> Result<Arc<Queue>, StoreError> {
         self.queues.get(topic, queue_id)
     }
@@ -337,6 +338,7 @@ impl MessageStore {
     ) -> Result<GetResult, StoreError> {
         self.check_open()?;
         let Some(queue) = self.queues.find(topic, queue_id) else {
+            self.queues.check_kind(topic)?;
             let status = GetStatus::NoMatchedLogicQueue;
             return Ok(GetResult { status, next_begin_offset: 0, min_offset: 0, max_offset: 0, count: 0, bytes: 0 });
         };

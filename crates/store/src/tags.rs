@@ -6,7 +6,7 @@ use std::time::Duration;
 use rocketmq_codec::message::{properties, tags_code};
 
 /// Where delayed messages wait (`TopicValidator#RMQ_SYS_SCHEDULE_TOPIC`).
-const SCHEDULE_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
+pub(crate) const SCHEDULE_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
 
 /// The tags code of a message that may have no store timestamp yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

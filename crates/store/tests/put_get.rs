@@ -340,3 +340,20 @@ fn queue_tails_reach_their_files_within_a_second_of_the_clock() {
         std::thread::yield_now();
     }
 }
+
+#[test]
+fn a_topic_with_queues_of_inner_batches_is_refused_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(directory.path().join("batchconsumequeue/Batches/0")).unwrap();
+    let store = open_os(small(directory.path()));
+    let is_refusal = |error: StoreError| {
+        matches!(&error, StoreError::BatchConsumeQueue { .. })
+            && error.to_string().contains("batchconsumequeue/Batches")
+    };
+    assert!(is_refusal(store.queue("Batches", 0).unwrap_err()));
+    assert!(is_refusal(store.get("Batches", 0, 0, 1, 100, None, &mut Vec::new()).unwrap_err()));
+    put(&store, "Topic", 0, b"another topic").unwrap();
+    store.close().unwrap();
+    assert!(directory.path().join("batchconsumequeue/Batches/0").exists());
+    assert!(!directory.path().join("consumequeue/Batches").exists());
+}
