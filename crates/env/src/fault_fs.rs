@@ -90,6 +90,11 @@ impl FaultFs {
         self.world.lock().last_call.clone()
     }
 
+    /// Whether a planned failure has not happened as often as planned.
+    pub fn has_failures_left(&self) -> bool {
+        self.world.lock().faults.iter().any(|fault| fault.times > 0)
+    }
+
     /// Forgets all planned failures.
     pub fn heal(&self) {
         self.world.lock().faults.clear();
