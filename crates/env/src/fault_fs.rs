@@ -72,6 +72,11 @@ impl FaultFs {
         Arc::new(Self { world: Arc::clone(&self.world), epoch })
     }
 
+    /// A copy of everything as it is now, apart from this one from then on.
+    pub fn fork(&self) -> Self {
+        Self { world: Arc::new(Mutex::new(self.world.lock().clone())), epoch: self.epoch }
+    }
+
     fn world(&self) -> io::Result<MutexGuard<'_, World>> {
         let world = self.world.lock();
         match self.epoch {

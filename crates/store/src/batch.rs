@@ -90,6 +90,10 @@ impl PutBatch {
     fn encode(&mut self, store: &MessageStore, message: &PutMessage<'_>, joined: bool) -> Result<usize, PutError> {
         let config = store.config();
         check_len(message.body.len(), config.max_message_bytes)?;
+        if message.properties.as_bytes().contains(&0) {
+            let at = message.properties.bytes().position(|byte| byte == 0).unwrap_or_default();
+            return Err(PutError::ZeroInProperties { at });
+        }
         let start = self.bytes.len();
         let fields = RecordFields {
             topic: message.queue.topic(),

@@ -151,6 +151,13 @@ pub enum PutError {
         /// The limit.
         have: usize,
     },
+    /// Properties with a zero byte: of the end of a record, which no checksum covers, a lost write leaves zeros, and recovery
+    /// could not tell the two apart. (Apache stores them.)
+    #[error("properties have a zero byte at {at}")]
+    ZeroInProperties {
+        /// Offset of the first.
+        at: usize,
+    },
     /// Topic longer than a record can carry.
     #[error("topic of {need} bytes is above the limit of {have}")]
     TopicTooLong {

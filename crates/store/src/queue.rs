@@ -23,6 +23,9 @@ pub(crate) const TAIL_FULL_BYTES: usize = 64 * 1024;
 /// At this length whoever appends writes the tail out, so that memory is bounded whatever the background thread does.
 pub(crate) const TAIL_LIMIT_BYTES: usize = 1024 * 1024;
 
+/// A record without body, topic and properties.
+const SMALLEST_RECORD_BYTES: i64 = 91;
+
 /// One consume queue. Handles come from [`MessageStore::queue`](crate::MessageStore::queue) and may be kept.
 #[derive(Debug)]
 pub struct Queue {
@@ -65,6 +68,8 @@ pub(crate) enum Appended {
     Repeat,
     /// Units before it are missing.
     Gap,
+    /// Its offset cannot be right: no checksum covers that part of a record.
+    Impossible,
 }
 
 impl Queue {
@@ -150,6 +155,9 @@ impl Queue {
             return Appended::Repeat;
         }
         if position > end {
+            if !state.can_skip_to(position, arrival.physical_offset) {
+                return Appended::Impossible;
+            }
             if !fill_gap {
                 return Appended::Gap;
             }
@@ -266,6 +274,16 @@ impl State {
 
     fn end(&self) -> i64 {
         self.tail_position + self.tail.len() as i64
+    }
+
+    /// Whether the units that are missing before `position` may have been those of messages that lay in the log before
+    /// `physical_offset`. Without that check one flipped bit would fill memory and disk with blanks.
+    fn can_skip_to(&self, position: i64, physical_offset: i64) -> bool {
+        if self.end() == 0 {
+            return position <= i64::MAX / 2;
+        }
+        let missing = (position - self.end()) / UNIT_BYTES as i64;
+        missing <= (physical_offset - self.max_physical_offset) / SMALLEST_RECORD_BYTES
     }
 
     /// Makes `position` the end of a queue that has no units below it: blanks before it in the same file.

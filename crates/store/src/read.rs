@@ -14,6 +14,10 @@ const CHUNK_UNITS: usize = 64;
 /// Bytes from the start of a record to the end of its store timestamp, with the longest born host.
 const HEAD_BYTES: usize = 76;
 
+/// Where a record has its queue offset and its physical offset.
+const QUEUE_OFFSET_AT: usize = 20;
+const PHYSICAL_OFFSET_AT: usize = 28;
+
 /// Most bytes a get may return whatever is configured or asked (`DefaultMessageStore#MAX_PULL_MSG_SIZE`).
 const MAX_PULL_BYTES: usize = 128 << 20;
 
@@ -27,6 +31,8 @@ pub(crate) struct Get<'a> {
 
 /// Where the loop over the units stands.
 struct Loop<'a> {
+    log: &'a SegmentedLog,
+    queue: &'a Queue,
     status: GetStatus,
     next: i64,
     count: usize,
@@ -66,6 +72,8 @@ pub(crate) fn get(
         return Ok(result(GetStatus::OffsetOverflowBadly, max_offset, 0, 0));
     }
     let mut state = Loop {
+        log,
+        queue,
         status: GetStatus::NoMatchedMessage,
         next: offset,
         count: 0,
@@ -115,29 +123,52 @@ impl Loop<'_> {
             }
             return Ok(true);
         }
-        if copy_record(reader, unit, out)? {
+        let offset = self.next - 1;
+        if copy_record(reader, unit, |record| self.is_its_own(record, offset), out)? {
             self.status = GetStatus::Found;
             self.skip_below = i64::MIN;
             self.count += 1;
             self.bytes += size;
-        } else {
-            if self.count == 0 {
-                self.status = GetStatus::MessageWasRemoving;
-            }
-            self.skip_below = reader.next_segment(u64::try_from(unit.physical_offset).unwrap_or(0)) as i64;
+            return Ok(true);
         }
+        if self.count == 0 {
+            self.status = GetStatus::MessageWasRemoving;
+        }
+        let log_start = self.log.first_offset().unwrap_or(0);
+        if let Ok(physical_offset) = u64::try_from(unit.physical_offset)
+            && physical_offset < log_start
+        {
+            self.skip_below = reader.next_segment(physical_offset) as i64;
+        }
+        // Else the unit or its record is damaged: that says nothing of others.
         Ok(true)
+    }
+
+    /// Whether the record says itself that it is the message at `offset`. Those of light queues are of another one.
+    /// (`MixAll#isLmq`)
+    fn is_its_own(&self, record: &[u8], offset: i64) -> bool {
+        let is_here =
+            || i32_at(record, 12) == Some(self.queue.queue_id()) && i64_at(record, QUEUE_OFFSET_AT) == Some(offset);
+        is_here() || self.queue.topic().starts_with("%LMQ%")
     }
 }
 
-/// Appends the record of a unit to `out`, if it is there.
-fn copy_record(reader: &mut Reader<'_>, unit: Unit, out: &mut Vec<u8>) -> Result<bool, LogError> {
+/// Appends the record of a unit to `out`, if it is there and `fits`. A unit or the head of a record that is damaged must not
+/// make the answer unreadable, nor return another message.
+fn copy_record(
+    reader: &mut Reader<'_>,
+    unit: Unit,
+    fits: impl FnOnce(&[u8]) -> bool,
+    out: &mut Vec<u8>,
+) -> Result<bool, LogError> {
     let (Ok(offset), Ok(size)) = (u64::try_from(unit.physical_offset), usize::try_from(unit.size)) else {
         return Ok(false);
     };
     let copied = reader.with_bytes(offset, size, |record| {
-        // A unit that does not point to a record of its size must not make the answer unreadable.
-        let fits = record.get(..4) == Some(&unit.size.to_be_bytes());
+        let fits = i32_at(record, 0) == Some(unit.size)
+            && matches!(i32_at(record, 4), Some(MAGIC_V1 | MAGIC_V2))
+            && i64_at(record, PHYSICAL_OFFSET_AT) == Some(unit.physical_offset)
+            && fits(record);
         if fits {
             out.extend_from_slice(record);
         }
@@ -161,7 +192,7 @@ pub(crate) fn record_head(reader: &mut Reader<'_>, offset: i64) -> Result<Option
         let is_record = matches!(i32_at(bytes, 4)?, MAGIC_V1 | MAGIC_V2);
         let is_v6 = i32_at(bytes, 36)? & sys_flag::BORN_HOST_V6 != 0;
         let store_timestamp = i64_at(bytes, if is_v6 { 68 } else { 56 })?;
-        (is_record && i64_at(bytes, 28)? == offset).then_some(RecordHead { size, store_timestamp })
+        (is_record && i64_at(bytes, PHYSICAL_OFFSET_AT)? == offset).then_some(RecordHead { size, store_timestamp })
     })?;
     Ok(head.flatten())
 }
@@ -170,7 +201,7 @@ pub(crate) fn record_head(reader: &mut Reader<'_>, offset: i64) -> Result<Option
 pub(crate) fn record_at(log: &SegmentedLog, offset: i64, out: &mut Vec<u8>) -> Result<bool, StoreError> {
     let mut reader = log.reader();
     let Some(head) = record_head(&mut reader, offset)? else { return Ok(false) };
-    Ok(copy_record(&mut reader, Unit { physical_offset: offset, size: head.size, tags_code: 0 }, out)?)
+    Ok(copy_record(&mut reader, Unit { physical_offset: offset, size: head.size, tags_code: 0 }, |_| true, out)?)
 }
 
 /// Store timestamp of the message at `offset` of the queue.

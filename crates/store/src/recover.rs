@@ -250,7 +250,7 @@ impl Recovery<'_> {
                             return Ok(scan);
                         }
                         Appended::Tail(_) => tails_bytes += UNIT_BYTES,
-                        Appended::Repeat => {}
+                        Appended::Repeat | Appended::Impossible => {}
                     }
                     scan.end += size;
                     scan.last = last;
@@ -322,7 +322,7 @@ impl Recovery<'_> {
     }
 
     /// Reads what stands at `at`; a record must be whole, of the right CRC, and know its own place. One that a torn write
-    /// may have left is taken for damage, unless it is known to be on disk or another record follows.
+    /// may have left is taken for damage, unless it is known to be on disk.
     fn record_at<T>(
         &self,
         reader: &mut Reader<'_>,
@@ -338,7 +338,9 @@ impl Recovery<'_> {
             Found::Nothing => return Ok(Found::Nothing),
         };
         let mut is_followed = || Ok(!matches!(self.whole_record_at(reader, at + size, |_, _| ())?, Found::Nothing));
-        let is_damage = looks_torn && !(is_on_disk && is_followed()?);
+        // By position, or after a clean stop, it is certain; by a timestamp that others share it is not.
+        let is_certain = self.was_clean || self.checkpoint.values().flushed_position.is_some();
+        let is_damage = looks_torn && !(is_on_disk && (is_certain || is_followed()?));
         Ok(if is_damage { Found::Nothing } else { Found::Record(value, size) })
     }
 

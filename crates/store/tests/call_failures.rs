@@ -83,6 +83,11 @@ fn run(plan: Plan) -> bool {
     let Plan { operation, os_error, after, for_ever, end } = plan;
     let times = if for_ever { u64::MAX } else { 1 };
     fs.inject(Fault { operation, path_contains: String::new(), after, times, os_error });
+    if operation == Operation::ZeroRange {
+        // Only what a failed put leaves is zeroed.
+        let path_contains = "commitlog".to_owned();
+        fs.inject(Fault { operation: Operation::Write, path_contains, after: 3, times: 1, os_error: EIO });
+    }
     let mut how = End::Kill;
     for round in 0..2 {
         // A start that fails may be repeated at once.
@@ -92,7 +97,8 @@ fn run(plan: Plan) -> bool {
         });
         let Ok(running) = opened else { break };
         // A failure of reading that is still to come is for the store and not for the test.
-        let reads_well = |fs: &FaultFs| !matches!(operation, Operation::Read | Operation::Open) || !fs.has_failures_left();
+        let reads_well =
+            |fs: &FaultFs| !matches!(operation, Operation::Read | Operation::Open) || !fs.has_failures_left();
         if reads_well(&fs) {
             model.check_after(how, &running.store, &mut random);
         }
@@ -100,11 +106,13 @@ fn run(plan: Plan) -> bool {
         if reads_well(&fs) {
             model.check_some(&running.store, &mut random);
         }
-        if running.store.close().is_ok() {
+        how = End::Kill;
+        if round == 0 {
+            // So that the second start recovers.
+            fs.kill_process();
+        } else if running.store.close().is_ok() {
             model.flushed();
             how = End::Close;
-        } else {
-            how = End::Kill;
         }
         drop(running);
     }

@@ -14,7 +14,7 @@ const SECTOR: usize = 512;
 const ENOSPC: i32 = 28;
 const DISK_BYTES: u64 = 1 << 40;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct World {
     inodes: HashMap<u64, Inode>,
     next_inode: u64,
@@ -43,7 +43,7 @@ enum Entry {
 }
 
 /// One change of a directory; a rename has two steps that survive or vanish together.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Change {
     directory: PathBuf,
     steps: Vec<(PathBuf, Option<Entry>)>,
@@ -67,7 +67,7 @@ fn power_is_off() -> io::Error {
     io::Error::other("the power is off")
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Inode {
     live: Vec<u8>,
     durable: Vec<u8>,
