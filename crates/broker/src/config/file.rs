@@ -63,6 +63,8 @@ const ONLY_VALUES: &[(&str, &str)] = &[
     ("enableSlaveActingMaster", "false"),
     ("enabledAppendPropCRC", "false"),
     ("haMasterAddress", ""),
+    ("indexFileReadEnable", "true"),
+    ("indexFileWriteEnable", "true"),
     ("indexRocksDBEnable", "false"),
     ("messageStorePlugIn", ""),
     ("metricsExporterType", "DISABLE"),
@@ -137,6 +139,7 @@ impl BrokerConfigFile {
             "autoCreateSubscriptionGroup" => config.auto_create_subscription_group = flag(key, value)?,
             "clusterTopicEnable" => config.cluster_topic_enable = flag(key, value)?,
             "brokerTopicEnable" => config.broker_topic_enable = flag(key, value)?,
+            "defaultQueryMaxNum" => config.default_query_max_num = number(key, value)?,
             "traceTopicEnable" => config.trace_topic_enable = flag(key, value)?,
             "msgTraceTopicName" => config.msg_trace_topic_name = text(key, value)?,
             "traceOn" => config.trace_on = flag(key, value)?,
@@ -190,6 +193,10 @@ impl BrokerConfigFile {
             "maxTransferBytesOnMessageInMemory" => store.max_transfer_bytes = number(key, value)?,
             "maxTransferCountOnMessageInMemory" => store.max_transfer_count = number(key, value)?,
             "maxFilterMessageSize" => store.max_filter_message_bytes = number(key, value)?,
+            "messageIndexEnable" => store.message_index_enable = flag(key, value)?,
+            "maxHashSlotNum" => store.max_hash_slot_num = number(key, value)?,
+            "maxIndexNum" => store.max_index_num = number(key, value)?,
+            "maxMsgsNumBatch" => store.max_msgs_num_batch = number(key, value)?,
             _ => return apply_retention(&mut store.retention, key, value),
         }
         Ok(true)

@@ -87,6 +87,8 @@ pub struct BrokerConfig {
     pub validate_system_topic_when_update_topic: bool,
     /// `clearRetryTopicWhenDeleteTopic`, whether pop retry topics of a deleted topic go with it, default true.
     pub clear_retry_topic_when_delete_topic: bool,
+    /// `defaultQueryMaxNum`, most messages that a query by unique key returns, default 32.
+    pub default_query_max_num: usize,
     /// Pulls held at the same time by all clients; further ones are answered SYSTEM_BUSY. Default 65,536.
     pub max_held_pulls: usize,
     /// Bytes of replies that wait for a synchronous flush; further sends are answered SYSTEM_BUSY. Default 64 MiB.
@@ -142,6 +144,7 @@ impl BrokerConfig {
             ha_listen_port: 10912,
             validate_system_topic_when_update_topic: true,
             clear_retry_topic_when_delete_topic: true,
+            default_query_max_num: 32,
             max_held_pulls: 65_536,
             max_deferred_reply_bytes: 64 * 1024 * 1024,
             store: StoreConfig::new(store_root),

@@ -7,6 +7,7 @@ mod client_manage;
 mod offset;
 pub(crate) mod properties;
 pub(crate) mod pull;
+mod query;
 mod reply;
 mod send;
 mod send_back;
@@ -114,6 +115,7 @@ impl BrokerState {
             request_code::GET_MAX_OFFSET => self.get_max_offset(request, out),
             request_code::GET_MIN_OFFSET => self.get_min_offset(request, out),
             request_code::GET_EARLIEST_MSG_STORETIME => self.get_earliest_msg_storetime(request, out),
+            request_code::QUERY_MESSAGE => self.query_message(request, out),
             request_code::VIEW_MESSAGE_BY_ID => self.view_message_by_id(request, out),
             request_code::HEART_BEAT => self.heart_beat(connection, request, out),
             request_code::UNREGISTER_CLIENT => self.unregister_client(connection, request, out),

@@ -1,5 +1,4 @@
-//! Offsets and single messages: 14, 15 (`broker/processor/ConsumerManageProcessor.java`), 29 to 32
-//! (`AdminBrokerProcessor.java`) and 33 (`QueryMessageProcessor.java`).
+//! Offsets: 14, 15 (`broker/processor/ConsumerManageProcessor.java`) and 29 to 32 (`AdminBrokerProcessor.java`).
 
 use rocketmq_codec::header::{
     BoundaryType, GetEarliestMsgStoretimeRequestHeader, GetEarliestMsgStoretimeResponseHeader,
@@ -10,7 +9,7 @@ use rocketmq_codec::message::decode_record;
 use rocketmq_codec::{Command, response_code};
 use rocketmq_store::{Boundary, GetStatus};
 
-use super::reply::{Handled, Refusal, field, header, succeed, succeed_empty, succeed_with_header};
+use super::reply::{Handled, Refusal, header, succeed_empty, succeed_with_header};
 use crate::broker::BrokerState;
 
 impl BrokerState {
@@ -86,14 +85,5 @@ impl BrokerState {
         let time = self.store.earliest_time(&asked.topic, asked.queue_id).map_err(Refusal::system_error)?;
         let answer = GetEarliestMsgStoretimeResponseHeader { timestamp: time.unwrap_or(-1) };
         succeed_with_header(request, out, &answer)
-    }
-
-    pub(super) fn view_message_by_id(&self, request: &Command<'_>, out: &mut Vec<u8>) -> Handled {
-        let offset = field(request, "offset")?.parse::<i64>().map_err(Refusal::system_error)?;
-        let mut record = Vec::new();
-        if !self.store.record_at(offset, &mut record).map_err(Refusal::system_error)? {
-            return Err(Refusal::system_error(format_args!("can not find message by the offset, {offset}")));
-        }
-        succeed(request, out, |frame| frame.begin_body().extend_from_slice(&record))
     }
 }

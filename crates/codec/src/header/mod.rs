@@ -7,6 +7,7 @@ mod client;
 mod namesrv;
 mod offset;
 mod pull;
+mod query;
 mod send;
 mod topic;
 
@@ -16,6 +17,7 @@ pub use client::*;
 pub use namesrv::*;
 pub use offset::*;
 pub use pull::*;
+pub use query::*;
 pub use send::*;
 pub use topic::*;
 
