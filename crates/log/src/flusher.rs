@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rocketmq_env::{Clock, Parker, Unparker};
+use rocketmq_env::{Clock, Latch, Parker, Unparker};
 
 use crate::{LogError, SegmentedLog};
 
@@ -53,7 +53,6 @@ impl std::fmt::Debug for FlusherOptions {
 pub struct Flusher {
     shared: Arc<Shared>,
     unparker: Unparker,
-    clock: Arc<dyn Clock>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -64,9 +63,11 @@ struct Shared {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
     waiters: Vec<(u64, FlushDone)>,
+    /// Opened by the next flush; threads wait for it.
+    next_flush: Arc<Latch>,
+    threads_wait: bool,
     stopping: bool,
     stopped: bool,
 }
@@ -84,16 +85,21 @@ impl Flusher {
             flushed: AtomicU64::new(log.end()),
             log,
             failure: OnceLock::new(),
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                waiters: Vec::new(),
+                next_flush: Arc::new(Latch::new(&options.clock)),
+                threads_wait: false,
+                stopping: false,
+                stopped: false,
+            }),
         });
-        let clock = Arc::clone(&options.clock);
-        let parker = Parker::new(&clock);
+        let parker = Parker::new(&options.clock);
         let unparker = parker.unparker();
         let thread = thread::spawn({
             let shared = Arc::clone(&shared);
             move || shared.run(&parker, &options)
         });
-        Self { shared, unparker, clock, thread: Mutex::new(Some(thread)) }
+        Self { shared, unparker, thread: Mutex::new(Some(thread)) }
     }
 
     /// Up to where the log is durable.
@@ -124,19 +130,18 @@ impl Flusher {
 
     /// Waits until everything below `position` is durable, at most `timeout`.
     pub fn wait_flushed(&self, position: u64, timeout: Duration) -> Result<(), FlushError> {
-        let parker = Parker::new(&self.clock);
-        let unparker = parker.unparker();
-        let outcome = Arc::new(Mutex::new(None));
-        let slot = Arc::clone(&outcome);
-        self.when_flushed(
-            position,
-            Box::new(move |result| {
-                *slot.lock() = Some(result);
-                unparker.unpark();
-            }),
-        );
-        parker.park_for(timeout);
-        outcome.lock().take().unwrap_or(Err(FlushError::Timeout))
+        let latch = {
+            let mut state = self.shared.state.lock();
+            let outcome = self.shared.known_outcome(position).or(state.stopped.then_some(Err(FlushError::Closed)));
+            if let Some(outcome) = outcome {
+                return outcome;
+            }
+            state.threads_wait = true;
+            Arc::clone(&state.next_flush)
+        };
+        self.unparker.unpark();
+        let otherwise = if latch.wait_for(timeout) { FlushError::Closed } else { FlushError::Timeout };
+        self.shared.known_outcome(position).unwrap_or(Err(otherwise))
     }
 
     /// Flushes what is published, answers those who wait, and ends the thread. Idempotent.
@@ -160,6 +165,17 @@ impl Drop for Flusher {
     }
 }
 
+/// Those whom the flush that begins now will answer.
+type Asked = (Vec<(u64, FlushDone)>, Option<Arc<Latch>>, bool);
+
+impl State {
+    fn take(&mut self, options: &FlusherOptions) -> Asked {
+        let threads_wait = std::mem::take(&mut self.threads_wait);
+        let latch = threads_wait.then(|| std::mem::replace(&mut self.next_flush, Arc::new(Latch::new(&options.clock))));
+        (std::mem::take(&mut self.waiters), latch, self.stopping)
+    }
+}
+
 impl Shared {
     fn known_outcome(&self, position: u64) -> Option<Result<(), FlushError>> {
         if self.flushed.load(Ordering::Acquire) >= position {
@@ -172,23 +188,21 @@ impl Shared {
         loop {
             let asked = {
                 let state = self.state.lock();
-                state.stopping || !state.waiters.is_empty()
+                state.stopping || state.threads_wait || !state.waiters.is_empty()
             };
             if !asked {
                 parker.park_for(options.interval);
             }
-            let (waiters, stopping) = {
-                let mut state = self.state.lock();
-                (std::mem::take(&mut state.waiters), state.stopping)
-            };
+            let (waiters, latch, stopping) = self.state.lock().take(options);
             self.flush(options);
-            self.answer(waiters);
+            self.answer(waiters, latch);
             if stopping {
-                let mut state = self.state.lock();
-                state.stopped = true;
-                let late = std::mem::take(&mut state.waiters);
-                drop(state);
-                return self.answer(late);
+                let (late, latch, _) = {
+                    let mut state = self.state.lock();
+                    state.stopped = true;
+                    state.take(options)
+                };
+                return self.answer(late, latch);
             }
         }
     }
@@ -221,7 +235,10 @@ impl Shared {
         let _ = self.failure.set(text.into());
     }
 
-    fn answer(&self, waiters: Vec<(u64, FlushDone)>) {
+    fn answer(&self, waiters: Vec<(u64, FlushDone)>, latch: Option<Arc<Latch>>) {
+        if let Some(latch) = latch {
+            latch.open();
+        }
         for (position, done) in waiters {
             done(self.known_outcome(position).unwrap_or(Err(FlushError::Closed)));
         }

@@ -406,7 +406,9 @@ fn nothing_is_deleted_while_what_follows_cannot_reach_the_disk() {
     fill(&store, 6);
     world.fs.inject(failing(Operation::Sync, "commitlog"));
     world.pass(120);
-    assert_eq!(file_count(&store), 6);
+    // Housekeeping may have flushed some of the files while they were filled.
+    let on_disk = store.flushed_physical_offset();
+    assert!(store.min_physical_offset() <= on_disk, "{} of {on_disk}", store.min_physical_offset());
     check_rest(&store, 18);
 }
 

@@ -45,7 +45,9 @@ fn main() -> Outcome<()> {
             };
             measure(directory, mode, &load)?
         }
-        _ => return Err("usage: store_bench DIR open | DIR fill BODY_BYTES MIB | DIR put|putSync|get|pwrite ...".into()),
+        _ => {
+            return Err("usage: store_bench DIR open | DIR fill BODY_BYTES MIB | DIR put|putSync|get|pwrite ...".into());
+        }
     };
     let mut out = std::io::stdout();
     writeln!(out, "{{\"perSecond\":{per_second:.0},\"openSeconds\":{open_seconds:.3}}}")?;
