@@ -1,4 +1,5 @@
-//! kill -9 of a process that puts under SYNC_FLUSH: after the next start every acknowledged message is where it was.
+//! kill -9 of a process that puts: after the next start every acknowledged message is where it was. `KILL_ROUNDS=n` kills more
+//! often.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps in vain fails, which is what it is for")]
 
 use std::collections::HashMap;
@@ -11,17 +12,19 @@ use rocketmq_codec::message::decode_record;
 use rocketmq_env::{OsFs, SystemClock};
 use rocketmq_store::{MessageStore, StoreConfig};
 
-const ROUNDS: usize = 20;
+/// How often a child is killed if `KILL_ROUNDS` does not say.
+const ROUNDS: usize = 200;
 const THREADS: i32 = 8;
 
 /// (queue id, queue offset) -> (physical offset, body)
 type Acknowledged = HashMap<(i32, i64), (i64, String)>;
 
 /// Lets a child put until it has acknowledged `lines` messages, and kills it.
-fn put_and_kill(directory: &Path, lines: usize, acknowledged: &mut Acknowledged) {
+fn put_and_kill(directory: &Path, flush: &str, lines: usize, acknowledged: &mut Acknowledged) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_crash_child"))
         .arg(directory)
         .arg(THREADS.to_string())
+        .arg(flush)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -76,15 +79,26 @@ fn verify(directory: &Path, acknowledged: &Acknowledged) {
     assert_eq!(found, acknowledged.len(), "acknowledged messages are missing");
 }
 
-#[test]
-fn every_acknowledged_message_survives_twenty_kills() {
+/// Kills a child soon after its start or in the midst of its work, again and again.
+fn kill_again_and_again(flush: &str) {
     let directory = tempfile::tempdir().unwrap();
     let mut acknowledged = Acknowledged::new();
-    for round in 0..ROUNDS {
-        put_and_kill(directory.path(), 50 + 37 * round % 400, &mut acknowledged);
-        // The child recovers by itself; every other time this process does before it.
-        if round % 2 == 1 {
+    let rounds = std::env::var("KILL_ROUNDS").map_or(ROUNDS, |text| text.parse().unwrap());
+    for round in 0..rounds {
+        put_and_kill(directory.path(), flush, 1 + 37 * round % 150, &mut acknowledged);
+        // The child recovers by itself; at times this process does before it.
+        if round % 10 == 9 || round + 1 == rounds {
             verify(directory.path(), &acknowledged);
         }
     }
+}
+
+#[test]
+fn every_message_acknowledged_under_sync_flush_survives_every_kill() {
+    kill_again_and_again("sync");
+}
+
+#[test]
+fn every_message_acknowledged_under_async_flush_survives_every_kill() {
+    kill_again_and_again("async");
 }

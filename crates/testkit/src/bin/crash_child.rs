@@ -1,6 +1,6 @@
-//! Puts messages under SYNC_FLUSH until it is killed: `crash_child DIR THREADS`.
+//! Puts messages until it is killed: `crash_child DIR THREADS sync|async`.
 //!
-//! Prints a line for each acknowledged message, after its fdatasync: queue id, queue offset, physical offset, body.
+//! Prints a line for each acknowledged message, with `sync` after its fdatasync: queue id, queue offset, physical offset, body.
 
 use std::error::Error;
 use std::io::Write;
@@ -15,13 +15,17 @@ type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [directory, threads] = arguments.as_slice() else {
-        return Err("usage: crash_child DIR THREADS".into());
+    let [directory, threads, flush] = arguments.as_slice() else {
+        return Err("usage: crash_child DIR THREADS sync|async".into());
+    };
+    let (is_sync, flush_disk_type) = match flush.as_str() {
+        "sync" => (true, FlushDiskType::SyncFlush),
+        _ => (false, FlushDiskType::AsyncFlush),
     };
     let config = StoreConfig {
         commit_log_segment_bytes: 256 * 1024,
         consume_queue_segment_bytes: 4_000,
-        flush_disk_type: FlushDiskType::SyncFlush,
+        flush_disk_type,
         flush_interval_consume_queue: Duration::from_millis(20),
         flush_consume_queue_thorough_interval: Duration::from_millis(50),
         ..StoreConfig::new(directory)
@@ -30,7 +34,7 @@ fn main() -> Outcome<()> {
     let workers: Vec<_> = (0..threads.parse()?)
         .map(|queue_id| {
             let store = Arc::clone(&store);
-            thread::spawn(move || put_for_ever(&store, queue_id))
+            thread::spawn(move || put_for_ever(&store, queue_id, is_sync))
         })
         .collect();
     for worker in workers {
@@ -39,7 +43,7 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
-fn put_for_ever(store: &MessageStore, queue_id: i32) -> Outcome<()> {
+fn put_for_ever(store: &MessageStore, queue_id: i32, is_sync: bool) -> Outcome<()> {
     let queue = store.queue("Crash", queue_id)?;
     let host = HostAddr::from("127.0.0.1:1234".parse::<std::net::SocketAddr>()?);
     let mut batch = PutBatch::new();
@@ -63,7 +67,9 @@ fn put_for_ever(store: &MessageStore, queue_id: i32) -> Outcome<()> {
             batch.push(store, &message)?;
         }
         let ticket = store.put(&mut batch)?;
-        store.wait_flushed(ticket.end, Duration::from_secs(60))?;
+        if is_sync {
+            store.wait_flushed(ticket.end, Duration::from_secs(60))?;
+        }
         let mut out = std::io::stdout().lock();
         for (index, body) in bodies.iter().enumerate() {
             let put = batch.outcome(index).ok_or("no outcome")?;
