@@ -416,7 +416,7 @@ impl Recovery<'_> {
             reader.with_bytes(chunk_at, len, |bytes| {
                 let found = bytes.windows(3).enumerate().filter(|(_, window)| *window == MAGIC_PREFIX);
                 // The magic stands 4 bytes into the record; the first bytes of the chunk may belong to one before it.
-                candidates.extend(found.map(|(index, _)| chunk_at + index as u64 - 4));
+                candidates.extend(found.filter_map(|(index, _)| (chunk_at + index as u64).checked_sub(4)));
             })?;
             // Overlaps, so that a magic across the border is seen.
             chunk_at += (len as u64).saturating_sub(2).max(1);

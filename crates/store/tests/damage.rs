@@ -226,3 +226,15 @@ fn a_checkpoint_that_is_gone_empty_or_garbage_loses_nothing() {
         }
     }
 }
+
+/// Found by the fuzz target `recovery`.
+#[test]
+fn a_magic_in_the_first_bytes_of_the_log_is_no_record() {
+    let fs = FaultFs::new();
+    let path = Path::new("/store/commitlog/00000000000000000000");
+    fs.create_dir_all(path.parent().unwrap()).unwrap();
+    let file = fs.open(path, OpenMode::CreateNew).unwrap();
+    file.write_all_at(&[0, 0, 0xDA, 0xA3, 0x20, 0xA7], 0).unwrap();
+    file.set_len(4096).unwrap();
+    assert_eq!(open(&fs).unwrap().max_physical_offset(), 0);
+}
