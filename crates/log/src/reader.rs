@@ -30,6 +30,16 @@ impl<'l> Reader<'l> {
         offset - offset % segment_bytes + segment_bytes
     }
 
+    /// Tells the processor that `len` bytes at `offset` will be read soon; a hint, without effect in another file than that
+    /// of the last read.
+    pub fn prefetch(&self, offset: u64, len: usize) {
+        if let Some(segment) = &self.current
+            && let Some(in_segment) = offset.checked_sub(segment.base())
+        {
+            segment.prefetch(in_segment, len);
+        }
+    }
+
     /// Runs `read` on `len` bytes at `offset`. `None` if they are not all published, in one file, and still there.
     pub fn with_bytes<R>(
         &mut self,

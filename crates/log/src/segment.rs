@@ -191,6 +191,13 @@ impl Segment {
         Ok(read(scratch))
     }
 
+    /// Tells the processor that these bytes will be read soon.
+    pub(crate) fn prefetch(&self, offset: u64, len: usize) {
+        if let (Some(Some(map)), Ok(offset)) = (self.map.get(), usize::try_from(offset)) {
+            map.prefetch(offset, len);
+        }
+    }
+
     /// Gives the pages of the mapping back once more than `bytes` were read through it since the last time, so that the
     /// process does not seem to own every page of the log that it ever looked at.
     pub(crate) fn release_map(&self, bytes: u64) {

@@ -11,6 +11,9 @@ use crate::{StoreConfig, StoreError};
 /// Units read from a queue at a time.
 const CHUNK_UNITS: usize = 64;
 
+/// How many units ahead the processor is told what will be read: records lie far from each other.
+const PREFETCH_UNITS: usize = 3;
+
 /// Bytes from the start of a record to the end of its store timestamp, with the longest born host.
 const HEAD_BYTES: usize = 76;
 
@@ -97,7 +100,12 @@ pub(crate) fn get(
         if read == 0 {
             return Ok(result(GetStatus::OffsetFoundNull, file_end, state.count, state.bytes));
         }
-        for bytes in &buffer[..read] {
+        for (index, bytes) in buffer[..read].iter().enumerate() {
+            if let Some(ahead) = buffer[..read].get(index + PREFETCH_UNITS) {
+                let unit = Unit::decode(ahead);
+                let (at, len) = (u64::try_from(unit.physical_offset), usize::try_from(unit.size));
+                reader.prefetch(at.unwrap_or(u64::MAX), len.unwrap_or(0));
+            }
             if !state.take(&mut reader, Unit::decode(bytes), out)? {
                 break 'chunks;
             }
