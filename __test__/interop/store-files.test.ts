@@ -15,7 +15,12 @@ import { repositoryRoot } from './helpers/repository.js'
 const run = promisify(execFile)
 const MAX_OUTPUT_BYTES = 256 * 1024 * 1024
 const RUN_TIMEOUT_MS = 120_000
-const SMALL_FILES = ['mappedFileSizeCommitLog=65536', 'mappedFileSizeConsumeQueue=2000']
+const SMALL_FILES = [
+  'mappedFileSizeCommitLog=65536',
+  'mappedFileSizeConsumeQueue=2000',
+  'maxHashSlotNum=100',
+  'maxIndexNum=400'
+]
 
 /** Opens a store directory, does what the words say, ends, and tells the answers that it printed. */
 type Store = (directory: string, keys: readonly string[], words: readonly string[]) => Promise<string[]>
@@ -67,8 +72,8 @@ const FIXTURES: readonly Fixture[] = [
 /** The parts of an output that begin with the line of the store. */
 function answers(stdout: string): string[] {
   // Apache's logging tells of its own beginnings on standard output.
-  const lines = stdout.split('\n').filter(line => !/^[\d:,]+ \|-/.test(line))
-  return lines.join('\n').split(/^(?=store )/m)
+  const lines = stdout.split('\n').filter(line => line !== '' && !/^[\d:,]+ \|-/.test(line))
+  return lines.join('\n').split(/\n(?=store )/)
 }
 
 function storeProgram(file: string, args: (directory: string) => readonly string[]): Store {
@@ -84,6 +89,39 @@ function apart(lines: string | undefined, { keptTopic = '', unfiltered }: Fixtur
   const isOf = (line: string): boolean => keptTopic !== '' && line.split(' ')[1] === keptTopic
   const all = lines?.split('\n').filter(line => !unfiltered || !/^get \S+ \d+ \d+ 100 /.test(line)) ?? []
   return [all.filter(line => !isOf(line)).join('\n'), all.filter(isOf).join('\n')]
+}
+
+/** The places that each query by key found, and the other lines. */
+function queriesApart(text: string): [Map<string, string[]>, string] {
+  const lines = text.split('\n')
+  const queries = lines.filter(line => line.startsWith('query '))
+  const found = queries.map((line): [string, string[]] => {
+    const [query = '', places = ''] = line.split(/ \[|\]/)
+    return [query, places.split(', ').filter(place => place !== '')]
+  })
+  return [new Map(found), lines.filter(line => !line.startsWith('query ')).join('\n')]
+}
+
+/** Every place that `fewer` has for a query, `more` has too. */
+function findsAll(more: Map<string, string[]>, fewer: Map<string, string[]>, what: string): void {
+  for (const [query, places] of fewer) {
+    const others = new Set(more.get(query))
+    const lost = places.filter(place => !others.has(place))
+    assert.deepEqual(lost, [], `${what}: ${query}`)
+  }
+}
+
+/**
+ * After a clean stop the answers are the same. After a kill Apache's store indexes again only what its queues lack as well, so
+ * of what was in an index file that was not full a part is not found by key any more; ours finds at least what was found before.
+ */
+function sameAfter(halted: boolean, isApache: boolean, found: string, last: string, what: string): void {
+  if (!halted) return sameAnswers(found, last, what)
+  const [queries, others] = queriesApart(found)
+  const [lastQueries, lastOthers] = queriesApart(last)
+  sameAnswers(others, lastOthers, what)
+  if (isApache) findsAll(lastQueries, queries, what)
+  else findsAll(queries, lastQueries, what)
 }
 
 /** Equal, with the first line that is not, for a difference of thousands would hide it. */
@@ -116,7 +154,8 @@ describe('a store directory of small files', () => {
   async function takeTurns(fixture: Fixture, first: 'apache' | 'ours'): Promise<void> {
     using temporary = new TemporaryDirectory()
     const directory = join(temporary.path, 'store')
-    let last: string | undefined
+    let last = ''
+    let halted = false
     let kept = ''
     for (const [turn, halt] of [true, true, false, false, false].entries()) {
       const isApache = (first === 'apache') === (turn % 2 === 0)
@@ -128,10 +167,12 @@ describe('a store directory of small files', () => {
       const [found, left] = await stores[isApache ? 'apache' : 'ours'](directory, keys, words)
       const [foundHere, foundKept] = apart(found, fixture)
       const [leftHere, leftKept] = apart(left, fixture)
-      if (turn > 0) sameAnswers(foundHere, last, `${isApache ? 'Apache' : 'ours'} in turn ${turn}`)
+      const what = `${isApache ? 'Apache' : 'ours'} in turn ${turn}`
+      if (turn > 0) sameAfter(halted, isApache, foundHere, last, what)
       if (isApache && turn > 1) assert.equal(foundKept, kept, `${fixture.keptTopic} in turn ${turn}`)
       if (isApache) kept = leftKept
       last = leftHere
+      halted = halt
     }
   }
 

@@ -9,15 +9,17 @@ import java.util.TreeSet;
 import org.apache.rocketmq.common.BoundaryType;
 import org.apache.rocketmq.common.UtilAll;
 import org.apache.rocketmq.common.message.MessageDecoder;
+import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.remoting.protocol.filter.FilterAPI;
 import org.apache.rocketmq.store.DefaultMessageFilter;
 import org.apache.rocketmq.store.DefaultMessageStore;
 import org.apache.rocketmq.store.GetMessageResult;
 import org.apache.rocketmq.store.MessageFilter;
+import org.apache.rocketmq.store.QueryMessageResult;
 import org.apache.rocketmq.store.SelectMappedBufferResult;
 
 /**
- * Prints what a store answers to gets, look-ups by time and by place, for every queue that ever held a message; the lines of
+ * Prints what a store answers to gets, look-ups by time, place and key, for every queue that ever held a message; the lines of
  * crates/testkit/src/bin/store_tool.rs.
  */
 class StoreAnswers {
@@ -41,6 +43,7 @@ class StoreAnswers {
     String name = topic + " " + queueId;
     System.out.println("queue " + name + " " + min + " " + max + " " + store.getEarliestMessageTime(topic, queueId));
     TreeSet<Long> times = new TreeSet<>();
+    TreeSet<String> keys = new TreeSet<>();
     for (long offset = Math.max(0, min - 2); offset < max + 3; offset++) {
       get(store, topic, queueId, offset, 32, Integer.MAX_VALUE, null);
       get(store, topic, queueId, offset, 100, 3000, tags);
@@ -49,6 +52,7 @@ class StoreAnswers {
         long physicalOffset = store.getCommitLogOffsetInQueue(topic, queueId, offset);
         SelectMappedBufferResult record = store.selectOneMessageByOffset(physicalOffset);
         System.out.println("record " + name + " " + offset + " " + physicalOffset + " " + time + " " + bytes(List.of(record.getByteBuffer())));
+        keys(MessageDecoder.decode(record.getByteBuffer(), false, false), keys);
         record.release();
         times.add(time - 1);
         times.add(time);
@@ -59,6 +63,29 @@ class StoreAnswers {
       System.out.println("time " + name + " " + time + " " + store.getOffsetInQueueByTime(topic, queueId, time, BoundaryType.LOWER)
           + " " + store.getOffsetInQueueByTime(topic, queueId, time, BoundaryType.UPPER));
     }
+    for (String key : keys) {
+      query(store, topic, queueId, key);
+    }
+  }
+
+  private static void keys(MessageExt message, TreeSet<String> keys) {
+    if (message.getProperty("UNIQ_KEY") != null) {
+      keys.add(message.getProperty("UNIQ_KEY"));
+    }
+    if (message.getKeys() != null) {
+      keys.addAll(List.of(message.getKeys().split(" ")));
+    }
+  }
+
+  /** After an unclean stop Apache's index may have a message twice; a place is printed once. */
+  private static void query(DefaultMessageStore store, String topic, int queueId, String key) {
+    QueryMessageResult result = store.queryMessage(topic, key, 64, 0, Long.MAX_VALUE);
+    TreeSet<Long> places = new TreeSet<>();
+    for (ByteBuffer record : result.getMessageBufferList()) {
+      places.add(record.getLong(record.position() + MessageDecoder.MESSAGE_PHYSIC_OFFSET_POSITION));
+    }
+    result.release();
+    System.out.println("query " + topic + " " + queueId + " " + key + " " + places);
   }
 
   private static void get(DefaultMessageStore store, String topic, int queueId, long offset, int count, int bytes, MessageFilter filter)

@@ -70,8 +70,6 @@ public class StorePeer {
     MessageStoreConfig config = new MessageStoreConfig();
     config.setStorePathRootDir(dir);
     config.setStorePathCommitLog(dir + "/commitlog");
-    config.setMaxHashSlotNum(1000);
-    config.setMaxIndexNum(4000);
     config.setHaListenPort(0);
     config.setTimerWheelEnable(false);
     MixAll.properties2Object(keys, config);

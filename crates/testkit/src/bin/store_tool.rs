@@ -4,8 +4,9 @@
 //! `store_tool DIR [KEY=VALUE...] [answers | fill KIND COUNT FROM | halt]...`
 //!
 //! Opens the store, does what the words say, in order, and closes it. `answers` prints what the store answers to gets,
-//! look-ups by time and by place; `fill` adds COUNT messages of a kind; `halt` ends the process without closing the store.
+//! look-ups by time, place and key; `fill` adds COUNT messages of a kind; `halt` ends the process without closing the store.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::io::Write;
 use std::sync::Arc;
@@ -53,6 +54,8 @@ fn set(config: &mut StoreConfig, key: &str, value: &str) -> Outcome<()> {
     match key {
         "mappedFileSizeCommitLog" => config.commit_log_segment_bytes = value.parse()?,
         "mappedFileSizeConsumeQueue" => config.consume_queue_segment_bytes = value.parse()?,
+        "maxHashSlotNum" => config.max_hash_slot_num = value.parse()?,
+        "maxIndexNum" => config.max_index_num = value.parse()?,
         other => return Err(format!("unknown key {other}").into()),
     }
     Ok(())
@@ -77,6 +80,7 @@ fn print_queue(store: &MessageStore, queue: &Queue, tags: &TagFilter, out: &mut 
     let earliest = store.earliest_time(topic, queue_id)?.unwrap_or(-1);
     writeln!(out, "queue {topic} {queue_id} {min} {max} {earliest}")?;
     let mut times = Vec::new();
+    let mut keys = BTreeSet::new();
     for offset in (min - 2).max(0)..max + 3 {
         print_get(store, queue, (offset, 32, i32::MAX as usize), None, out)?;
         print_get(store, queue, (offset, 100, 3000), Some(tags), out)?;
@@ -84,7 +88,10 @@ fn print_queue(store: &MessageStore, queue: &Queue, tags: &TagFilter, out: &mut 
             let time = store.store_timestamp_at(topic, queue_id, offset)?.unwrap_or(-1);
             let mut record = Vec::new();
             store.get(topic, queue_id, offset, 1, usize::MAX, None, &mut record)?;
-            let physical_offset = decode_record(&record, true)?.0.physical_offset;
+            let (message, _) = decode_record(&record, true)?;
+            let physical_offset = message.physical_offset;
+            let of_message = properties::get_each(&message.properties, ["UNIQ_KEY", "KEYS"]);
+            keys.extend(of_message.into_iter().flatten().flat_map(|keys| keys.split(' ')).map(str::to_owned));
             record.clear();
             store.record_at(physical_offset, &mut record)?;
             let (bytes, crc) = (record.len(), body_crc(&record));
@@ -98,6 +105,12 @@ fn print_queue(store: &MessageStore, queue: &Queue, tags: &TagFilter, out: &mut 
         let lower = store.offset_by_time(topic, queue_id, time, Boundary::Lower)?;
         let upper = store.offset_by_time(topic, queue_id, time, Boundary::Upper)?;
         writeln!(out, "time {topic} {queue_id} {time} {lower} {upper}")?;
+    }
+    for key in keys {
+        let mut places = store.query(topic, &key, 64, 0, i64::MAX)?.physical_offsets;
+        // A message that has the key twice.
+        places.dedup();
+        writeln!(out, "query {topic} {queue_id} {key} {places:?}")?;
     }
     Ok(())
 }
