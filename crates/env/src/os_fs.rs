@@ -130,8 +130,13 @@ impl File for fs::File {
     fn map_for_writing(&self, offset: u64, len: usize) -> io::Result<Option<WriteMap>> {
         let raw = memmap2::MmapOptions::new().offset(offset).len(len).map_raw(self)?;
         raw.advise(memmap2::Advice::Random)?;
-        // Kernels before 5.14 leave the faults to the writes.
-        let _ = raw.advise(memmap2::Advice::PopulateWrite);
+        match raw.advise(memmap2::Advice::PopulateWrite) {
+            Ok(()) => {}
+            // Kernels before 5.14 would bring the pages in when they are written, where a disk that cannot be read is a signal
+            // instead of an error.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => return Ok(None),
+            Err(error) => return Err(error),
+        }
         Ok(Some(WriteMap::new(raw)))
     }
 
