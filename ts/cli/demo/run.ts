@@ -44,7 +44,7 @@ export async function runDemo(options: DemoOptions, stop: AbortSignal): Promise<
   try {
     await Promise.all(consumers.map(consumer => consumer.start()))
     const brokerQueues = (await producer.fetchPublishMessageQueues(topic)).length
-    await untilShared(consumers, brokerQueues, stop)
+    await untilShared(consumers, topic, brokerQueues, stop)
     const { messages, bytes: bodyBytes, window } = options
     const load = new SendLoad({ producer, topic, messages, bodyBytes, window, stop })
     await transfer(load, arrivals, messages)
@@ -91,10 +91,18 @@ async function transfer(load: SendLoad, arrivals: Arrivals, messages: number): P
 }
 
 /** Sends that begin while queues still change hands would be delivered twice now and then. */
-async function untilShared(consumers: readonly PushConsumer[], queues: number, stop: AbortSignal): Promise<void> {
+async function untilShared(
+  consumers: readonly PushConsumer[],
+  topic: string,
+  queues: number,
+  stop: AbortSignal
+): Promise<void> {
   const end = performance.now() + SHARE_TIMEOUT_MS
   for (;;) {
-    const shares = consumers.map(consumer => consumer.assignedMessageQueues.map(queue => queue.key))
+    // Besides, one of them gets the group's retry topic, sooner or later.
+    const shares = consumers.map(consumer => {
+      return consumer.assignedMessageQueues.filter(queue => queue.topic === topic).map(queue => queue.key)
+    })
     const keys = new Set(shares.flat())
     const idle = shares.filter(share => share.length === 0).length
     if (keys.size === queues && shares.flat().length === queues && idle === 0) return
