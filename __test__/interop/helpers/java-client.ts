@@ -7,6 +7,15 @@ import { TemporaryDirectory } from './owned.js'
 /** The encoding of remoting headers a Java process uses. */
 export type SerializeType = 'JSON' | 'ROCKETMQ'
 
+/** A query by key. */
+export interface FindRequest {
+  readonly nameServer: string
+  readonly cluster: string
+  readonly topic: string
+  readonly key: string
+  readonly type: 'K' | 'T' | 'U'
+}
+
 const JVM_FLAGS = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
 
 /** Drives one PeerClient process. */
@@ -43,6 +52,11 @@ export class JavaClient implements Client {
   /** mqadmin cleanUnusedTopic, cleanExpiredCQ and deleteExpiredCommitLog; whether all of them succeeded. */
   clean(request: { nameServer: string; brokerAddress: string }): Promise<boolean> {
     return this.#process.ask('clean', request)
+  }
+
+  /** mqadmin queryMsgByKey, by key (K) or tag (T), and queryMsgByUniqueKey (U): the msgIds of what is found. */
+  find(request: FindRequest): Promise<string[]> {
+    return this.#process.ask('find', request)
   }
 
   async join(request: JoinRequest): Promise<GroupMember> {

@@ -1,5 +1,11 @@
 import com.alibaba.fastjson2.JSONObject;
+import java.util.List;
+import java.util.stream.Collectors;
+import org.apache.rocketmq.client.QueryResult;
+import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.common.TopicConfig;
+import org.apache.rocketmq.common.message.MessageExt;
+import org.apache.rocketmq.remoting.protocol.ResponseCode;
 import org.apache.rocketmq.tools.admin.DefaultMQAdminExt;
 import org.apache.rocketmq.tools.command.topic.DeleteTopicSubCommand;
 
@@ -37,6 +43,33 @@ final class Admin {
         try {
             return admin.cleanUnusedTopicByAddr(address) & admin.cleanExpiredConsumerQueueByAddr(address)
                 & admin.deleteExpiredCommitLogByAddr(address);
+        } finally {
+            admin.shutdown();
+        }
+    }
+
+    /**
+     * mqadmin queryMsgByKey (type K, or T for a tag) and queryMsgByUniqueKey (type U): the msgIds of what is found. Fields:
+     * nameServer, cluster, topic, key, type.
+     */
+    static List<String> find(JSONObject request) throws Exception {
+        String cluster = request.getString("cluster");
+        String topic = request.getString("topic");
+        String key = request.getString("key");
+        String type = request.getString("type");
+        long now = System.currentTimeMillis();
+        long span = 36 * 3_600_000L;
+        DefaultMQAdminExt admin = start(request);
+        try {
+            QueryResult result = type.equals("U")
+                ? admin.queryMessageByUniqKey(cluster, topic, key, 32, now - span, now + span)
+                : admin.queryMessage(cluster, topic, key, 64, 0, Long.MAX_VALUE, type, null);
+            return result.getMessageList().stream().map(MessageExt::getMsgId).collect(Collectors.toList());
+        } catch (MQClientException e) {
+            if (e.getResponseCode() == ResponseCode.NO_MESSAGE) {
+                return List.of();
+            }
+            throw e;
         } finally {
             admin.shutdown();
         }

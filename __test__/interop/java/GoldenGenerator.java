@@ -77,6 +77,7 @@ import org.apache.rocketmq.remoting.protocol.subscription.SimpleSubscriptionData
 import org.apache.rocketmq.remoting.protocol.subscription.SubscriptionGroupConfig;
 import org.apache.rocketmq.store.MessageExtEncoder;
 import org.apache.rocketmq.store.config.MessageStoreConfig;
+import org.apache.rocketmq.store.index.IndexFile;
 
 public class GoldenGenerator {
     private static final long TIME = 1700000000000L;
@@ -89,6 +90,7 @@ public class GoldenGenerator {
         write(directory, "records.txt", GoldenGenerator::records);
         write(directory, "bodies.txt", GoldenGenerator::bodies);
         write(directory, "texts.txt", GoldenGenerator::texts);
+        write(directory, "index.txt", () -> index(directory));
         System.exit(0);
     }
 
@@ -639,5 +641,30 @@ public class GoldenGenerator {
         }
         text("crc " + UtilAll.bytes2string("hello".getBytes(StandardCharsets.UTF_8)), String.valueOf(UtilAll.crc32("hello".getBytes(StandardCharsets.UTF_8))).getBytes(StandardCharsets.UTF_8));
         text("crc_masked FFFFFFFF", String.valueOf(UtilAll.crc32(new byte[] {-1, -1, -1, -1})).getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** Two index files of 5 slots and 12 items, the second behind the first, with 11 and 6 keys of messages 700 ms apart. */
+    private static void index(Path directory) throws Exception {
+        Path path = directory.resolve("20231114221320000");
+        long endOffset = 0;
+        long endTimestamp = 0;
+        int number = 0;
+        for (String name : new String[] {"first", "second"}) {
+            IndexFile file = new IndexFile(path.toString(), 5, 12, endOffset, endTimestamp);
+            while (number < 17 && !file.isWriteFull()) {
+                String key = "Topic#" + (number % 3 == 2 ? "gr\u00fc\u00dfe " : "key") + number;
+                // The second file begins after a while.
+                long timestamp = 1_700_000_000_000L + number * 700L + (name.equals("second") ? 5_000 : 0);
+                file.putKey(key, number * 100L, timestamp);
+                text("hash " + file.indexKeyHashMethod(key), key.substring(6).getBytes(StandardCharsets.UTF_8));
+                number++;
+            }
+            endOffset = file.getEndPhyOffset();
+            endTimestamp = file.getEndTimestamp();
+            file.flush();
+            file.shutdown();
+            hex(name, Files.readAllBytes(path));
+            Files.delete(path);
+        }
     }
 }

@@ -82,6 +82,8 @@ public final class PeerClient {
                 return null;
             case "clean":
                 return Admin.clean(request);
+            case "find":
+                return Admin.find(request);
             default:
                 throw new IllegalArgumentException("no such op: " + op);
         }

@@ -14,6 +14,8 @@ mod keys;
 mod layout;
 mod load;
 mod scan;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
