@@ -1,4 +1,13 @@
-//! A cursor over big-endian bytes that answers `None` instead of reading past the end.
+//! A cursor over big-endian bytes that answers `None` instead of reading past the end, and text from bytes.
+
+use std::borrow::Cow;
+use std::str;
+
+/// Bytes as text; what is not UTF-8 becomes U+FFFD, as Java's `new String(bytes, UTF_8)` does it. Checks whole words first,
+/// which `String::from_utf8_lossy` does not.
+pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
+    str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+}
 
 /// Reads big-endian values from the front of a slice.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::RecordError;
-use crate::bytes::Reader;
+use crate::bytes::{Reader, text};
 
 /// Bytes of an element besides body and properties.
 const FIXED_BYTES: usize = 22;
@@ -57,7 +57,7 @@ impl<'a> Iter<'a> {
             parts.bytes(8)?;
             let flag = parts.i32()?;
             let body = parts.i32_prefixed()?;
-            let properties = String::from_utf8_lossy(parts.i16_prefixed()?);
+            let properties = text(parts.i16_prefixed()?);
             (parts.remaining() == 0).then_some(BatchMessage { flag, body, properties })
         };
         read().ok_or_else(bad_length)

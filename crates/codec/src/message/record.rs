@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{HostAddr, host, sys_flag};
-use crate::bytes::{Reader, i32_at, overwrite};
+use crate::bytes::{Reader, i32_at, overwrite, text};
 
 /// Magic of a record whose topic length is one byte.
 pub const MAGIC_V1: i32 = -626_843_481;
@@ -200,8 +200,8 @@ fn decode_parts(record: &[u8], magic: i32) -> Result<MessageRecord<'_>, RecordEr
         reconsume_times,
         prepared_transaction_offset,
         body,
-        topic: String::from_utf8_lossy(topic),
-        properties: String::from_utf8_lossy(properties),
+        topic: text(topic),
+        properties: text(properties),
         body_offset,
     })
 }
