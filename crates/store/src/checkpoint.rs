@@ -197,10 +197,11 @@ impl CheckpointValues {
         for (field, bytes) in values.fields().into_iter().zip(fields) {
             *field = i64::from_be_bytes(*bytes);
         }
-        if let [.., position, timestamp] = fields
-            && i64::from_be_bytes(*timestamp) == values.physic_msg_timestamp
-        {
-            values.flushed_position = Some(i64::from_be_bytes(*position));
+        if let [.., position, timestamp] = fields {
+            let position = i64::from_be_bytes(*position);
+            // 0 in a new file, which may stand for one that was removed, says nothing of the log.
+            let counts = position > 0 && i64::from_be_bytes(*timestamp) == values.physic_msg_timestamp;
+            values.flushed_position = counts.then_some(position);
         }
         if let Some([queues, max_offsets]) = page.get(TOTALS_AT..POSITION_AT).map(|totals| totals.as_chunks().0) {
             let (queues, max_offsets) = (i64::from_be_bytes(*queues), i64::from_be_bytes(*max_offsets));

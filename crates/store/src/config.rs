@@ -56,7 +56,7 @@ pub struct StoreConfig {
     pub max_msgs_num_batch: usize,
     /// When files are deleted and writes refused.
     pub retention: RetentionConfig,
-    /// Hears how far recovery is, at most every 200 ms, on the threads that open the store. Default: nobody does.
+    /// Hears how far recovery is, when a phase begins and then at most every 200 ms, on the threads that open the store. Default: nobody does.
     pub on_recovery: Option<RecoveryListener>,
 }
 

@@ -20,9 +20,16 @@ use crate::{MessageStore, StoreError, config_file};
 /// `config/deletedTopics.json`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct DeletedTopicsFile {
+pub(crate) struct DeletedTopicsFile {
     /// Topic to end of the commit log when it was deleted.
     topic_table: BTreeMap<String, i64>,
+}
+
+impl DeletedTopicsFile {
+    /// Whether a record of `topic` at `physical_offset` belongs to a topic that was deleted.
+    pub(crate) fn covers(&self, topic: &str, physical_offset: i64) -> bool {
+        self.topic_table.get(topic).is_some_and(|end| physical_offset < *end)
+    }
 }
 
 /// Which records belong to deleted topics.
@@ -45,7 +52,12 @@ impl DeletedTopics {
 
     /// Whether a record of `topic` at `physical_offset` belongs to a topic that was deleted.
     pub(crate) fn covers(&self, topic: &str, physical_offset: i64) -> bool {
-        self.file.lock().topic_table.get(topic).is_some_and(|end| physical_offset < *end)
+        self.file.lock().covers(topic, physical_offset)
+    }
+
+    /// The deletions so far.
+    pub(crate) fn all(&self) -> DeletedTopicsFile {
+        self.file.lock().clone()
     }
 
     /// Remembers durably that `topics` were deleted when the log ended at `end`, and forgets those of which the log, which

@@ -3,8 +3,8 @@
 
 use rocketmq_codec::message::properties;
 
-/// Names of the queues and offsets there, each joined by commas (`MessageConst`).
-const QUEUES: &str = "INNER_MULTI_DISPATCH";
+/// The property with the names of the queues, and the one with the offsets there, each joined by commas (`MessageConst`).
+pub(crate) const QUEUES: &str = "INNER_MULTI_DISPATCH";
 const OFFSETS: &str = "INNER_MULTI_QUEUE_OFFSET";
 
 /// What names of light queues begin with (`MixAll#LMQ_PREFIX`); their number is 0.

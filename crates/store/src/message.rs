@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rocketmq_codec::message::HostAddr;
 
 use crate::queue::Queue;
+use crate::unit::Unit;
 
 /// One message to store.
 #[derive(Debug, Clone, Copy)]
@@ -66,4 +67,10 @@ pub struct Arrival {
     pub size: i32,
     /// When it was stored, milliseconds since the epoch.
     pub store_timestamp: i64,
+}
+
+impl Arrival {
+    pub(crate) fn unit(&self) -> Unit {
+        Unit { physical_offset: self.physical_offset, size: self.size, tags_code: self.tags_code }
+    }
 }

@@ -14,7 +14,6 @@ use rocketmq_log::{LogError, SegmentedLog};
 
 pub(crate) use recovery::{Kept, Known};
 
-use crate::message::Arrival;
 use crate::unit::{UNIT_BYTES, Unit};
 
 /// A tail of this length asks for the background thread.
@@ -146,16 +145,15 @@ impl Queue {
     /// Appends the unit of a message, idempotently. A queue without units may start anywhere; in one with units a gap is
     /// filled with blanks if `fill_gap` (they are gone for good) and reported otherwise.
     /// (`ConsumeQueue#putMessagePositionInfo`, `#fillPreBlank`)
-    pub(crate) fn append(&self, arrival: &Arrival, fill_gap: bool) -> Appended {
+    pub(crate) fn append(&self, queue_offset: i64, unit: Unit, fill_gap: bool) -> Appended {
         let mut state = self.state.lock();
-        let unit = Unit { physical_offset: arrival.physical_offset, size: arrival.size, tags_code: arrival.tags_code };
-        let position = arrival.queue_offset.saturating_mul(UNIT_BYTES as i64);
+        let position = queue_offset.saturating_mul(UNIT_BYTES as i64);
         let end = state.end();
         if unit.end() <= state.max_physical_offset || position < end || state.is_destroyed {
             return Appended::Repeat;
         }
         if position > end {
-            if !state.can_skip_to(position, arrival.physical_offset) {
+            if !state.can_skip_to(position, unit.physical_offset) {
                 return Appended::Impossible;
             }
             if !fill_gap {

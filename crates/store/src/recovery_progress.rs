@@ -25,7 +25,7 @@ impl std::fmt::Debug for RecoveryListener {
     }
 }
 
-/// How often the callback is called at most.
+/// How often the callback is called at most, after the first time of a phase.
 const INTERVAL: Duration = Duration::from_millis(200);
 
 /// What a start is doing and how far it is.
@@ -56,13 +56,13 @@ pub(crate) struct Reporter<'a> {
     listener: Option<&'a RecoveryListener>,
     phase: RecoveryPhase,
     started: Duration,
-    reported: Mutex<Duration>,
+    reported: Mutex<Option<Duration>>,
 }
 
 impl<'a> Reporter<'a> {
     pub(crate) fn new(config: &'a StoreConfig, clock: &'a dyn Clock, phase: RecoveryPhase) -> Self {
         let started = clock.uptime();
-        Self { clock, listener: config.on_recovery.as_ref(), phase, started, reported: Mutex::new(started) }
+        Self { clock, listener: config.on_recovery.as_ref(), phase, started, reported: Mutex::new(None) }
     }
 
     /// Called often and by any thread.
@@ -70,10 +70,10 @@ impl<'a> Reporter<'a> {
         let Some(listener) = self.listener else { return };
         let now = self.clock.uptime();
         let Some(mut reported) = self.reported.try_lock() else { return };
-        if now.saturating_sub(*reported) < INTERVAL {
+        if reported.is_some_and(|reported| now.saturating_sub(reported) < INTERVAL) {
             return;
         }
-        *reported = now;
+        *reported = Some(now);
         drop(reported);
         let elapsed_ms = now.saturating_sub(self.started).as_millis();
         let left = u128::from(total.saturating_sub(done));

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use rocketmq_codec::message::{properties, tags_code};
+use rocketmq_codec::message::properties;
 
 /// Where delayed messages wait (`TopicValidator#RMQ_SYS_SCHEDULE_TOPIC`).
 pub(crate) const SCHEDULE_TOPIC: &str = "SCHEDULE_TOPIC_XXXX";
@@ -20,6 +20,11 @@ impl TagsCode {
     /// That of a message with these properties. Levels above the last count as the last; 0, negative ones and what is no
     /// number are none.
     pub(crate) fn of(topic: &str, properties: &str, delay_levels: &[Duration]) -> Self {
+        Self::with_tags(topic, properties::get(properties, properties::name::TAGS), properties, delay_levels)
+    }
+
+    /// The same for whoever has looked the tags up already.
+    pub(crate) fn with_tags(topic: &str, tags: Option<&str>, properties: &str, delay_levels: &[Duration]) -> Self {
         if topic == SCHEDULE_TOPIC
             && let Some(level) = properties::get(properties, properties::name::DELAY)
             && let Ok(level @ 1..) = level.parse::<i32>()
@@ -28,7 +33,7 @@ impl TagsCode {
             let delay = delay_levels.get((level as usize - 1).min(last)).copied().unwrap_or_default();
             return Self::Delay(i64::try_from(delay.as_millis()).unwrap_or(i64::MAX));
         }
-        Self::Hash(tags_code(properties))
+        Self::Hash(tags.map_or(0, |tags| properties::java_string_hash(tags).into()))
     }
 
     /// What the unit says, now that the message is stored.
