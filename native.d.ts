@@ -181,6 +181,14 @@ export interface NativeRecord {
   properties: string
 }
 
+/** How far the start of a store is. */
+export interface NativeRecoveryProgress {
+  phase: 'consumeQueues' | 'commitLog'
+  done: number
+  total: number
+  etaMs?: number
+}
+
 /** The parts of a send header that stay the same from message to message. */
 export interface NativeSendTemplate {
   producerGroup: string
@@ -258,7 +266,7 @@ export declare function readBrokerConf(conf: string): NativeBrokerConf
 export declare function rebuildStore(directory: string, onProgress: (arg: Array<number>) => void): Promise<NativeVerifyReport>
 
 /** Starts a broker from a configuration in the form of Apache's broker.conf. */
-export declare function startBroker(conf: string, onEvent: (arg: string) => void): Promise<NativeBroker>
+export declare function startBroker(conf: string, onEvent: (arg: string) => void, onRecovery: (arg: NativeRecoveryProgress) => void): Promise<NativeBroker>
 
 /** Starts a name server. */
 export declare function startNameServer(host: string, port: number): Promise<NativeNameServer>

@@ -57,7 +57,7 @@ export { allocateMessageQueueAveragely } from './consumer/rebalance/averagely.js
 export type { AllocateMessageQueueStrategy } from './consumer/rebalance/strategy.js'
 
 export { Broker } from './server/broker.js'
-export type { BrokerOptions, ConfigValue, ShutdownSummary } from './server/broker.js'
+export type { BrokerOptions, ConfigValue, RecoveryProgress, ShutdownSummary } from './server/broker.js'
 export { NameServer } from './server/name-server.js'
 export type { NameServerOptions } from './server/name-server.js'
 export { Server, startServer } from './server/server.js'

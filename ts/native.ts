@@ -27,6 +27,7 @@ export type {
   NativeMessageStore,
   NativeNameServer,
   NativeRecord,
+  NativeRecoveryProgress,
   NativeShutdownSummary,
   NativeStoredQueue,
   NativeVerifyReport

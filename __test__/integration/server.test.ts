@@ -5,6 +5,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { NameServer, startServer } from '../../ts/index.js'
+import { NativeServer } from '../interop/helpers/native-server.js'
 import { TemporaryDirectory } from '../interop/helpers/owned.js'
 import { until } from '../interop/helpers/until.js'
 import { TestConsumer, numbered, sendTexts, startProducer, queuesOf } from './helpers/clients.js'
@@ -44,6 +45,19 @@ describe('startServer', () => {
     await fresh.untilReceived(24)
     assert.deepEqual(old.bodies, numbered('m', 4, 20))
     assert.deepEqual(fresh.bodies, numbered('m', 24))
+  })
+
+  it('tells how far the recovery of its store is', async () => {
+    using directory = new TemporaryDirectory()
+    await using killed = await NativeServer.start({ storeDirectory: directory.path })
+    await using producer = await startProducer({ nameServerAddress: killed.nameServer })
+    await sendTexts(producer, 'Recovered', ['x'])
+    await producer.shutdown()
+    await killed.process.kill()
+    const phases: string[] = []
+    const server = await startServer({ dataDir: directory.path, onRecovery: ({ phase }) => phases.push(phase) })
+    await until('it is told', () => phases.includes('commitLog'))
+    await server.shutdown()
   })
 
   it('is one world each: two servers in a process do not see each other', async () => {

@@ -5,6 +5,7 @@ import { localAddress } from '../message/local-address.js'
 import type { ShutdownSummary } from '../server/broker.js'
 import type { Server } from '../server/server.js'
 import { addresses, port } from './arguments.js'
+import { RecoveryDisplay } from './recovery-display.js'
 import { counted, grouped, print, printError, stopSignal, untilStopped } from './terminal.js'
 import { VERSION } from './version.js'
 
@@ -52,6 +53,7 @@ async function run(options: Options): Promise<void> {
   const stop = stopSignal()
   const { startServer } = await import('../server/server.js')
   const events = new EventLog()
+  const recovery = new RecoveryDisplay(process.stderr)
   const server = await startServer({
     host: options.host,
     port: options.port,
@@ -60,8 +62,9 @@ async function run(options: Options): Promise<void> {
     advertise: options.advertise,
     nameServers: options.nameServer,
     configText: DEFAULTS + (options.config === undefined ? '' : await readConfig(options.config)),
-    onEvent: line => events.add(line)
-  })
+    onEvent: line => events.add(line),
+    onRecovery: recovery.update
+  }).finally(() => recovery.end())
   greet(server, options.advertise)
   events.show()
   await untilStopped(stop)

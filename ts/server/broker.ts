@@ -1,4 +1,4 @@
-import { type NativeBroker, type NativeShutdownSummary, startBroker } from '../native.js'
+import { type NativeBroker, type NativeRecoveryProgress, type NativeShutdownSummary, startBroker } from '../native.js'
 import { holdProcess } from './hold-process.js'
 import { serverError } from './server-error.js'
 
@@ -13,7 +13,15 @@ export interface BrokerOptions {
   readonly configText?: string
   /** Hears of failures and changes that no caller waits for, one line each. */
   readonly onEvent?: (line: string) => void
+  /** Hears how far the recovery of the store is, when each phase begins and then at most every 200 ms. */
+  readonly onRecovery?: (progress: RecoveryProgress) => void
 }
+
+/**
+ * How far recovery is: `done` of `total` consume queues, or bytes of the commit log, of which there may be fewer; `etaMs` is how
+ * long the phase may still take, unknown when it begins.
+ */
+export type RecoveryProgress = NativeRecoveryProgress
 
 /** What a broker did until it stopped. */
 export type ShutdownSummary = NativeShutdownSummary
@@ -33,9 +41,16 @@ export class Broker {
    * @throws ServerError when a setting is wrong, the directory is in use or unwritable, or the port is taken
    */
   static async start(options: BrokerOptions = {}): Promise<Broker> {
-    const { config = {}, configText = '', onEvent } = options
+    const { config = {}, configText = '', onEvent, onRecovery } = options
     try {
-      return new Broker(await startBroker(configText + brokerConf(config), line => onEvent?.(line)))
+      const conf = configText + brokerConf(config)
+      return new Broker(
+        await startBroker(
+          conf,
+          line => onEvent?.(line),
+          progress => onRecovery?.(progress)
+        )
+      )
     } catch (error) {
       throw serverError(error)
     }

@@ -3,7 +3,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type NativeBrokerConf, readBrokerConf } from '../native.js'
-import { Broker, type ConfigValue, type ShutdownSummary, brokerConf } from './broker.js'
+import { Broker, type ConfigValue, type RecoveryProgress, type ShutdownSummary, brokerConf } from './broker.js'
 import { NameServer } from './name-server.js'
 import { serverError } from './server-error.js'
 
@@ -27,6 +27,8 @@ export interface ServerOptions {
   readonly configText?: string | undefined
   /** Hears of failures and changes that no caller waits for, one line each. */
   readonly onEvent?: ((line: string) => void) | undefined
+  /** Hears how far the recovery of the store is, when each phase begins and then at most every 200 ms. */
+  readonly onRecovery?: ((progress: RecoveryProgress) => void) | undefined
 }
 
 /**
@@ -83,7 +85,8 @@ export class Server {
       const broker = await Broker.start({
         configText,
         config: { namesrvAddr },
-        ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent })
+        ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
+        ...(options.onRecovery === undefined ? {} : { onRecovery: options.onRecovery })
       })
       return new Server(broker, nameServer, namesrvAddr, storePathRootDir, temporary)
     } catch (error) {

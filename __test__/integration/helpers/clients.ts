@@ -13,7 +13,7 @@ import { until } from '../../interop/helpers/until.js'
 
 /** A producer that is started. */
 export async function startProducer(
-  server: Server,
+  server: Pick<Server, 'nameServerAddress'>,
   options: Partial<ProducerOptions> = {}
 ): Promise<Producer & AsyncDisposable> {
   const producer = new Producer({ namesrvAddr: server.nameServerAddress, producerGroup: 'producers', ...options })

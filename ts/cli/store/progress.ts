@@ -1,4 +1,5 @@
 import type { Progress } from '../../store/inspect.js'
+import { percentOf, progressLine } from '../progress-line.js'
 import { size } from './table.js'
 
 /** Shows a bar with the time left on a terminal's standard error, nothing elsewhere. */
@@ -8,14 +9,11 @@ export class ProgressBar {
   #last = -1
 
   readonly update: Progress = (done, total) => {
-    const percent = total === 0 ? 100 : Math.floor((done * 100) / total)
+    const percent = percentOf(done, total)
     if (!this.#shown || percent === this.#last) return
     this.#last = percent
     const leftMs = done === 0 ? 0 : ((performance.now() - this.#startMs) * (total - done)) / done
-    const bar = '█'.repeat(percent * 0.3).padEnd(30, '░')
-    process.stderr.write(
-      `\r${bar} ${percent} %  ${size(done)} of ${size(total)}  ${Math.ceil(leftMs / 1_000)} s left \u001b[K`
-    )
+    process.stderr.write(`\r${progressLine(done, total, size, leftMs)}\u001b[K`)
   }
 
   /** Takes the bar away. */
