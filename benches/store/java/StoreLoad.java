@@ -21,6 +21,7 @@ import org.apache.rocketmq.store.stats.BrokerStatsManager;
  */
 public final class StoreLoad {
     private static final String TOPIC = "Bench";
+    private static final String UNIQUE_KEY_START = "7F0000010000789F0000000";
 
     private StoreLoad() {
     }
@@ -92,7 +93,7 @@ public final class StoreLoad {
             message.setBornHost(host);
             message.setStoreHost(host);
             message.setKeys("k" + number);
-            String uniqueKey = "7F0000010000789F0000000000000000";
+            String uniqueKey = UNIQUE_KEY_START + (100_000_000 + number % 100_000_000);
             MessageAccessor.putProperty(message, MessageConst.PROPERTY_UNIQ_CLIENT_MESSAGE_ID_KEYIDX, uniqueKey);
             message.setPropertiesString(MessageDecoder.messageProperties2String(message.getProperties()));
             PutMessageResult result = store.putMessage(message);

@@ -100,8 +100,30 @@ fn measure(directory: &str, mode: &str, load: &Load) -> Outcome<(f64, f64)> {
     Ok((per_second, open_seconds))
 }
 
-/// What each put carries besides its body.
-const PROPERTIES: &str = "KEYS\u{1}k1234567\u{2}UNIQ_KEY\u{1}7F0000010000789F0000000000000000\u{2}WAIT\u{1}true\u{2}";
+/// What each put carries besides its body: a key and a unique key, other ones each time.
+struct Properties(Vec<u8>);
+
+impl Properties {
+    const TEMPLATE: &str =
+        "KEYS\u{1}k00000000\u{2}UNIQ_KEY\u{1}7F0000010000789F0000000000000000\u{2}WAIT\u{1}true\u{2}";
+    const KEY_ENDS_AT: usize = 14;
+    const UNIQUE_KEY_ENDS_AT: usize = 56;
+
+    fn new() -> Self {
+        Self(Self::TEMPLATE.as_bytes().to_vec())
+    }
+
+    fn of(&mut self, number: usize) -> Outcome<&str> {
+        let mut rest = number;
+        for index in 1..=8 {
+            let digit = b'0' + (rest % 10) as u8;
+            self.0[Self::KEY_ENDS_AT - index] = digit;
+            self.0[Self::UNIQUE_KEY_ENDS_AT - index] = digit;
+            rest /= 10;
+        }
+        Ok(std::str::from_utf8(&self.0)?)
+    }
+}
 
 fn body_of(bytes: usize) -> Vec<u8> {
     (0..bytes).map(|index| (index * 31 + 7) as u8).collect()
@@ -111,7 +133,7 @@ fn queues_of(store: &MessageStore) -> Outcome<Vec<Arc<Queue>>> {
     (0..4).map(|queue_id| Ok(store.queue(TOPIC, queue_id)?)).collect()
 }
 
-fn message<'a>(queue: &'a Arc<Queue>, body: &'a [u8]) -> PutMessage<'a> {
+fn message<'a>(queue: &'a Arc<Queue>, body: &'a [u8], properties: &'a str) -> PutMessage<'a> {
     let host = HostAddr::from(SocketAddr::from(([127, 0, 0, 1], 1234)));
     PutMessage {
         queue,
@@ -123,17 +145,20 @@ fn message<'a>(queue: &'a Arc<Queue>, body: &'a [u8]) -> PutMessage<'a> {
         reconsume_times: 0,
         prepared_transaction_offset: 0,
         body,
-        properties: PROPERTIES,
+        properties,
     }
 }
 
 fn fill(store: &MessageStore, body_bytes: usize, bytes: u64) -> Outcome<()> {
     let (body, queues) = (body_of(body_bytes), queues_of(store)?);
     let mut batch = PutBatch::new();
+    let mut properties = Properties::new();
+    let mut number = 0_usize;
     while (store.max_physical_offset() as u64) < bytes {
         batch.clear();
-        for number in 0..64 {
-            batch.push(store, &message(&queues[number & 3], &body))?;
+        for _ in 0..64 {
+            batch.push(store, &message(&queues[number & 3], &body, properties.of(number)?))?;
+            number += 1;
         }
         store.put(&mut batch)?;
     }
@@ -143,11 +168,12 @@ fn fill(store: &MessageStore, body_bytes: usize, bytes: u64) -> Outcome<()> {
 fn put(store: &MessageStore, load: &Load, sync: bool, (count, stop): (&AtomicU64, &AtomicBool)) -> Outcome<()> {
     let (body, queues) = (body_of(load.body_bytes), queues_of(store)?);
     let mut batch = PutBatch::new();
+    let mut properties = Properties::new();
     let mut number = 0_usize;
     while !stop.load(Ordering::Relaxed) {
         batch.clear();
         for _ in 0..load.batch {
-            batch.push(store, &message(&queues[number & 3], &body))?;
+            batch.push(store, &message(&queues[number & 3], &body, properties.of(number)?))?;
             number += 1;
         }
         let ticket = store.put(&mut batch)?;
@@ -173,7 +199,7 @@ fn pwrite(directory: &str, load: &Load, (count, stop): (&AtomicU64, &AtomicBool)
         reconsume_times: 0,
         prepared_transaction_offset: 0,
         body: &body_of(load.body_bytes),
-        properties: PROPERTIES,
+        properties: Properties::TEMPLATE,
     };
     let mut records = Vec::new();
     for _ in 0..load.batch {
