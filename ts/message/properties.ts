@@ -75,6 +75,21 @@ export function decodeProperties(encoded: string): Map<string, string> {
   return properties
 }
 
+/** The property that {@link decodeProperties} has under that name, without decoding the others. */
+export function findProperty(encoded: string, name: string): string | undefined {
+  const head = name + NAME_VALUE_SEPARATOR
+  let found: string | undefined
+  for (let at = encoded.indexOf(head); at >= 0; at = encoded.indexOf(head, at + 1)) {
+    if (at > 0 && encoded[at - 1] !== PROPERTY_SEPARATOR) continue
+    const start = at + head.length
+    let end = encoded.indexOf(PROPERTY_SEPARATOR, start)
+    if (end < 0) end = encoded.length
+    // Of several the last counts, and one without a value not at all.
+    if (end > start) found = encoded.slice(start, end)
+  }
+  return found
+}
+
 /**
  * Refuses what would break the encoded form for every reader.
  *
