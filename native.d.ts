@@ -61,6 +61,8 @@ export declare class NativeMessageStore {
   take(into: Buffer, at: number): number
   /** The record that begins at a position of the commit log, its body inflated. */
   recordAt(low: number, high: number): Buffer | null
+  /** Places of the newest messages by key, unique key, or tag (`T#tag`), stored between two times. */
+  query(topic: string, key: string, maxCount: number, begin: number, end: number): NativeQuery
   /** The offset of a queue that a time stands for. */
   offsetByTime(queue: number, timestampMs: number, upper: boolean): bigint
   /** Offsets of one queue. */
@@ -157,6 +159,15 @@ export interface NativeLogPositions {
   flushed: bigint
 }
 
+/** What the index says of a key. */
+export interface NativeQuery {
+  /** Places of messages that may have the key, ascending; one with the key twice is there twice. */
+  offsets: Array<number>
+  /** Store timestamp and place of the last message that is indexed; both 0 if there is none. */
+  lastUpdateTimestamp: number
+  lastUpdateOffset: bigint
+}
+
 /** A stored message record. */
 export interface NativeRecord {
   topic: string
@@ -240,6 +251,8 @@ export interface NativeStoreOptions {
   flushIntervalMs: number
   /** Left out: nothing is deleted. */
   fileReservedTimeHours?: number
+  /** Left out: as Apache's, above 90 % of the disk. */
+  diskFullRatio?: number
   host: string
   port: number
 }
@@ -251,6 +264,8 @@ export interface NativeVerifyReport {
   logBytes: number
   queues: number
   units: number
+  indexItems: number
+  unindexed: number
   unfinished: number
   faultCount: number
   faults: Array<NativeFault>

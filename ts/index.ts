@@ -70,6 +70,8 @@ export type {
   GetMessageResult,
   GetMessageStatus,
   GetRequest,
+  QueryMessageResult,
+  QueryRequest,
   Range,
   StoreMessage,
   StoreStats,

@@ -1,6 +1,7 @@
 /** The message store with no broker, as a program embeds it. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import Long from 'long'
@@ -122,6 +123,99 @@ describe('MessageStore', () => {
     const { storeTimestamp } = found.messages[0]!
     assert.ok(store.offsetByTime('T', 0, storeTimestamp).eq(0))
     assert.ok(store.offsetByTime('T', 0, storeTimestamp, 'upper').eq(2))
+  })
+
+  it('finds messages by key and unique key, the newest, within times, once each', async () => {
+    using directory = new TemporaryDirectory()
+    await using store = await MessageStore.open({ directory: directory.path, ...SMALL })
+    const put = (body: string, keys: string[], topic = 'T') => store.append({ topic, body, keys })
+    const first = put('first', ['a', 'both'])
+    put('second', ['b', 'both', 'both'])
+    put('third', ['c'], 'Other')
+    const texts = (key: string, more: object = {}) =>
+      store.query({ topic: 'T', key, ...more }).messages.map(({ body }) => body.toString())
+    assert.deepEqual(texts('a'), ['first'])
+    assert.deepEqual(texts('both'), ['first', 'second'])
+    assert.deepEqual(texts('both', { maxCount: 1 }), ['second'])
+    assert.deepEqual(texts(first.msgId), ['first'])
+    assert.deepEqual(texts('c'), [])
+    assert.deepEqual(texts('both', { end: first.storeTimestamp - 1 }), [])
+    assert.deepEqual(texts('both', { begin: first.storeTimestamp, end: first.storeTimestamp + 60_000 }), [
+      'first',
+      'second'
+    ])
+    const { indexLastUpdatePhyOffset, indexLastUpdateTimestamp } = store.query({ topic: 'T', key: 'none' })
+    assert.equal(store.messageAt(indexLastUpdatePhyOffset)?.body.toString(), 'third')
+    assert.ok(indexLastUpdateTimestamp >= first.storeTimestamp)
+    for (const wrong of [{ key: '' }, { key: 'a', maxCount: 0 }, { topic: 5 as unknown as string, key: 'a' }]) {
+      assert.throws(() => store.query({ topic: 'T', ...wrong }), InvalidArgumentError)
+    }
+  })
+
+  it('is not misled by keys that share a hash', async () => {
+    using directory = new TemporaryDirectory()
+    await using store = await MessageStore.open({ directory: directory.path })
+    // Java's String#hashCode is the same for both.
+    store.append({ topic: 'T', body: 'meant', keys: 'Aa' })
+    for (let i = 0; i < 5; i++) store.append({ topic: 'T', body: 'other', keys: 'BB' })
+    const { messages } = store.query({ topic: 'T', key: 'Aa', maxCount: 1 })
+    assert.deepEqual(
+      messages.map(({ body }) => body.toString()),
+      ['meant']
+    )
+    assert.equal(store.query({ topic: 'T', key: 'BB' }).messages.length, 5)
+  })
+
+  it('finds messages in a store that is only read, its index behind or away, and writes nothing', async () => {
+    using directory = new TemporaryDirectory()
+    {
+      await using store = await MessageStore.open({ directory: directory.path })
+      for (let i = 0; i < 50; i++) store.append({ topic: 'T', body: String(i), keys: `key-${i}` })
+    }
+    const look = async () => {
+      await using store = await MessageStore.open({ directory: directory.path, readOnly: true })
+      for (let i = 0; i < 50; i++) {
+        assert.equal(store.query({ topic: 'T', key: `key-${i}` }).messages[0]?.body.toString(), String(i))
+      }
+    }
+    await look()
+    rmSync(join(directory.path, 'index'), { recursive: true })
+    const before = readdirSync(directory.path, { recursive: true }).sort()
+    await look()
+    assert.deepEqual(readdirSync(directory.path, { recursive: true }).sort(), before)
+  })
+
+  it('refuses puts above the given use of the disk, and takes them with 100', async () => {
+    using directory = new TemporaryDirectory()
+    {
+      await using store = await MessageStore.open({ directory: directory.path, diskFullRatio: 1 })
+      await assert.rejects(
+        store.put({ topic: 'T', body: 'no' }),
+        /the disk is \d+ % full, writes are refused above 1 %/
+      )
+    }
+    await using store = await MessageStore.open({ directory: directory.path, diskFullRatio: 100 })
+    await store.put({ topic: 'T', body: 'yes' })
+    await assert.rejects(MessageStore.open({ directory: directory.path, diskFullRatio: 101 }), ConfigError)
+  })
+
+  it('gives a body that does not inflate as it is stored, and what is behind it', async () => {
+    using directory = new TemporaryDirectory()
+    await using store = await MessageStore.open({ directory: directory.path })
+    const results = await store.putBatch([
+      { topic: 'T', body: 'before', tags: 'A' },
+      { topic: 'T', body: 'no zlib', sysFlag: MessageSysFlag.COMPRESSED | (3 << 8), tags: 'A' },
+      { topic: 'T', body: 'behind', tags: 'A' }
+    ])
+    const all = ['before', 'no zlib', 'behind']
+    assert.deepEqual(await bodies(store.log()), all)
+    const { messages } = store.get({ topic: 'T', offset: 0, tags: 'A' })
+    assert.deepEqual(
+      messages.map(({ body }) => body.toString()),
+      all
+    )
+    assert.equal(store.messageAt(results[1]!.commitLogOffset)?.body.toString(), 'no zlib')
+    assert.notEqual(messages[1]!.sysFlag & MessageSysFlag.COMPRESSED, 0)
   })
 
   it('refuses what cannot be stored, whole, and goes on', async () => {

@@ -138,6 +138,17 @@ describe('startServer', () => {
     assert.equal((await queuesOf(producer, 'Conf')).length, 3)
   })
 
+  it('refuses sends above the given use of the disk as Apache does, and takes them with 100', async () => {
+    {
+      await using server = await startServer({ config: { diskFullRatio: 1 } })
+      await using producer = await startProducer(server)
+      await assert.rejects(sendTexts(producer, 'Full', ['no']), /disk/)
+    }
+    await using server = await startServer({ config: { diskFullRatio: 100 } })
+    await using producer = await startProducer(server)
+    await sendTexts(producer, 'Full', ['yes'])
+  })
+
   it('refuses settings that it could not honour', async () => {
     await assert.rejects(startServer({ config: { brokerRole: 'SLAVE' } }), /brokerRole=SLAVE is not supported/)
     await assert.rejects(startServer({ config: { listenPort: 'many' } }), /listenPort=many/)

@@ -63,7 +63,18 @@ describe('rocketmq-native store', () => {
         [1, '99', '{"n":99}']
       ]
     )
-    assert.deepEqual((await cat('--key', 'key-2-7', '--body', 'json'))[0]!.body, { n: 7 })
+    for (const topic of [
+      [],
+      ['--topic', 'Cli'],
+      ['--topic', 'Cli', '--queue', '2'],
+      ['--topic', 'Cli', '--from', '0']
+    ]) {
+      const [found, ...others] = await cat('--key', 'key-2-7', '--body', 'json', ...topic)
+      assert.deepEqual(found!.body, { n: 7 })
+      assert.equal(others.length, 0)
+      assert.equal((await cat('--key', found!.msgId as string, ...topic)).length, 1)
+    }
+    assert.equal((await cat('--key', 'key-2-7', '-t', 'Cli', '-q', '1')).length, 0)
     assert.equal((await cat('--max', '1', '--body', 'hex'))[0]!.body, Buffer.from('{"n":0}').toString('hex'))
     assert.equal((await cat('--max', '1', '--body', 'base64'))[0]!.body, Buffer.from('{"n":0}').toString('base64'))
     assert.equal((await cat('--topic', 'Other')).length, 0)
@@ -72,19 +83,24 @@ describe('rocketmq-native store', () => {
   it('names file and byte of each planted fault, and makes queues anew', async () => {
     using directory = new TemporaryDirectory()
     await filled(directory.path)
-    assert.match(
-      (await run('verify', directory.path)).lines[0]!,
-      /^300 records in .*, 300 units in 3 queues: no faults$/
-    )
+    const sound = /^records +300 in .*\nqueues +3 with 300 units\nindex +600 keys\nfaults +none$/
+    assert.match((await run('verify', directory.path)).lines.join('\n'), sound)
     const unit = join(directory.path, 'consumequeue', 'Cli', '1', '00000000000000001000')
     await flip(unit, 27)
     const found = await run('verify', directory.path)
     assert.equal(found.code, 1)
     assert.ok(found.lines[0]!.startsWith(`${unit}, byte 20: unit 51 is (`), found.lines[0])
-    assert.match(found.lines.at(-1)!, /: 1 fault$/)
+    assert.match(found.lines.at(-1)!, /^faults +1$/)
+    const [index] = await readdir(join(directory.path, 'index'))
+    // In the hash of the second item; 5,000,000 slots before it.
+    const item = 40 + 5_000_000 * 4 + 2 * 20
+    await flip(join(directory.path, 'index', index!), item + 3)
+    const more = await run('verify', directory.path)
+    const start = `${join(directory.path, 'index', index!)}, byte ${item}: item 2: hash `
+    assert.ok(more.lines[0]!.startsWith(start), more.lines[0])
     const rebuilt = await run('rebuild', directory.path)
     assert.equal(rebuilt.code, 0)
-    assert.match(rebuilt.lines[1]!, /300 units in 3 queues: no faults$/)
+    assert.match(rebuilt.lines.slice(1).join('\n'), sound)
     const log = join(directory.path, 'commitlog', '00000000000000016384')
     await flip(log, 90)
     const damaged = await run('verify', '--json', directory.path)

@@ -18,11 +18,11 @@ export function storeCommand(): Command {
   add('stats', 'Print sizes, offsets and depths.').action(async (directory: string, options: { json?: boolean }) =>
     (await import('./store/stats.js')).stats(directory, options)
   )
-  add('verify', 'Check every record, and every queue against the records; exit code 1 on faults.').action(
+  add('verify', 'Check every record, and queues and index against the records; exit code 1 on faults.').action(
     async (directory: string, options: { json?: boolean }) =>
       (await import('./store/verify.js')).verifyStore(directory, options)
   )
-  add('rebuild', 'Make the consume queues anew from the commit log.').action(
+  add('rebuild', 'Make consume queues and index anew from the commit log.').action(
     async (directory: string, options: { json?: boolean }) =>
       (await import('./store/rebuild.js')).rebuildStore(directory, options)
   )
@@ -35,7 +35,7 @@ export function storeCommand(): Command {
     .option('-q, --queue <id>', 'only this queue of the topic', whole(0, 2 ** 31 - 1))
     .option('--from <offset>', 'first offset: of the queue, else of the commit log', offset)
     .option('--to <offset>', 'first offset not to print any more', offset)
-    .option('--key <key>', 'only messages with this key or unique key')
+    .option('--key <key>', 'only messages with this key or unique key; with --topic by the index')
     .option('--max <n>', 'at most so many', whole(1, Number.MAX_SAFE_INTEGER))
     .addOption(
       new Option('--body <form>', 'how bodies are printed')

@@ -5,6 +5,7 @@ import Long from 'long'
 import { ClientStateError, ConfigError, InvalidArgumentError, StoreError, toError } from '../errors.js'
 import { decodeOffsetMessageId } from '../message/message-id.js'
 import { MessageExt } from '../message/message-ext.js'
+import { KEY_SEPARATOR } from '../message/properties.js'
 import { type LongLike, toLong } from '../message/record.js'
 import { type NativeMessageStore, type NativeStoredQueue, openMessageStore } from '../native.js'
 import { readOptions } from '../options.js'
@@ -18,6 +19,8 @@ import {
   type GetMessageResult,
   type GetRequest,
   PutResult,
+  type QueryMessageResult,
+  type QueryRequest,
   type Range,
   type StoreMessage,
   type StoreStats,
@@ -83,7 +86,7 @@ export class MessageStore {
     const settings = readOptions('MessageStore', STORE_OPTIONS, options)
     if (settings.directory === '') throw new ConfigError('MessageStore needs the option directory')
     const { ip, port } = splitHost('storeHost', settings.storeHost)
-    const { commitLogFileBytes, consumeQueueFileBytes, fileReservedTimeHours } = settings
+    const { commitLogFileBytes, consumeQueueFileBytes, fileReservedTimeHours, diskFullRatio } = settings
     const native = await openMessageStore({
       directory: settings.directory,
       readOnly: settings.readOnly,
@@ -91,6 +94,7 @@ export class MessageStore {
       ...(commitLogFileBytes === undefined ? {} : { commitLogFileBytes }),
       ...(consumeQueueFileBytes === undefined ? {} : { consumeQueueFileBytes }),
       ...(fileReservedTimeHours === undefined ? {} : { fileReservedTimeHours }),
+      ...(diskFullRatio === undefined ? {} : { diskFullRatio }),
       maxMessageBytes: settings.maxMessageBytes,
       flushIntervalMs: settings.flushIntervalMs,
       host: ip,
@@ -158,7 +162,8 @@ export class MessageStore {
   }
 
   /**
-   * Messages of a queue from an offset on. They are views: keep `clone()`s, not many of themselves.
+   * Messages of a queue from an offset on. They are views: keep `clone()`s, not many of themselves. Compressed bodies come
+   * inflated, and one that cannot be inflated as it is stored, with the flag `COMPRESSED` still in its `sysFlag`.
    *
    * @throws StoreError when a file cannot be read or a record is damaged
    */
@@ -185,6 +190,56 @@ export class MessageStore {
     const { low, high } = typeof place === 'string' ? decodeOffsetMessageId(place).commitLogOffset : toLong(place)
     const record = attempt(() => this.#native.recordAt(low, high))
     return record === null ? undefined : new MessageExt(record, 0, FROM_STORE)
+  }
+
+  /**
+   * Messages by one of their keys, or by their unique key, through the index. A store that is written to finds everything
+   * put before, unless the index is more than 32 MiB of log behind; a read-only one whose index is behind makes up for as
+   * much in memory with each call. `indexLastUpdatePhyOffset` says how far the index reaches.
+   *
+   * @throws StoreError when the index or the log cannot be read
+   */
+  query({
+    topic,
+    key,
+    maxCount = DEFAULT_COUNT,
+    begin = 0,
+    end = Number.MAX_SAFE_INTEGER
+  }: QueryRequest): QueryMessageResult {
+    this.#open()
+    check(topic, 0)
+    if (typeof key !== 'string' || key === '')
+      throw new InvalidArgumentError('the key must be a text that is not empty')
+    const wanted = amount('maxCount', maxCount)
+    return attempt(() => {
+      for (let asked = wanted; ; asked *= 2) {
+        const count = Math.min(asked, 0xffffffff)
+        const found = this.#native.query(topic, key, count, begin, end)
+        const messages = this.#withKey(found.offsets, topic, key)
+        // Keys share hashes: what is not meant takes the places of what is.
+        if (messages.length < wanted && found.offsets.length >= count && count < 0xffffffff) continue
+        return {
+          messages: messages.slice(-wanted),
+          indexLastUpdateTimestamp: found.lastUpdateTimestamp,
+          indexLastUpdatePhyOffset: toLongOf(found.lastUpdateOffset)
+        }
+      }
+    })
+  }
+
+  #withKey(offsets: readonly number[], topic: string, key: string): MessageExt[] {
+    const messages: MessageExt[] = []
+    let last = -1
+    for (const offset of offsets) {
+      if (offset === last) continue
+      last = offset
+      const { low, high } = Long.fromNumber(offset)
+      const record = this.#native.recordAt(low, high)
+      if (record === null) continue
+      const message = new MessageExt(record, 0, FROM_STORE)
+      if (message.topic === topic && hasKey(message, key)) messages.push(message)
+    }
+    return messages
   }
 
   /**
@@ -355,6 +410,11 @@ export class MessageStore {
     const queue = this.#find(topic, queueId)
     return queue === NO_QUEUE ? undefined : storedQueue(attempt(() => this.#native.offsets(queue)))
   }
+}
+
+/** Whether a message is to be found by a key: one of its keys, or its unique key. */
+export function hasKey(message: MessageExt, key: string): boolean {
+  return message.msgId === key || (message.keys?.split(KEY_SEPARATOR).includes(key) ?? false)
 }
 
 function check(topic: string, queueId: number): void {

@@ -22,6 +22,11 @@ export const STORE_OPTIONS = {
    * up [`fileReservedTime`]. @default nothing is deleted
    */
   fileReservedTimeHours: optionalInt(0, 2 ** 31 - 1),
+  /**
+   * Puts are refused while more than so many percent of the disk are used; with 100 until a write fails. @default as a
+   * broker's [`diskSpaceWarningLevelRatio`]: above 90, until 85 are not exceeded any more
+   */
+  diskFullRatio: optionalInt(1, 100),
   /** Largest body [`maxMessageSize`]. @default 4194304 */
   maxMessageBytes: int(4 * 1024 * 1024, 1, 2 ** 30),
   /** What messages without a host of their own name as born and store host, `ip:port`. @default '127.0.0.1:10911' */
@@ -35,9 +40,9 @@ export type MessageStoreOptions = OptionsInput<typeof STORE_OPTIONS> & { directo
 export type StoreSettings = OptionsOf<typeof STORE_OPTIONS>
 
 function optionalInt(min: number, max: number): Option<number | undefined> {
-  const bytes = int(min, min, max)
+  const whole = int(min, min, max)
   return custom<number | undefined>(undefined, (key, given) => {
     if (given === undefined) throw new ConfigError(`option ${key} must be a number`)
-    return bytes.parse(key, given)
+    return whole.parse(key, given)
   })
 }

@@ -112,6 +112,29 @@ export interface GetMessageResult {
   readonly maxOffset: Long
 }
 
+/** What to look for in the index. */
+export interface QueryRequest {
+  readonly topic: string
+  /** One of the message's keys, or its unique key. */
+  readonly key: string
+  /** Most messages: the newest. @default 32 */
+  readonly maxCount?: number | undefined
+  /** Stored at this time or later, milliseconds since 1970. @default 0 */
+  readonly begin?: number | undefined
+  /** Stored at this time or earlier, milliseconds since 1970. @default no end */
+  readonly end?: number | undefined
+}
+
+/** What a query found (`QueryMessageResult`). */
+export interface QueryMessageResult {
+  /** In the order of the commit log. */
+  readonly messages: MessageExt[]
+  /** When the last message that is indexed was stored, milliseconds since 1970; 0 if none is. */
+  readonly indexLastUpdateTimestamp: number
+  /** Its place in the commit log. */
+  readonly indexLastUpdatePhyOffset: Long
+}
+
 /** A part of a queue or of the commit log. */
 export interface Range {
   /** First offset. @default the oldest */

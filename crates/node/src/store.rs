@@ -8,7 +8,7 @@ use napi::bindgen_prelude::{AsyncTask, BigInt, Buffer, BufferSlice};
 use napi::{Env, Error, Result, Status, Task};
 use napi_derive::napi;
 use parking_lot::Mutex;
-use rocketmq_codec::message::{PullLimits, TagSet, decode_pulled, java_string_hash};
+use rocketmq_codec::message::{PullLimits, TagSet, decode_pulled, decode_record, java_string_hash};
 use rocketmq_env::{Clock, Fs, OsFs, SystemClock};
 use rocketmq_store::{
     Boundary, FlushDiskType, GetResult, HostAddr, MessageStore, PutBatch, Queue, StoreConfig, StoreError, TagFilter,
@@ -36,6 +36,8 @@ pub struct NativeStoreOptions {
     pub flush_interval_ms: u32,
     /// Left out: nothing is deleted.
     pub file_reserved_time_hours: Option<u32>,
+    /// Left out: as Apache's, above 90 % of the disk.
+    pub disk_full_ratio: Option<u32>,
     pub host: String,
     pub port: i32,
 }
@@ -55,6 +57,16 @@ pub struct NativeLogPositions {
     pub min: BigInt,
     pub max: BigInt,
     pub flushed: BigInt,
+}
+
+/// What the index says of a key.
+#[napi(object)]
+pub struct NativeQuery {
+    /// Places of messages that may have the key, ascending; one with the key twice is there twice.
+    pub offsets: Vec<f64>,
+    /// Store timestamp and place of the last message that is indexed; both 0 if there is none.
+    pub last_update_timestamp: f64,
+    pub last_update_offset: BigInt,
 }
 
 /// An open store.
@@ -192,8 +204,24 @@ impl NativeMessageStore {
         if !self.store.record_at(join(low, high), &mut stored).map_err(|error| store_failure(&error))? {
             return Ok(None);
         }
-        decode_pulled(&stored, None, GET_LIMITS, &mut record, &mut Vec::new()).map_err(|error| failure(&error))?;
+        make_readable(&stored, None, &mut record)?;
         Ok(Some(record.into()))
+    }
+
+    /// Places of the newest messages by key, unique key, or tag (`T#tag`), stored between two times.
+    #[napi]
+    pub fn query(&self, topic: String, key: String, max_count: u32, begin: f64, end: f64) -> Result<NativeQuery> {
+        #[expect(clippy::cast_possible_truncation, reason = "a time beyond i64 is as good as its end")]
+        let (begin, end) = (begin as i64, end as i64);
+        let found = self.store.query(&topic, &key, max_count as usize, begin, end);
+        let found = found.map_err(|error| store_failure(&error))?;
+        #[expect(clippy::cast_precision_loss, reason = "positions and times are exact in a double up to 2^53")]
+        let to_double = |value: i64| value as f64;
+        Ok(NativeQuery {
+            offsets: found.physical_offsets.into_iter().map(to_double).collect(),
+            last_update_timestamp: to_double(found.index_last_update_timestamp),
+            last_update_offset: found.index_last_update_phy_offset.into(),
+        })
     }
 
     /// The offset of a queue that a time stands for.
@@ -259,17 +287,34 @@ fn stored_queue(queue: &Queue) -> NativeStoredQueue {
     }
 }
 
+/// Appends stored records to `out` with their bodies inflated; one whose body cannot be comes as it is stored, and its sysFlag
+/// tells so. Returns how many.
+fn make_readable(stored: &[u8], tags: Option<&TagSet>, out: &mut Vec<u8>) -> Result<usize> {
+    let (mut table, mut as_stored) = (Vec::new(), 0);
+    let mut rest = stored;
+    while let Err(error) = decode_pulled(rest, tags, GET_LIMITS, out, &mut table) {
+        rest = rest.get(error.offset..).unwrap_or_default();
+        let (record, length) = decode_record(rest, false).map_err(|_unreadable| failure(&error))?;
+        let (bytes, behind) = rest.split_at(length);
+        if tags.is_none_or(|tags| tags.matches(&record.properties)) {
+            out.extend_from_slice(bytes);
+            as_stored += 1;
+        }
+        rest = behind;
+    }
+    Ok(table.len() + as_stored)
+}
+
 impl Answer {
     /// Makes head and readable records of what is stored.
     fn fill(&mut self, tags: Option<&TagSet>, result: GetResult) -> Result<()> {
         self.bytes.clear();
         self.bytes.resize(HEAD_BYTES, 0);
-        let mut table = Vec::with_capacity(result.count);
-        decode_pulled(&self.stored, tags, GET_LIMITS, &mut self.bytes, &mut table).map_err(|error| failure(&error))?;
+        let count = make_readable(&self.stored, tags, &mut self.bytes)?;
         let records = u32::try_from(self.bytes.len() - HEAD_BYTES).unwrap_or(NONE);
         let mut head = Vec::with_capacity(HEAD_BYTES);
         head.extend_from_slice(&(result.status as u32).to_le_bytes());
-        head.extend_from_slice(&u32::try_from(table.len()).unwrap_or(NONE).to_le_bytes());
+        head.extend_from_slice(&u32::try_from(count).unwrap_or(NONE).to_le_bytes());
         for offset in [result.next_begin_offset, result.min_offset, result.max_offset] {
             head.extend_from_slice(&offset.to_le_bytes());
         }
@@ -317,6 +362,7 @@ impl Task for OpenStore {
             // The caller says for each get how much it may be.
             max_transfer_bytes: usize::MAX,
             max_transfer_count: usize::MAX,
+            max_msgs_num_batch: usize::MAX,
             ..StoreConfig::new(PathBuf::from(&options.directory))
         };
         match options.file_reserved_time_hours {
@@ -326,6 +372,7 @@ impl Task for OpenStore {
                 config.retention.clean_file_forcibly_enable = false;
             }
         }
+        config.retention.disk_full_ratio = options.disk_full_ratio.and_then(|percent| u8::try_from(percent).ok());
         config.take_file_sizes_from_disk(&*fs).map_err(|error| store_failure(&error))?;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked in ts/store/options.ts")]
         {

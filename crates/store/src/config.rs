@@ -76,6 +76,10 @@ pub struct RetentionConfig {
     /// Above this use of the disk in percent writes are refused, until it is at most `disk_space_clean_forcibly_ratio`
     /// again; default 90, kept between 35 and 90 \[`diskSpaceWarningLevelRatio`\].
     pub disk_space_warning_level_ratio: u8,
+    /// Above this use of the disk in percent writes are refused, and at it or below they are not, instead of what
+    /// `disk_space_warning_level_ratio` says; with 100 only a write that fails tells of a full disk. Default `None`. Apache has
+    /// no such setting.
+    pub disk_full_ratio: Option<u8>,
     /// Whether files may be deleted before they expire because of `disk_space_clean_forcibly_ratio`, default true
     /// \[`cleanFileForciblyEnable`\].
     pub clean_file_forcibly_enable: bool,
@@ -104,6 +108,7 @@ impl Default for RetentionConfig {
             disk_max_used_space_ratio: 75,
             disk_space_clean_forcibly_ratio: 85,
             disk_space_warning_level_ratio: 90,
+            disk_full_ratio: None,
             clean_file_forcibly_enable: true,
             min_free_bytes: None,
             max_log_bytes: None,

@@ -37,6 +37,9 @@ pub(crate) struct Disk {
     root: PathBuf,
     clean_forcibly_percent: u32,
     warning_level_percent: u32,
+    /// Above this use writes are refused, until it is at most `writable_percent`.
+    full_percent: u32,
+    writable_percent: u32,
     is_full: AtomicBool,
     /// As measured last.
     used_percent: AtomicU32,
@@ -46,14 +49,21 @@ pub(crate) struct Disk {
 
 impl Disk {
     pub(crate) fn new(fs: Arc<dyn Fs>, config: &StoreConfig) -> Self {
-        let RetentionConfig { disk_space_clean_forcibly_ratio, disk_space_warning_level_ratio, .. } = config.retention;
+        let RetentionConfig {
+            disk_space_clean_forcibly_ratio, disk_space_warning_level_ratio, disk_full_ratio, ..
+        } = config.retention;
+        // (`CleanCommitLogService#getDiskSpaceCleanForciblyRatio`, `#getDiskSpaceWarningLevelRatio`)
+        let clean_forcibly_percent = u32::from(disk_space_clean_forcibly_ratio.clamp(30, 85));
+        let warning_level_percent = u32::from(disk_space_warning_level_ratio.clamp(35, 90));
+        let own_limit = disk_full_ratio.map(u32::from);
         Self {
             fs,
             commit_log_dir: config.commit_log_dir.clone(),
             root: config.root.clone(),
-            // (`CleanCommitLogService#getDiskSpaceCleanForciblyRatio`, `#getDiskSpaceWarningLevelRatio`)
-            clean_forcibly_percent: u32::from(disk_space_clean_forcibly_ratio.clamp(30, 85)),
-            warning_level_percent: u32::from(disk_space_warning_level_ratio.clamp(35, 90)),
+            clean_forcibly_percent,
+            warning_level_percent,
+            full_percent: own_limit.unwrap_or(warning_level_percent),
+            writable_percent: own_limit.unwrap_or(clean_forcibly_percent),
             is_full: AtomicBool::new(false),
             used_percent: AtomicU32::new(0),
             cleaning_failure: Mutex::default(),
@@ -76,9 +86,9 @@ impl Disk {
         let usage = self.usage()?;
         let percent = usage.percent();
         self.used_percent.store(percent, Ordering::Relaxed);
-        if percent > self.warning_level_percent {
+        if percent > self.full_percent {
             self.is_full.store(true, Ordering::Release);
-        } else if percent <= self.clean_forcibly_percent {
+        } else if percent <= self.writable_percent {
             self.is_full.store(false, Ordering::Release);
         }
         Ok(usage)
@@ -96,7 +106,7 @@ impl Disk {
         }
         Err(StoreError::DiskFull {
             used_percent: self.used_percent.load(Ordering::Relaxed),
-            limit_percent: self.warning_level_percent,
+            limit_percent: self.full_percent,
             cleaning: self.cleaning_failure().map(|failure| format!(" (files could not be deleted: {failure})")),
         })
     }
@@ -185,6 +195,21 @@ mod tests {
             fill(&fs, used);
             disk.check().unwrap();
             assert_eq!(disk.writable().is_err(), is_full, "{used}");
+        }
+    }
+
+    #[test]
+    fn a_limit_of_our_own_has_no_second_one_and_100_refuses_nothing() {
+        for (limit, used, is_full) in [(95, 950, false), (95, 951, true), (95, 949, false), (100, 1_000, false)] {
+            let fs = FaultFs::new();
+            let mut config = StoreConfig::new("/a/store");
+            config.retention.disk_full_ratio = Some(limit);
+            let disk = Disk::new(fs.process(), &config);
+            fill(&fs, 1_000);
+            disk.check().unwrap();
+            fill(&fs, used);
+            disk.check().unwrap();
+            assert_eq!(disk.writable().is_err(), is_full, "{limit} {used}");
         }
     }
 

@@ -87,7 +87,7 @@ pub enum StoreError {
     /// The disk is too full for further messages: reads go on, and writes do once there is room again.
     #[error(
         "the disk is {used_percent} % full, writes are refused above {limit_percent} % (diskSpaceWarningLevelRatio) until \
-         there is room again: delete something or lower fileReservedTime{}", cleaning.as_deref().unwrap_or_default()
+         there is room again: delete something, lower fileReservedTime, or set diskFullRatio{}", cleaning.as_deref().unwrap_or_default()
     )]
     DiskFull {
         /// Use of the fuller of the commit log's disk and the consume queues'.

@@ -439,6 +439,11 @@ impl MessageStore {
         failure.map_or(Ok(result), |error| Err(error.into()))
     }
 
+    /// Indexes everything that is in the log.
+    pub(crate) fn build_index(&self) -> Result<(), StoreError> {
+        self.index.build()
+    }
+
     /// Start of the commit log.
     pub fn min_physical_offset(&self) -> i64 {
         self.commit_log.log.first_offset().unwrap_or(0) as i64

@@ -16,8 +16,9 @@ export class ProgressBar {
     process.stderr.write(`\r${progressLine(done, total, size, leftMs)}\u001b[K`)
   }
 
-  /** Takes the bar away. */
+  /** Takes the bar away, until the next update. */
   end(): void {
-    if (this.#shown) process.stderr.write('\r\u001b[K')
+    if (this.#shown && this.#last >= 0) process.stderr.write('\r\u001b[K')
+    this.#last = -1
   }
 }

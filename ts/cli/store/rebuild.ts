@@ -11,6 +11,6 @@ export async function rebuildStore(directory: string, options: { json?: boolean 
   const report = await verify(directory, checking.update).finally(() => checking.end())
   if (report.faultCount > 0) process.exitCode = 1
   if (options.json === true) return print(JSON.stringify(report))
-  print('consume queues made anew')
+  print('consume queues and index made anew')
   for (const line of summary(report)) print(line)
 }

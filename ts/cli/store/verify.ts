@@ -22,12 +22,20 @@ export function summary({
   logBytes,
   queues,
   units,
+  indexItems,
+  unindexed,
   unfinished,
   faultCount,
   wasClean
 }: VerifyReport): string[] {
-  const looked = `${counted(records, 'record')} in ${size(logBytes)}, ${counted(units, 'unit')} in ${counted(queues, 'queue')}`
-  const lines = [`${looked}: ${faultCount === 0 ? 'no faults' : counted(faultCount, 'fault')}`]
+  const lines = [
+    `records  ${grouped(records)} in ${size(logBytes)}`,
+    `queues   ${grouped(queues)} with ${counted(units, 'unit')}`,
+    `index    ${counted(indexItems, 'key')}`,
+    `faults   ${faultCount === 0 ? 'none' : grouped(faultCount)}`
+  ]
+  if (unindexed > 0)
+    lines.push(`${counted(unindexed, 'message')} not in the index by all keys: "store rebuild" adds them`)
   if (!wasClean) {
     lines.push(`not stopped cleanly: the next start recovers it (${grouped(unfinished)} places to be put right)`)
   }

@@ -203,7 +203,8 @@ impl BrokerConfigFile {
     }
 }
 
-/// Whether the key says when files are deleted. `commitLogMaxBytes` and `diskMinFreeBytes` are not Apache's.
+/// Whether the key says when files are deleted. `diskFullRatio`, `commitLogMaxBytes` and
+/// `diskMinFreeBytes` are not Apache's.
 fn apply_retention(retention: &mut RetentionConfig, key: &str, value: &str) -> Result<bool, ConfigError> {
     match key {
         "deleteWhen" => retention.delete_when = hours(key, value)?,
@@ -214,6 +215,7 @@ fn apply_retention(retention: &mut RetentionConfig, key: &str, value: &str) -> R
         "diskMaxUsedSpaceRatio" => retention.disk_max_used_space_ratio = number(key, value)?,
         "diskSpaceCleanForciblyRatio" => retention.disk_space_clean_forcibly_ratio = number(key, value)?,
         "diskSpaceWarningLevelRatio" => retention.disk_space_warning_level_ratio = number(key, value)?,
+        "diskFullRatio" => retention.disk_full_ratio = Some(number(key, value)?),
         "cleanFileForciblyEnable" => retention.clean_file_forcibly_enable = flag(key, value)?,
         "cleanResourceInterval" => retention.clean_resource_interval = millis(key, value)?,
         "deleteCommitLogFilesInterval" => retention.delete_commit_log_files_interval = millis(key, value)?,

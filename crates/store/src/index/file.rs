@@ -63,7 +63,7 @@ impl IndexFile {
         search.run(&self.header, self.slot(self.layout.slot_of(search.hash))?, |number| self.item(number))
     }
 
-    fn slot(&self, slot: u32) -> Result<u32, LogError> {
+    pub(super) fn slot(&self, slot: u32) -> Result<u32, LogError> {
         let mut bytes = [0; SLOT_BYTES];
         self.read(&mut bytes, self.layout.slot_position(slot))?;
         Ok(u32::try_from(i32::from_be_bytes(bytes)).unwrap_or(0))

@@ -35,7 +35,7 @@ pub(super) fn load(fs: &dyn Fs, directory: &Path, layout: Layout, judge: &Judge<
     let mut loaded = Loaded::default();
     for path in list(fs, directory)? {
         if loaded.bad.is_empty()
-            && let Some(file) = open(fs, &path, layout)?
+            && let Some(file) = open(fs, &path, layout, OpenMode::ReadWrite)?
             && judge.is_good(&file, loaded.good.last().map(|file| &**file))?
         {
             loaded.good.push(Arc::new(file));
@@ -46,7 +46,7 @@ pub(super) fn load(fs: &dyn Fs, directory: &Path, layout: Layout, judge: &Judge<
     Ok(loaded)
 }
 
-fn list(fs: &dyn Fs, directory: &Path) -> Result<Vec<PathBuf>, LogError> {
+pub(super) fn list(fs: &dyn Fs, directory: &Path) -> Result<Vec<PathBuf>, LogError> {
     if !fs.exists(directory).map_err(|source| fail("stat", directory, 0, source))? {
         return Ok(Vec::new());
     }
@@ -59,12 +59,12 @@ fn list(fs: &dyn Fs, directory: &Path) -> Result<Vec<PathBuf>, LogError> {
 }
 
 /// `None` if the file has another length than the configured one.
-fn open(fs: &dyn Fs, path: &Path, layout: Layout) -> Result<Option<IndexFile>, LogError> {
+pub(super) fn open(fs: &dyn Fs, path: &Path, layout: Layout, mode: OpenMode) -> Result<Option<IndexFile>, LogError> {
     let len = fs.metadata(path).map_err(|source| fail("stat", path, 0, source))?.len;
     if len != layout.file_bytes() {
         return Ok(None);
     }
-    let file = fs.open(path, OpenMode::ReadWrite).map_err(|source| fail("open", path, 0, source))?;
+    let file = fs.open(path, mode).map_err(|source| fail("open", path, 0, source))?;
     IndexFile::load(path.to_owned(), file, layout).map(Some)
 }
 
@@ -76,16 +76,10 @@ impl Judge<'_> {
             && header.next_item <= file.layout.items
             && header.begin_physical_offset <= header.end_physical_offset
             && before.is_none_or(|before| before.header.end_physical_offset <= header.begin_physical_offset);
-        Ok(is_sane && self.is_on_disk(file, before) && self.is_of_log(header.end_physical_offset)?)
-    }
-
-    /// After an unclean stop only what the checkpoint vouches for is known to be on disk: full files, of those that end in
-    /// the same millisecond the first.
-    fn is_on_disk(&self, file: &IndexFile, before: Option<&IndexFile>) -> bool {
-        let end = file.header.end_timestamp;
-        let is_claimed = end < self.index_msg_timestamp
-            || end == self.index_msg_timestamp && before.is_none_or(|before| before.header.end_timestamp < end);
-        self.was_clean || (file.is_full() && is_claimed)
+        let Self { was_clean, index_msg_timestamp, .. } = *self;
+        Ok(is_sane
+            && is_on_disk(file, before, was_clean, index_msg_timestamp)
+            && self.is_of_log(header.end_physical_offset)?)
     }
 
     /// A file that ends behind the log's end has places of messages that are not there, or will be others; one that ends at
@@ -94,4 +88,18 @@ impl Judge<'_> {
         let is_expired = self.log.first_offset().is_some_and(|first| end_physical_offset < first as i64);
         Ok(is_expired || read::record_head(&mut self.log.reader(), end_physical_offset)?.is_some())
     }
+}
+
+/// After an unclean stop only what the checkpoint vouches for is known to be on disk: full files, of those that end in the
+/// same millisecond the first.
+pub(super) fn is_on_disk(
+    file: &IndexFile,
+    before: Option<&IndexFile>,
+    was_clean: bool,
+    index_msg_timestamp: i64,
+) -> bool {
+    let end = file.header.end_timestamp;
+    let is_claimed = end < index_msg_timestamp
+        || end == index_msg_timestamp && before.is_none_or(|before| before.header.end_timestamp < end);
+    was_clean || (file.is_full() && is_claimed)
 }

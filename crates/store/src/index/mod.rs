@@ -9,11 +9,13 @@
 //! dropped too: all of it is in the log.
 
 mod active;
+mod check;
 mod file;
 mod keys;
 mod layout;
 mod load;
 mod scan;
+mod sizes;
 #[cfg(test)]
 mod tests;
 
@@ -31,11 +33,14 @@ use rocketmq_log::{LogError, SegmentedLog};
 use crate::checkpoint::Checkpoint;
 use crate::{StoreConfig, StoreError, error};
 use active::ActiveFile;
+pub(crate) use check::{IndexCheck, IndexFault};
 use file::{IndexFile, Search, fail};
 use keys::{Entry, key_hash};
-use layout::{Header, Layout};
+use layout::Header;
+pub(crate) use layout::Layout;
 pub(crate) use load::Judge;
 use scan::Scanner;
+pub(crate) use sizes::layout_on_disk;
 
 /// How often the indexer looks for new messages.
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -267,6 +272,11 @@ impl Index {
         });
         state.files.drain(..removed);
         outcome.map_err(|error: LogError| error.into())
+    }
+
+    /// Indexes all that the log has now.
+    pub(crate) fn build(&self) -> Result<(), StoreError> {
+        self.catch_up(u64::MAX)
     }
 
     /// Indexes what the log has now, `max_bytes` of it at most.

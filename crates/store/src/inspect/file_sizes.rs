@@ -5,10 +5,12 @@ use std::path::Path;
 
 use rocketmq_env::Fs;
 
+use crate::index::{Layout, layout_on_disk};
 use crate::{StoreConfig, StoreError};
 
 impl StoreConfig {
-    /// Sets the lengths of commit log and consume queue files to those of the files that are there, if there are any.
+    /// Sets the lengths of commit log and consume queue files, and slots and items of index files, to those of the files that
+    /// are there, if there are any.
     ///
     /// # Errors
     /// [`StoreError::Io`] if a directory cannot be read.
@@ -18,6 +20,11 @@ impl StoreConfig {
         }
         if let Some(bytes) = first_length(fs, &self.root.join("consumequeue"), 2)? {
             self.consume_queue_segment_bytes = bytes;
+        }
+        let usual = Layout { slots: self.max_hash_slot_num, items: self.max_index_num };
+        if let Some(found) = layout_on_disk(fs, &self.root.join("index"), usual)? {
+            self.max_hash_slot_num = found.slots;
+            self.max_index_num = found.items;
         }
         Ok(())
     }

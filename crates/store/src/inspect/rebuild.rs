@@ -1,7 +1,8 @@
-//! Makes the consume queues anew from the commit log.
+//! Makes the consume queues and the index anew from the commit log.
 //!
 //! That is what recovery does after an unclean stop, so this is one from the log's first record on: first the abort file and a
-//! checkpoint that knows no queues reach the disk, then the old queues go. Whatever interrupts it, the next start completes it.
+//! checkpoint that knows no queues and no index reach the disk, then the old queues go, and with the start, which believes no
+//! index file that the checkpoint does not know, the old index. Whatever interrupts it, the next start completes it.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -14,7 +15,7 @@ use crate::checkpoint::Checkpoint;
 use crate::store::{lock, write_abort};
 use crate::{MessageStore, StoreConfig, StoreError};
 
-/// Makes the consume queues of a stopped store anew and closes it cleanly. Queues of which the log has no record any more stay
+/// Makes the consume queues and the index of a stopped store anew and closes it cleanly. Queues of which the log has no record any more stay
 /// as they are: they know what offset comes next. `progress` is told how many bytes of the log, of how many, were checked.
 ///
 /// # Errors
@@ -41,13 +42,16 @@ pub fn rebuild(
     write_abort(&**fs, root)?;
     let checkpoint = Checkpoint::open(&**fs, root)?;
     checkpoint.forget_queues()?;
+    checkpoint.index_flushed(0)?;
     checkpoint.sync()?;
     for (topic, queue_id) in queues {
         remove_files(&**fs, &root.join("consumequeue").join(topic).join(queue_id.to_string()))?;
     }
     // Whoever gets the lock before the next line completes the work.
     drop(lock);
-    MessageStore::open(config.clone(), Arc::clone(fs), Arc::clone(clock))?.close()?;
+    let store = MessageStore::open(config.clone(), Arc::clone(fs), Arc::clone(clock))?;
+    store.build_index()?;
+    store.close()?;
     Ok(report)
 }
 

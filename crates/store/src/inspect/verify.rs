@@ -11,7 +11,10 @@ use rocketmq_log::SegmentedLog;
 use super::queue_units::QueueUnits;
 use super::walk::{Found, walk};
 use crate::batch::takes_slot;
+use crate::checkpoint::Checkpoint;
 use crate::deletion::DeletedTopics;
+use crate::index::{IndexCheck, IndexFault};
+use crate::light::light_queues;
 use crate::tags::TagsCode;
 use crate::unit::Unit;
 use crate::{StoreConfig, StoreError};
@@ -43,7 +46,12 @@ pub struct VerifyReport {
     pub queues: u64,
     /// Units in them that point to a record.
     pub units: u64,
-    /// What is wrong: the first 10,000, in the order of the log, then of the queues.
+    /// Items of the index files that name a key of the record they point to.
+    pub index_items: u64,
+    /// Messages that a query does not find by one of their keys, though older and newer ones are indexed: no fault, for
+    /// indexing can be switched off.
+    pub unindexed: u64,
+    /// What is wrong: the first 10,000, as the log comes to them, then what the log does not tell.
     pub faults: Vec<Fault>,
     /// How many faults there are.
     pub fault_count: u64,
@@ -51,8 +59,8 @@ pub struct VerifyReport {
     pub unfinished: u64,
 }
 
-/// Checks every record of the commit log (length, magic, CRC of the body, its own place) and every unit of the consume queues
-/// against it. Writes nothing. `progress` is told how many bytes of how many are done.
+/// Checks every record of the commit log (length, magic, CRC of the body, its own place), and every unit of the consume queues
+/// and every item of the index against it. Writes nothing. `progress` is told how many bytes of how many are done.
 ///
 /// # Errors
 /// [`StoreError::Locked`] if a store is running on the directory, [`StoreError::Io`] and [`StoreError::Log`] if files cannot be
@@ -103,7 +111,7 @@ fn open(config: &StoreConfig, fs: &Arc<dyn Fs>) -> Result<(SegmentedLog, bool), 
 }
 
 struct Verifier<'a> {
-    fs: &'a dyn Fs,
+    fs: &'a Arc<dyn Fs>,
     config: &'a StoreConfig,
     log: &'a SegmentedLog,
     log_start: i64,
@@ -120,7 +128,7 @@ impl<'a> Verifier<'a> {
         was_clean: bool,
     ) -> Result<Self, StoreError> {
         Ok(Self {
-            fs: &**fs,
+            fs,
             config,
             log,
             log_start: log.first_offset().unwrap_or(0) as i64,
@@ -131,7 +139,16 @@ impl<'a> Verifier<'a> {
     }
 
     fn run(&mut self, mut progress: impl FnMut(u64, u64)) -> Result<(), StoreError> {
-        let end = self.walk_log(&mut progress, Self::record)?;
+        let overlay = OverlayFs::new(Arc::clone(self.fs));
+        let checkpoint = Checkpoint::open(&overlay, &self.config.root)?.values();
+        let was_clean = self.report.was_clean;
+        let mut index = IndexCheck::open(&**self.fs, self.config, self.log_start, was_clean, checkpoint)?;
+        self.note(&mut index);
+        let end = self.walk_log(&mut progress, |verifier, record| {
+            index.record(record)?;
+            verifier.note(&mut index);
+            verifier.record(record)
+        })?;
         let mut queues: Vec<_> = std::mem::take(&mut self.queues).into_iter().collect();
         queues.sort_by(|(a, _), (b, _)| a.cmp(b));
         for (_, of_topic) in queues {
@@ -139,7 +156,21 @@ impl<'a> Verifier<'a> {
                 self.rest_of(&mut queue, end as i64)?;
             }
         }
+        index.finish()?;
+        self.note(&mut index);
+        (self.report.index_items, self.report.unindexed) = (index.items, index.unindexed);
         Ok(())
+    }
+
+    /// Takes over what was found in the index.
+    fn note(&mut self, index: &mut IndexCheck) {
+        for IndexFault { file, offset, what, is_unfinished } in index.take_faults() {
+            if is_unfinished {
+                self.report.unfinished += 1;
+            } else {
+                self.fault(file, offset, what);
+            }
+        }
     }
 
     /// Goes through the log; returns the end of its last record.
@@ -173,10 +204,10 @@ impl<'a> Verifier<'a> {
 
     fn list_queues(&mut self) -> Result<(), StoreError> {
         let directory = self.config.root.join("consumequeue");
-        for (topic, path) in subdirectories(self.fs, &directory)? {
-            for (number, path) in subdirectories(self.fs, &path)? {
+        for (topic, path) in subdirectories(&**self.fs, &directory)? {
+            for (number, path) in subdirectories(&**self.fs, &path)? {
                 let Ok(queue_id) = number.parse::<i32>() else { continue };
-                let queue = QueueUnits::open(self.fs, path)?;
+                let queue = QueueUnits::open(&**self.fs, path)?;
                 self.queues.entry(topic.clone()).or_default().insert(queue_id, queue);
                 self.report.queues += 1;
             }
@@ -193,33 +224,51 @@ impl<'a> Verifier<'a> {
         if self.deleted_topics.covers(&record.topic, record.physical_offset) {
             return Ok(());
         }
-        let found = self.queues.get_mut(&*record.topic).and_then(|of_topic| of_topic.remove(&record.queue_id));
+        self.unit(record, &record.topic, record.queue_id, record.queue_offset)?;
+        for (name, offset) in light_queues(&record.topic, &record.properties) {
+            // As recovery does: only those that Apache's store made.
+            let is_there = self.queues.get(name).is_some_and(|of_topic| of_topic.contains_key(&0));
+            if is_there && !self.deleted_topics.covers(name, record.physical_offset) {
+                self.unit(record, name, 0, offset)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares a record with its unit in one of its queues.
+    fn unit(
+        &mut self,
+        record: &MessageRecord<'_>,
+        topic: &str,
+        queue_id: i32,
+        queue_offset: i64,
+    ) -> Result<(), StoreError> {
+        let found = self.queues.get_mut(topic).and_then(|of_topic| of_topic.remove(&queue_id));
         let mut queue = match found {
             Some(queue) => queue,
             None => {
-                let directory = self.config.root.join("consumequeue").join(&*record.topic);
-                QueueUnits::missing(directory.join(record.queue_id.to_string()))
+                let directory = self.config.root.join("consumequeue").join(topic);
+                QueueUnits::missing(directory.join(queue_id.to_string()))
             }
         };
-        let outcome = self.compare(&mut queue, record);
-        match self.queues.get_mut(&*record.topic) {
-            Some(of_topic) => drop(of_topic.insert(record.queue_id, queue)),
-            None => drop(self.queues.entry(record.topic.to_string()).or_default().insert(record.queue_id, queue)),
+        let outcome = if queue_offset < queue.next {
+            let (file, offset) = self.place(record.physical_offset as u64);
+            self.fault(file, offset, format!("queue offset {queue_offset} of {topic}/{queue_id} was given before"));
+            Ok(())
+        } else {
+            self.compare(&mut queue, record, queue_offset)
+        };
+        match self.queues.get_mut(topic) {
+            Some(of_topic) => drop(of_topic.insert(queue_id, queue)),
+            None => drop(self.queues.entry(topic.to_owned()).or_default().insert(queue_id, queue)),
         }
         outcome
     }
 
-    fn compare(&mut self, queue: &mut QueueUnits, record: &MessageRecord<'_>) -> Result<(), StoreError> {
-        let index = record.queue_offset;
-        if index < queue.next {
-            let (file, offset) = self.place(record.physical_offset as u64);
-            let what = format!("queue offset {index} of {}/{} was given before", record.topic, record.queue_id);
-            self.fault(file, offset, what);
-            return Ok(());
-        }
+    fn compare(&mut self, queue: &mut QueueUnits, record: &MessageRecord<'_>, index: i64) -> Result<(), StoreError> {
         self.without_record(queue, index)?;
         queue.next = index + 1;
-        let Some(unit) = queue.at(self.fs, index)? else {
+        let Some(unit) = queue.at(&**self.fs, index)? else {
             let (file, offset) = queue.place(index);
             self.left_behind(file, offset, &format!("no unit for the record at {}", record.physical_offset));
             return Ok(());
@@ -248,7 +297,7 @@ impl<'a> Verifier<'a> {
     fn without_record(&mut self, queue: &mut QueueUnits, until: i64) -> Result<(), StoreError> {
         while queue.next < until {
             let index = queue.next;
-            let Some(unit) = queue.at(self.fs, index)? else {
+            let Some(unit) = queue.at(&**self.fs, index)? else {
                 // Before the first file, or a hole that the next unit tells of.
                 queue.next = until;
                 return Ok(());
@@ -268,7 +317,7 @@ impl<'a> Verifier<'a> {
 
     /// What a queue has behind its last record.
     fn rest_of(&mut self, queue: &mut QueueUnits, log_end: i64) -> Result<(), StoreError> {
-        while let Some(unit) = queue.at(self.fs, queue.next)? {
+        while let Some(unit) = queue.at(&**self.fs, queue.next)? {
             let index = queue.next;
             queue.next += 1;
             if unit == Unit::BLANK || unit.physical_offset < self.log_start {
@@ -282,7 +331,7 @@ impl<'a> Verifier<'a> {
                 self.fault(file, offset, what);
             }
         }
-        if let Some((file, offset)) = queue.first_byte_set(self.fs, queue.next)? {
+        if let Some((file, offset)) = queue.first_byte_set(&**self.fs, queue.next)? {
             self.left_behind(file, offset, "bytes behind the last unit");
         }
         Ok(())
