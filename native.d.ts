@@ -272,7 +272,7 @@ export interface NativeVerifyReport {
 }
 
 /** Opens a store; recovery runs off the main thread. */
-export declare function openMessageStore(options: NativeStoreOptions): Promise<NativeMessageStore>
+export declare function openMessageStore(options: NativeStoreOptions, onRecovery: (arg: NativeRecoveryProgress) => void): Promise<NativeMessageStore>
 
 /** Reads a configuration in the form of Apache's broker.conf; starts nothing. */
 export declare function readBrokerConf(conf: string): NativeBrokerConf

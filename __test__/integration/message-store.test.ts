@@ -15,6 +15,7 @@ import {
 } from '../../ts/index.js'
 import { MessageSysFlag } from '../../ts/message/sys-flag.js'
 import { TemporaryDirectory } from '../interop/helpers/owned.js'
+import { until } from '../interop/helpers/until.js'
 import { repositoryRoot } from '../unit/helpers/repository.js'
 
 const SMALL = { commitLogFileBytes: 16 * 1024, consumeQueueFileBytes: 2_000 }
@@ -290,8 +291,11 @@ describe('MessageStore', () => {
     const script = `require(${JSON.stringify(index)}).MessageStore.open({ directory: ${JSON.stringify(directory.path)} })
       .then(store => { for (let i = 0; i < 1000; i++) store.append({ topic: 'T', body: String(i) }) })`
     execFileSync(process.execPath, ['-e', script], { timeout: 60_000 })
-    await using store = await MessageStore.open({ directory: directory.path, readOnly: true })
+    const heard: string[] = []
+    const onRecovery = ({ phase }: { phase: string }) => void heard.push(phase)
+    await using store = await MessageStore.open({ directory: directory.path, readOnly: true, onRecovery })
     assert.equal((await bodies(store.queue('T'))).length, 1_000)
+    await until('recovery is told of', () => heard.includes('commitLog'))
   })
 
   it('says which option is wrong', async () => {
@@ -302,6 +306,7 @@ describe('MessageStore', () => {
     await assert.rejects(open({ directory: undefined }), ConfigError)
     await assert.rejects(open({ commitLogFileBytes: 10 }), ConfigError)
     await assert.rejects(open({ flushDiskType: 'MAYBE' }), ConfigError)
+    await assert.rejects(open({ onRecovery: 'loud' }), ConfigError)
     await assert.rejects(open({ storeHost: 'nowhere' }), InvalidArgumentError)
     await assert.rejects(open({ directory: join(directory.path, 'missing'), readOnly: true }), StoreError)
   })

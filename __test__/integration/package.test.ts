@@ -28,7 +28,7 @@ const TSCONFIG = {
     noUncheckedIndexedAccess: true,
     skipLibCheck: false
   },
-  files: ['esm.mts', 'cjs.cts', 'readme.mts']
+  files: ['esm.mts', 'cjs.cts', 'readme.mts', 'readme-store.mts']
 }
 
 const USE = `
@@ -62,11 +62,11 @@ function installPackage(project: string, tarball: string, manifest: Manifest): P
   return run('tar', ['-xzf', tarball, '-C', installed, '--strip-components', '1'])
 }
 
-/** The program in the README, between the comments that mark it. */
-function readmeExample(): string {
+/** A program in the README, behind the comment that marks it. */
+function readmeExample(mark: string): string {
   const readme = readFileSync(join(repositoryRoot, 'README.md'), 'utf8')
-  const code = /<!-- example -->\s*```ts\n(.*?)```/s.exec(readme)?.[1]
-  assert.ok(code, 'the README has an example')
+  const code = new RegExp(`<!-- ${mark} -->\\s*\`\`\`ts\\n(.*?)\`\`\``, 's').exec(readme)?.[1]
+  assert.ok(code, `the README has the ${mark}`)
   return code
 }
 
@@ -86,7 +86,8 @@ describe('the packed package', () => {
     const required = `import rocketmq = require('rocketmq-native')\nconst { Producer, startServer } = rocketmq\n`
     const types = `type SendResult = rocketmq.SendResult\ntype Server = rocketmq.Server\n`
     writeFileSync(join(project, 'cjs.cts'), `${required}${types}${USE}`)
-    writeFileSync(join(project, 'readme.mts'), readmeExample())
+    writeFileSync(join(project, 'readme.mts'), readmeExample('example'))
+    writeFileSync(join(project, 'readme-store.mts'), readmeExample('store example'))
     writeFileSync(join(project, 'tsconfig.json'), JSON.stringify(TSCONFIG))
     writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'project', private: true }))
     await run(process.execPath, [tsc, '-p', project]).catch((error: { stdout: string }) => assert.fail(error.stdout))
@@ -117,5 +118,11 @@ describe('the packed package', () => {
 
   it('does what the README shows', async () => {
     assert.match(await node('readme.mjs'), /^sent SEND_OK [0-9A-F]{32}\nreceived paid order 1\n$/)
+  })
+
+  it('stores, gets, finds and iterates as the README shows', async () => {
+    const lines = ['3 messages, the next one has offset 3', 'order-1: first', '0 first', '1 second', '2 third']
+    const log = ['Orders true', 'Orders false', 'Orders false', '']
+    assert.equal(await node('readme-store.mjs'), [...lines, ...log].join('\n'))
   })
 })

@@ -41,8 +41,8 @@ async function putSingly(store: MessageStore, count: number): Promise<void> {
 }
 
 /** Reads body, numbers, topic and a property; returns something that depends on each. */
-function fields(message: MessageExt): number {
-  const { body, queueOffsetNumber, bornTimestamp, flag, topic, keys = '' } = message
+function fields(read: MessageExt): number {
+  const { body, queueOffsetNumber, bornTimestamp, flag, topic, keys = '' } = read
   return body.length + queueOffsetNumber + bornTimestamp + flag + topic.length + keys.length
 }
 

@@ -87,19 +87,22 @@ export class MessageStore {
     if (settings.directory === '') throw new ConfigError('MessageStore needs the option directory')
     const { ip, port } = splitHost('storeHost', settings.storeHost)
     const { commitLogFileBytes, consumeQueueFileBytes, fileReservedTimeHours, diskFullRatio } = settings
-    const native = await openMessageStore({
-      directory: settings.directory,
-      readOnly: settings.readOnly,
-      syncFlush: settings.flushDiskType === 'SYNC_FLUSH',
-      ...(commitLogFileBytes === undefined ? {} : { commitLogFileBytes }),
-      ...(consumeQueueFileBytes === undefined ? {} : { consumeQueueFileBytes }),
-      ...(fileReservedTimeHours === undefined ? {} : { fileReservedTimeHours }),
-      ...(diskFullRatio === undefined ? {} : { diskFullRatio }),
-      maxMessageBytes: settings.maxMessageBytes,
-      flushIntervalMs: settings.flushIntervalMs,
-      host: ip,
-      port
-    }).catch(rethrow)
+    const native = await openMessageStore(
+      {
+        directory: settings.directory,
+        readOnly: settings.readOnly,
+        syncFlush: settings.flushDiskType === 'SYNC_FLUSH',
+        ...(commitLogFileBytes === undefined ? {} : { commitLogFileBytes }),
+        ...(consumeQueueFileBytes === undefined ? {} : { consumeQueueFileBytes }),
+        ...(fileReservedTimeHours === undefined ? {} : { fileReservedTimeHours }),
+        ...(diskFullRatio === undefined ? {} : { diskFullRatio }),
+        maxMessageBytes: settings.maxMessageBytes,
+        flushIntervalMs: settings.flushIntervalMs,
+        host: ip,
+        port
+      },
+      progress => settings.onRecovery?.(progress)
+    ).catch(rethrow)
     return new MessageStore(native, settings)
   }
 

@@ -1,4 +1,5 @@
 import { ConfigError } from '../errors.js'
+import type { NativeRecoveryProgress } from '../native.js'
 import { type Option, type OptionsInput, type OptionsOf, bool, custom, int, oneOf, str } from '../options.js'
 
 /** Options of {@link MessageStore.open}. Apache's names of settings stand in brackets. */
@@ -27,6 +28,11 @@ export const STORE_OPTIONS = {
    * broker's [`diskSpaceWarningLevelRatio`]: above 90, until 85 are not exceeded any more
    */
   diskFullRatio: optionalInt(1, 100),
+  /** Hears how far the recovery of an unclean stop is, when each phase begins and then at most every 200 ms. */
+  onRecovery: custom<((progress: NativeRecoveryProgress) => void) | undefined>(undefined, (key, given) => {
+    if (typeof given !== 'function') throw new ConfigError(`option ${key} must be a function`)
+    return given
+  }),
   /** Largest body [`maxMessageSize`]. @default 4194304 */
   maxMessageBytes: int(4 * 1024 * 1024, 1, 2 ** 30),
   /** What messages without a host of their own name as born and store host, `ip:port`. @default '127.0.0.1:10911' */

@@ -4,6 +4,7 @@ mod channels;
 mod codec;
 mod completions;
 mod failure;
+mod recovery;
 mod server;
 mod store;
 mod store_inspect;

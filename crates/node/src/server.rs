@@ -12,9 +12,10 @@ use rocketmq_broker::{Broker, BrokerConfigFile, EventSink, ShutdownSummary};
 use rocketmq_env::{Clock, OsFs, SystemClock};
 use rocketmq_namesrv::{NameServer, NameServerConfig};
 use rocketmq_remoting::EventLoops;
-use rocketmq_store::{RecoveryListener, RecoveryPhase, RecoveryProgress};
+use rocketmq_store::RecoveryListener;
 
 use crate::failure::failure;
+use crate::recovery::{NativeRecoveryProgress, recovery_listener};
 
 type ServerThreads = (Arc<EventLoops>, Arc<dyn Clock>);
 
@@ -161,34 +162,6 @@ pub fn read_broker_conf(conf: String) -> Result<NativeBrokerConf> {
 
 type Events = ThreadsafeFunction<String, (), String, Status, false, true>;
 
-type Recoveries = ThreadsafeFunction<NativeRecoveryProgress, (), NativeRecoveryProgress, Status, false, true>;
-
-/// How far the start of a store is.
-#[napi(object)]
-pub struct NativeRecoveryProgress {
-    #[napi(ts_type = "'consumeQueues' | 'commitLog'")]
-    pub phase: String,
-    pub done: f64,
-    pub total: f64,
-    pub eta_ms: Option<f64>,
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts and positions are exact in a double up to 2^53")]
-impl From<&RecoveryProgress> for NativeRecoveryProgress {
-    fn from(progress: &RecoveryProgress) -> Self {
-        let phase = match progress.phase {
-            RecoveryPhase::ConsumeQueues => "consumeQueues",
-            RecoveryPhase::CommitLog => "commitLog",
-        };
-        Self {
-            phase: phase.to_owned(),
-            done: progress.done as f64,
-            total: progress.total as f64,
-            eta_ms: progress.eta_ms.map(|ms| ms as f64),
-        }
-    }
-}
-
 /// Starts a broker from a configuration in the form of Apache's broker.conf.
 #[napi(ts_return_type = "Promise<NativeBroker>")]
 pub fn start_broker(
@@ -197,14 +170,13 @@ pub fn start_broker(
     on_recovery: Function<'_, NativeRecoveryProgress, ()>,
 ) -> Result<AsyncTask<StartBroker>> {
     let events: Events = on_event.build_threadsafe_function::<String>().weak::<true>().build()?;
-    let recoveries: Recoveries =
-        on_recovery.build_threadsafe_function::<NativeRecoveryProgress>().weak::<true>().build()?;
-    Ok(AsyncTask::new(StartBroker { conf, callbacks: Some((events, recoveries)) }))
+    let recovery = recovery_listener(&on_recovery)?;
+    Ok(AsyncTask::new(StartBroker { conf, callbacks: Some((events, recovery)) }))
 }
 
 pub struct StartBroker {
     conf: String,
-    callbacks: Option<(Events, Recoveries)>,
+    callbacks: Option<(Events, RecoveryListener)>,
 }
 
 impl Task for StartBroker {
@@ -214,13 +186,11 @@ impl Task for StartBroker {
     fn compute(&mut self) -> Result<NativeBroker> {
         let BrokerConfigFile { mut config, warnings } =
             BrokerConfigFile::parse(&self.conf).map_err(|error| failure(&error))?;
-        if let Some((events, recoveries)) = self.callbacks.take() {
+        if let Some((events, recovery)) = self.callbacks.take() {
             config.events = EventSink::new(move |event| {
                 events.call(event.to_string(), ThreadsafeFunctionCallMode::NonBlocking);
             });
-            config.store.on_recovery = Some(RecoveryListener::new(move |progress| {
-                recoveries.call(progress.into(), ThreadsafeFunctionCallMode::NonBlocking);
-            }));
+            config.store.on_recovery = Some(recovery);
         }
         let (loops, clock) = threads()?;
         let broker = Broker::start(config, &loops, Arc::new(OsFs), clock).map_err(|error| failure(&error))?;

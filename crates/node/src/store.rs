@@ -4,17 +4,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use napi::bindgen_prelude::{AsyncTask, BigInt, Buffer, BufferSlice};
+use napi::bindgen_prelude::{AsyncTask, BigInt, Buffer, BufferSlice, Function};
 use napi::{Env, Error, Result, Status, Task};
 use napi_derive::napi;
 use parking_lot::Mutex;
 use rocketmq_codec::message::{PullLimits, TagSet, decode_pulled, decode_record, java_string_hash};
 use rocketmq_env::{Clock, Fs, OsFs, SystemClock};
 use rocketmq_store::{
-    Boundary, FlushDiskType, GetResult, HostAddr, MessageStore, PutBatch, Queue, StoreConfig, StoreError, TagFilter,
+    Boundary, FlushDiskType, GetResult, HostAddr, MessageStore, PutBatch, Queue, RecoveryListener, StoreConfig,
+    StoreError, TagFilter,
 };
 
 use crate::failure::{failure, invalid};
+use crate::recovery::{NativeRecoveryProgress, recovery_listener};
 use crate::store_put::{push_all, write_outcomes};
 
 /// What one get may grow to when its bodies are inflated.
@@ -336,12 +338,17 @@ impl Answer {
 
 /// Opens a store; recovery runs off the main thread.
 #[napi(ts_return_type = "Promise<NativeMessageStore>")]
-pub fn open_message_store(options: NativeStoreOptions) -> AsyncTask<OpenStore> {
-    AsyncTask::new(OpenStore { options })
+pub fn open_message_store(
+    options: NativeStoreOptions,
+    on_recovery: Function<'_, NativeRecoveryProgress, ()>,
+) -> Result<AsyncTask<OpenStore>> {
+    let recovery = Some(recovery_listener(&on_recovery)?);
+    Ok(AsyncTask::new(OpenStore { options, recovery }))
 }
 
 pub struct OpenStore {
     options: NativeStoreOptions,
+    recovery: Option<RecoveryListener>,
 }
 
 impl Task for OpenStore {
@@ -363,6 +370,7 @@ impl Task for OpenStore {
             max_transfer_bytes: usize::MAX,
             max_transfer_count: usize::MAX,
             max_msgs_num_batch: usize::MAX,
+            on_recovery: self.recovery.take(),
             ..StoreConfig::new(PathBuf::from(&options.directory))
         };
         match options.file_reserved_time_hours {

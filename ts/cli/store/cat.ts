@@ -1,7 +1,8 @@
 import type { MessageExt } from '../../message/message-ext.js'
-import { MessageStore, hasKey } from '../../store/message-store.js'
+import { type MessageStore, hasKey } from '../../store/message-store.js'
 import type { StoreStats } from '../../store/types.js'
 import { leaveWithReader } from '../terminal.js'
+import { openToRead } from './open.js'
 import { ProgressBar } from './progress.js'
 
 interface Options {
@@ -25,7 +26,7 @@ export async function cat(directory: string, options: Options): Promise<void> {
   const { topic, queue, key, max = Infinity } = options
   if (queue !== undefined && topic === undefined) throw new Error('option --queue needs --topic')
   leaveWithReader()
-  await using store = await MessageStore.open({ directory, readOnly: true })
+  await using store = await openToRead(directory)
   const bar = new ProgressBar()
   let log: StoreStats['commitLog'] | undefined
   let looked = 0

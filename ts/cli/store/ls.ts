@@ -1,12 +1,12 @@
-import { MessageStore } from '../../store/message-store.js'
 import { counted, grouped, leaveWithReader, print } from '../terminal.js'
 import { filesUnder } from './files.js'
+import { openToRead } from './open.js'
 import { size, table } from './table.js'
 
 /** `rocketmq-native store ls` */
 export async function ls(directory: string, options: { json?: boolean }): Promise<void> {
   leaveWithReader()
-  await using store = await MessageStore.open({ directory, readOnly: true })
+  await using store = await openToRead(directory)
   const { queues } = await store.stats()
   const files = await filesUnder(directory)
   if (options.json === true) {

@@ -1,10 +1,10 @@
-import { MessageStore } from '../../store/message-store.js'
 import { counted, grouped, print } from '../terminal.js'
+import { openToRead } from './open.js'
 import { size } from './table.js'
 
 /** `rocketmq-native store stats` */
 export async function stats(directory: string, options: { json?: boolean }): Promise<void> {
-  await using store = await MessageStore.open({ directory, readOnly: true })
+  await using store = await openToRead(directory)
   const found = await store.stats()
   if (options.json === true) {
     // Longs as text: JSON numbers lose digits.
