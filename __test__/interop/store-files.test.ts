@@ -38,7 +38,7 @@ interface Fixture {
   readonly behead?: number
   /** A topic whose queues ours keeps for Apache's without reading them. */
   readonly keptTopic?: string
-  /** Gets with a filter differ: Apache's store looks the tags up in files that ours does not read. */
+  /** Gets with a filter differ: Apache's store looks the tags up in files that ours is told nothing of. */
   readonly unfiltered?: boolean
 }
 
@@ -63,8 +63,21 @@ const FIXTURES: readonly Fixture[] = [
     name: 'consume queue ext',
     kind: 'plain',
     count: 300,
+    keys: ['enableConsumeQueueExt=true', 'mappedFileSizeConsumeQueueExt=2001']
+  },
+  {
+    name: 'consume queue ext of Apache alone',
+    kind: 'plain',
+    count: 300,
     apacheKeys: ['enableConsumeQueueExt=true', 'mappedFileSizeConsumeQueueExt=2000'],
     unfiltered: true
+  },
+  {
+    name: 'consume queue ext and a deleted head',
+    kind: 'plain',
+    count: 500,
+    keys: ['enableConsumeQueueExt=true', 'mappedFileSizeConsumeQueueExt=2000'],
+    behead: 3
   },
   { name: 'inner batches', kind: 'inner-batch', ourKind: 'plain', count: 300, keptTopic: 'Inner-batches' }
 ]

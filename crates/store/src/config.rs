@@ -20,6 +20,12 @@ pub struct StoreConfig {
     /// Length of a consume queue file in bytes, default 6,000,000; rounded up to whole units of 20 bytes
     /// \[`mappedFileSizeConsumeQueue`\].
     pub consume_queue_segment_bytes: u64,
+    /// Whether tags code and store time of each message are written to ext files beside the consume queue, default false;
+    /// without, a get by tags returns all messages that have theirs there, for the consumer to filter
+    /// \[`enableConsumeQueueExt`\].
+    pub enable_consume_queue_ext: bool,
+    /// Length of an ext file in bytes, default 48 MiB \[`mappedFileSizeConsumeQueueExt`\].
+    pub consume_queue_ext_segment_bytes: u64,
     /// How many consume queue files are open at once, default 512: there may be more of them than a process may open. Apache
     /// maps them all.
     pub max_open_consume_queue_files: usize,
@@ -138,6 +144,8 @@ impl StoreConfig {
             root,
             commit_log_segment_bytes: 1 << 30,
             consume_queue_segment_bytes: 6_000_000,
+            enable_consume_queue_ext: false,
+            consume_queue_ext_segment_bytes: 48 << 20,
             max_open_consume_queue_files: 512,
             flush_disk_type: FlushDiskType::AsyncFlush,
             flush_interval_commit_log: Duration::from_millis(500),

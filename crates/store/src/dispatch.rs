@@ -125,7 +125,8 @@ impl Dispatcher {
     fn dispatch(&self, mut running: MutexGuard<'_, Running>) {
         for arrival in &running.run {
             // Next offsets are given out by this process, in order: there are no gaps but the one before the first unit.
-            if let Appended::Tail(bytes) = arrival.queue.append(arrival.queue_offset, arrival.unit(), true) {
+            let appended = arrival.queue.append(arrival.queue_offset, arrival.unit(), arrival.store_timestamp, true);
+            if let Appended::Tail(bytes) = appended {
                 self.queues.tail_grew(&arrival.queue, bytes);
             }
         }

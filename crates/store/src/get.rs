@@ -1,5 +1,7 @@
 //! What comes out: results and filters of a get.
 
+use crate::queue::ext::is_address;
+
 /// Outcome of a get, in Apache's words (`GetMessageStatus`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GetStatus {
@@ -49,9 +51,6 @@ pub enum Boundary {
     Upper,
 }
 
-/// Tags codes up to here are places in a consume queue ext file (`ConsumeQueueExt#MAX_ADDR`).
-const MAX_EXT_ADDRESS: i64 = i32::MIN as i64 - 1;
-
 /// A subscription's set of tag hash codes. Collisions are possible, the consumer filters again by the tag itself.
 /// (`DefaultMessageFilter#isMatchedByConsumeQueue`; a subscription to everything needs no filter.)
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -65,10 +64,10 @@ impl TagFilter {
         Self { codes: codes.into_iter().collect() }
     }
 
-    /// Whether a message with this tags code (low 32 bits) passes. Where the code stands in a consume queue ext file, which
-    /// are not read, the consumer alone filters (`CqUnit#getValidTagsCodeAsLong`).
+    /// Whether a message with this tags code (low 32 bits) passes. One that is an address where no
+    /// ext unit was found says nothing: the consumer alone filters (`CqUnit#getValidTagsCodeAsLong`).
     pub fn matches(&self, tags_code: i64) -> bool {
-        tags_code <= MAX_EXT_ADDRESS || self.codes.contains(&(tags_code as i32))
+        is_address(tags_code) || self.codes.contains(&(tags_code as i32))
     }
 }
 

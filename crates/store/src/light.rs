@@ -10,13 +10,18 @@ const OFFSETS: &str = "INNER_MULTI_QUEUE_OFFSET";
 /// What names of light queues begin with (`MixAll#LMQ_PREFIX`); their number is 0.
 const PREFIX: &str = "%LMQ%";
 
+/// Whether the name is that of a light queue. (`MixAll#isLmq`)
+pub(crate) fn is_light(name: &str) -> bool {
+    name.starts_with(PREFIX)
+}
+
 /// Names of the light queues of a record and its offset in each. Names of other queues have no offset.
 pub(crate) fn light_queues<'a>(topic: &str, text: &'a str) -> impl Iterator<Item = (&'a str, i64)> {
     let never = topic.starts_with("%RETRY%") || topic.starts_with("rmq_sys_") || topic == crate::tags::SCHEDULE_TOPIC;
     let names = if never { None } else { properties::get(text, QUEUES) };
     let offsets = names.and_then(|_| properties::get(text, OFFSETS));
     let pairs = names.unwrap_or_default().split(',').zip(offsets.unwrap_or_default().split(','));
-    pairs.filter_map(|(name, offset)| Some((name, offset.parse().ok()?))).filter(|(name, _)| name.starts_with(PREFIX))
+    pairs.filter_map(|(name, offset)| Some((name, offset.parse().ok()?))).filter(|(name, _)| is_light(name))
 }
 
 #[cfg(test)]

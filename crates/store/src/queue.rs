@@ -4,6 +4,7 @@
 //! the files. What a crash takes from the tail is rebuilt from the commit log. (`ConsumeQueue`)
 
 mod expire;
+pub(crate) mod ext;
 mod recovery;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use rocketmq_log::{LogError, SegmentedLog};
 
 pub(crate) use recovery::{Kept, Known};
 
+use crate::queue::ext::{Ext, Window};
 use crate::unit::{UNIT_BYTES, Unit};
 
 /// A tail of this length asks for the background thread.
@@ -54,6 +56,8 @@ struct State {
     /// End in the commit log of the last message.
     max_physical_offset: i64,
     synced_position: i64,
+    /// Where the tags codes stand instead of in the units, if they do.
+    ext: Option<Box<Ext>>,
     /// The files are gone: what is still dispatched is dropped.
     is_destroyed: bool,
 }
@@ -72,7 +76,7 @@ pub(crate) enum Appended {
 }
 
 impl Queue {
-    pub(crate) fn new(topic: Arc<str>, queue_id: i32, files: SegmentedLog) -> Self {
+    pub(crate) fn new(topic: Arc<str>, queue_id: i32, files: SegmentedLog, ext: Option<Ext>) -> Self {
         let state = State {
             files: Arc::new(files),
             min_position: 0,
@@ -80,6 +84,7 @@ impl Queue {
             tail: Vec::new(),
             max_physical_offset: -1,
             synced_position: 0,
+            ext: ext.map(Box::new),
             is_destroyed: false,
         };
         Self {
@@ -145,7 +150,7 @@ impl Queue {
     /// Appends the unit of a message, idempotently. A queue without units may start anywhere; in one with units a gap is
     /// filled with blanks if `fill_gap` (they are gone for good) and reported otherwise.
     /// (`ConsumeQueue#putMessagePositionInfo`, `#fillPreBlank`)
-    pub(crate) fn append(&self, queue_offset: i64, unit: Unit, fill_gap: bool) -> Appended {
+    pub(crate) fn append(&self, queue_offset: i64, mut unit: Unit, store_timestamp: i64, fill_gap: bool) -> Appended {
         let mut state = self.state.lock();
         let position = queue_offset.saturating_mul(UNIT_BYTES as i64);
         let end = state.end();
@@ -160,6 +165,9 @@ impl Queue {
                 return Appended::Gap;
             }
             state.skip_to(position);
+        }
+        if let Some(ext) = &mut state.ext {
+            unit.tags_code = ext.push(unit.tags_code, store_timestamp);
         }
         state.tail.extend_from_slice(&unit.encode());
         state.max_physical_offset = unit.end();
@@ -192,6 +200,11 @@ impl Queue {
         Ok(if found { units } else { 0 })
     }
 
+    /// The tags code that a unit's one means, which may be in the ext files; `window` is for units that follow.
+    pub(crate) fn tags_code(&self, tags_code: i64, window: &mut Window) -> Result<i64, LogError> {
+        window.tags_code(tags_code, |position| self.state.lock().ext.as_ref().map(|ext| ext.look_at(position)))
+    }
+
     /// The unit at `offset`.
     pub(crate) fn unit_at(&self, offset: i64) -> Result<Option<Unit>, LogError> {
         let mut buffer = [[0; UNIT_BYTES]];
@@ -202,28 +215,22 @@ impl Queue {
     /// the last two only.
     pub(crate) fn write_tail(&self) -> Result<bool, LogError> {
         let _one_at_a_time = self.writing.lock();
-        let (files, position, tail) = {
+        let (files, position, tail, ext) = {
             let state = self.state.lock();
             if state.tail.is_empty() {
                 return Ok(false);
             }
-            (Arc::clone(&state.files), state.tail_position, state.tail.clone())
+            let ext = state.ext.as_ref().map(|ext| ext.unwritten());
+            (Arc::clone(&state.files), state.tail_position, state.tail.clone(), ext)
         };
-        files.start_at(position as u64);
-        let segment_bytes = files.segment_bytes();
-        let mut at = position as u64;
-        let mut rest = tail.as_slice();
-        while !rest.is_empty() {
-            let room = segment_bytes - at % segment_bytes;
-            let (now, later) = rest.split_at(usize::try_from(room).map_or(rest.len(), |room| room.min(rest.len())));
-            if at.is_multiple_of(segment_bytes) && at > 0 {
-                files.sync(at - segment_bytes, at)?;
+        // What units point to goes first.
+        if let Some(unwritten) = ext {
+            unwritten.write()?;
+            if let Some(ext) = &mut self.state.lock().ext {
+                ext.written(&unwritten);
             }
-            files.write(at, now)?;
-            at += now.len() as u64;
-            rest = later;
         }
-        files.publish(at);
+        let at = write_out(&files, position as u64, &tail)?;
         let mut state = self.state.lock();
         state.tail.drain(..tail.len());
         if state.tail.is_empty() {
@@ -237,10 +244,17 @@ impl Queue {
     /// Makes the files durable.
     pub(crate) fn sync(&self) -> Result<(), LogError> {
         let _one_at_a_time = self.writing.lock();
-        let (files, from, to) = {
+        let (files, from, to, ext) = {
             let state = self.state.lock();
-            (Arc::clone(&state.files), state.synced_position, state.tail_position)
+            let ext = state.ext.as_ref().map(|ext| ext.unsynced());
+            (Arc::clone(&state.files), state.synced_position, state.tail_position, ext)
         };
+        if let Some((files, from, to)) = ext {
+            files.sync(from as u64, to.max(from + 1) as u64)?;
+            if let Some(ext) = &mut self.state.lock().ext {
+                ext.synced(to);
+            }
+        }
         // A queue that was cut at the start of a file has that to sync, though nothing is in it.
         files.sync(from as u64, to.max(from + 1) as u64)?;
         self.synced(to);
@@ -259,8 +273,29 @@ impl Queue {
 
     /// Bytes that wait to be written to the files.
     pub(crate) fn tail_bytes(&self) -> usize {
-        self.state.lock().tail.len()
+        let state = self.state.lock();
+        state.tail.len() + state.ext.as_ref().map_or(0, |ext| ext.tail_bytes())
     }
+}
+
+/// Writes bytes at `position` and publishes them; returns where they end. A file is synced when the next is begun.
+fn write_out(files: &SegmentedLog, position: u64, bytes: &[u8]) -> Result<u64, LogError> {
+    files.start_at(position);
+    let segment_bytes = files.segment_bytes();
+    let mut at = position;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let room = segment_bytes - at % segment_bytes;
+        let (now, later) = rest.split_at(usize::try_from(room).map_or(rest.len(), |room| room.min(rest.len())));
+        if at.is_multiple_of(segment_bytes) && at > 0 {
+            files.sync(at - segment_bytes, at)?;
+        }
+        files.write(at, now)?;
+        at += now.len() as u64;
+        rest = later;
+    }
+    files.publish(at);
+    Ok(at)
 }
 
 impl State {

@@ -12,6 +12,8 @@ use rocketmq_env::{File, FilePool, Fs, OpenMode, Unparker};
 use rocketmq_log::{LogError, SegmentedLog};
 
 use crate::checkpoint::QueueTotals;
+use crate::light::is_light;
+use crate::queue::ext::Ext;
 use crate::queue::{Queue, TAIL_FULL_BYTES, TAIL_LIMIT_BYTES};
 use crate::{StoreConfig, StoreError, error};
 
@@ -20,6 +22,14 @@ const MANY_QUEUES: usize = 512;
 
 /// Most memory that tails take which are not worth writing one by one.
 pub(crate) const TAILS_LIMIT_BYTES: usize = 64 * 1024 * 1024;
+
+/// Where ext files are, if queues have them.
+#[derive(Debug)]
+struct ExtFiles {
+    /// `{root}/consumequeue_ext`
+    directory: PathBuf,
+    segment_bytes: u64,
+}
 
 type Table = HashMap<Arc<str>, HashMap<i32, Arc<Queue>>>;
 
@@ -34,6 +44,7 @@ pub(crate) struct Queues {
     /// `{root}/batchconsumequeue`
     batch_directory: PathBuf,
     segment_bytes: u64,
+    ext: Option<ExtFiles>,
     /// Open since before the first write, so that syncing it tells of every failure; empty where directories cannot be opened.
     file_system: OnceLock<Arc<dyn File>>,
     table: RwLock<Table>,
@@ -55,8 +66,12 @@ impl Queues {
         let fs: Arc<dyn Fs> =
             Arc::new(FilePool::new(Arc::clone(&raw_fs), config.root.clone(), config.max_open_consume_queue_files));
         let (directory, segment_bytes) = (config.root.join("consumequeue"), config.consume_queue_segment_bytes);
+        let ext = config.enable_consume_queue_ext.then(|| ExtFiles {
+            directory: config.root.join("consumequeue_ext"),
+            segment_bytes: config.consume_queue_ext_segment_bytes,
+        });
         let topics = subdirectories(&*fs, &directory)?;
-        let loaded = in_parts(&topics, |topics| load_topics(&fs, topics, segment_bytes))?;
+        let loaded = in_parts(&topics, |topics| load_topics(&fs, topics, segment_bytes, ext.as_ref()))?;
         let mut table = Table::new();
         for queue in loaded.into_iter().flatten() {
             table.entry(Arc::clone(queue.topic())).or_default().insert(queue.queue_id(), queue);
@@ -71,6 +86,7 @@ impl Queues {
             directory,
             batch_directory: config.root.join("batchconsumequeue"),
             segment_bytes,
+            ext,
             file_system,
             table: RwLock::new(table),
             tails: Mutex::default(),
@@ -117,7 +133,8 @@ impl Queues {
             return Ok(Arc::clone(queue));
         }
         let files = SegmentedLog::open_new(Arc::clone(&self.fs), directory, self.segment_bytes)?;
-        let queue = Arc::new(Queue::new(name, queue_id, files));
+        let ext = ExtFiles::open_for(self.ext.as_ref(), &self.fs, topic, queue_id, true)?;
+        let queue = Arc::new(Queue::new(name, queue_id, files, ext));
         of_topic.insert(queue_id, Arc::clone(&queue));
         Ok(queue)
     }
@@ -147,28 +164,37 @@ impl Queues {
 
     /// Removes closed queues of a topic durably, files first, so that a queue made after them finds none.
     pub(crate) fn destroy(&self, topic: &str, queues: &[Arc<Queue>]) -> Result<(), StoreError> {
-        let directory = self.directory.join(topic);
-        let fail = |op| {
-            let path = directory.clone();
-            move |source| StoreError::Io { op, path, source }
-        };
         for queue in queues {
             queue.destroy()?;
         }
-        if self.fs.exists(&directory).map_err(fail("stat"))? {
-            self.fs.sync_dir(&directory).map_err(fail("fsync"))?;
-            match self.fs.remove_dir(&directory) {
-                Ok(()) => self.fs.sync_dir(&self.directory).map_err(fail("fsync directory of"))?,
-                // Of other queues of the topic, or of one that is just being made.
-                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
-                Err(error) => return Err(fail("remove")(error)),
-            }
+        if let Some(ext) = &self.ext {
+            self.remove_topic(&ext.directory, topic)?;
         }
+        self.remove_topic(&self.directory, topic)?;
         let mut table = self.table.write();
         if let Some(of_topic) = table.get_mut(topic) {
             of_topic.retain(|_, queue| !queues.iter().any(|removed| Arc::ptr_eq(removed, queue)));
             if of_topic.is_empty() {
                 table.remove(topic);
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the directory of a topic if no queue is left in it.
+    fn remove_topic(&self, parent: &Path, topic: &str) -> Result<(), StoreError> {
+        let directory = parent.join(topic);
+        let fail = |op| {
+            let path = directory.clone();
+            move |source| StoreError::Io { op, path, source }
+        };
+        if self.fs.exists(&directory).map_err(fail("stat"))? {
+            self.fs.sync_dir(&directory).map_err(fail("fsync"))?;
+            match self.fs.remove_dir(&directory) {
+                Ok(()) => self.fs.sync_dir(parent).map_err(fail("fsync directory of"))?,
+                // Of other queues of the topic, or of one that is just being made.
+                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
+                Err(error) => return Err(fail("remove")(error)),
             }
         }
         Ok(())
@@ -267,7 +293,8 @@ impl Queues {
     /// Makes all files that changed durable: many with one call for the whole file system, where there is one.
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
         let mut queues = std::mem::take(&mut *self.unsynced.lock());
-        if queues.len() > MANY_QUEUES {
+        // Ext files may be on another file system.
+        if queues.len() > MANY_QUEUES && self.ext.is_none() {
             match self.sync_at_once(&queues) {
                 Ok(true) => return Ok(()),
                 Ok(false) => {}
@@ -351,10 +378,31 @@ fn in_parts<T: Sync, R: Send>(
     })
 }
 
+impl ExtFiles {
+    /// The ext files of a queue, if it has them. Light queues never do (`ConsumeQueue#doDispatchLmqQueue`). To those of a new
+    /// queue nothing points: a deletion that was interrupted left them.
+    fn open_for(
+        of_store: Option<&Self>,
+        fs: &Arc<dyn Fs>,
+        topic: &str,
+        queue_id: i32,
+        is_new: bool,
+    ) -> Result<Option<Ext>, LogError> {
+        let Some(Self { directory, segment_bytes }) = of_store.filter(|_| !is_light(topic)) else { return Ok(None) };
+        let directory = directory.join(topic).join(queue_id.to_string());
+        let mut files = SegmentedLog::open(Arc::clone(fs), directory, *segment_bytes)?;
+        if is_new {
+            files.clear()?;
+        }
+        Ok(Some(Ext::new(files)))
+    }
+}
+
 fn load_topics(
     fs: &Arc<dyn Fs>,
     topics: &[(String, PathBuf)],
     segment_bytes: u64,
+    ext: Option<&ExtFiles>,
 ) -> Result<Vec<Arc<Queue>>, StoreError> {
     let mut queues = Vec::new();
     for (topic, path) in topics {
@@ -363,7 +411,8 @@ fn load_topics(
             // Apache skips other names as well.
             let Ok(queue_id) = number.parse::<i32>() else { continue };
             let files = SegmentedLog::open(Arc::clone(fs), path, segment_bytes)?;
-            queues.push(Arc::new(Queue::new(Arc::clone(&topic), queue_id, files)));
+            let ext = ExtFiles::open_for(ext, fs, &topic, queue_id, false)?;
+            queues.push(Arc::new(Queue::new(Arc::clone(&topic), queue_id, files, ext)));
         }
     }
     Ok(queues)

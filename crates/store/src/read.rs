@@ -4,7 +4,9 @@ use rocketmq_codec::message::{MAGIC_V1, MAGIC_V2, sys_flag};
 use rocketmq_log::{LogError, Reader, SegmentedLog};
 
 use crate::get::{Boundary, GetResult, GetStatus, TagFilter};
+use crate::light::is_light;
 use crate::queue::Queue;
+use crate::queue::ext::Window;
 use crate::unit::{UNIT_BYTES, Unit};
 use crate::{StoreConfig, StoreError};
 
@@ -45,6 +47,8 @@ struct Loop<'a> {
     max_count: usize,
     max_bytes: usize,
     filter: Option<&'a TagFilter>,
+    /// For a filter.
+    ext: Window,
 }
 
 /// Appends messages to `out`. (`DefaultMessageStore#getMessage`)
@@ -85,6 +89,7 @@ pub(crate) fn get(
         max_count: get.max_count.min(config.max_transfer_count),
         max_bytes: get.max_bytes.clamp(100, MAX_PULL_BYTES).min(config.max_transfer_bytes),
         filter: get.filter,
+        ext: Window::default(),
     };
     let mut reader = log.reader();
     let scan_units = config.max_filter_message_bytes.max(get.max_count.saturating_mul(UNIT_BYTES)).div_ceil(UNIT_BYTES);
@@ -125,7 +130,9 @@ impl Loop<'_> {
         if unit.physical_offset < self.skip_below {
             return Ok(true);
         }
-        if self.filter.is_some_and(|filter| !filter.matches(unit.tags_code)) {
+        if let Some(filter) = self.filter
+            && !filter.matches(self.queue.tags_code(unit.tags_code, &mut self.ext)?)
+        {
             if self.count == 0 {
                 self.status = GetStatus::NoMatchedMessage;
             }
@@ -153,11 +160,10 @@ impl Loop<'_> {
     }
 
     /// Whether the record says itself that it is the message at `offset`. Those of light queues are of another one.
-    /// (`MixAll#isLmq`)
     fn is_its_own(&self, record: &[u8], offset: i64) -> bool {
         let is_here =
             || i32_at(record, 12) == Some(self.queue.queue_id()) && i64_at(record, QUEUE_OFFSET_AT) == Some(offset);
-        is_here() || self.queue.topic().starts_with("%LMQ%")
+        is_here() || is_light(self.queue.topic())
     }
 }
 

@@ -23,7 +23,7 @@ use crate::get::{Boundary, GetResult, GetStatus, TagFilter};
 use crate::index::{Index, IndexFiles, Judge, QueryResult};
 use crate::log_read::LogRead;
 use crate::message::PutTicket;
-use crate::queue::Queue;
+use crate::queue::{Queue, ext};
 use crate::queues::Queues;
 use crate::recover::{Recovered, Recovery};
 use crate::unit::UNIT_BYTES;
@@ -509,6 +509,12 @@ fn check(config: &mut StoreConfig) -> Result<(), StoreError> {
         return wrong("a blank record could not tell its length");
     }
     check_index(config)?;
+    let (name, value) = ("mappedFileSizeConsumeQueueExt", config.consume_queue_ext_segment_bytes);
+    if value < ext::MIN_SEGMENT_BYTES {
+        return Err(StoreError::Config { name, value, why: "less than one unit" });
+    } else if value > i32::MAX as u64 {
+        return Err(StoreError::Config { name, value, why: "Apache keeps it in an int" });
+    }
     let unit_bytes = UNIT_BYTES as u64;
     config.consume_queue_segment_bytes = config.consume_queue_segment_bytes.max(1).next_multiple_of(unit_bytes);
     Ok(())
@@ -520,15 +526,15 @@ fn make_root(fs: &dyn Fs, config: &StoreConfig) -> Result<(), StoreError> {
     let durably = |directory: &Path| fs.create_dir_all_durably(directory);
     let exists = |directory: &Path| fs.exists(directory).map_err(io_at("stat", directory));
     durably(&config.root).map_err(io_at("create", &config.root))?;
-    let queues = config.root.join("consumequeue");
-    for directory in [&config.commit_log_dir, &queues] {
-        if exists(directory)? {
-            durably(directory).map_err(io_at("fsync the entry of", directory))?;
-        }
+    if exists(&config.commit_log_dir)? {
+        durably(&config.commit_log_dir).map_err(io_at("fsync the entry of", &config.commit_log_dir))?;
     }
-    if exists(&queues)? {
-        // The entries of topics; those of queues are synced with their first file.
-        fs.sync_dir(&queues).map_err(io_at("fsync", &queues))?;
+    for directory in ["consumequeue", "consumequeue_ext"].map(|name| config.root.join(name)) {
+        if exists(&directory)? {
+            durably(&directory).map_err(io_at("fsync the entry of", &directory))?;
+            // The entries of topics; those of queues are synced with their first file.
+            fs.sync_dir(&directory).map_err(io_at("fsync", &directory))?;
+        }
     }
     if exists(&config.commit_log_dir)? {
         return Ok(());

@@ -55,7 +55,6 @@ const ONLY_VALUES: &[(&str, &str)] = &[
     ("brokerRole", "ASYNC_MASTER"),
     ("configManagerVersion", "v1"),
     ("duplicationEnable", "false"),
-    ("enableConsumeQueueExt", "false"),
     ("enableControllerMode", "false"),
     ("enableDLegerCommitLog", "false"),
     ("enableLmq", "false"),
@@ -177,6 +176,8 @@ impl BrokerConfigFile {
             "storePathCommitLog" => store.commit_log_dir = text(key, value)?.into(),
             "mappedFileSizeCommitLog" => store.commit_log_segment_bytes = number(key, value)?,
             "mappedFileSizeConsumeQueue" => store.consume_queue_segment_bytes = number(key, value)?,
+            "enableConsumeQueueExt" => store.enable_consume_queue_ext = flag(key, value)?,
+            "mappedFileSizeConsumeQueueExt" => store.consume_queue_ext_segment_bytes = number(key, value)?,
             "flushDiskType" => {
                 store.flush_disk_type = match value {
                     "ASYNC_FLUSH" => FlushDiskType::AsyncFlush,
@@ -193,6 +194,7 @@ impl BrokerConfigFile {
             "maxTransferBytesOnMessageInMemory" => store.max_transfer_bytes = number(key, value)?,
             "maxTransferCountOnMessageInMemory" => store.max_transfer_count = number(key, value)?,
             "maxFilterMessageSize" => store.max_filter_message_bytes = number(key, value)?,
+            "messageDelayLevel" => store.message_delay_levels = delay_levels(key, value)?,
             "messageIndexEnable" => store.message_index_enable = flag(key, value)?,
             "maxHashSlotNum" => store.max_hash_slot_num = number(key, value)?,
             "maxIndexNum" => store.max_index_num = number(key, value)?,
@@ -230,6 +232,24 @@ fn apply_retention(retention: &mut RetentionConfig, key: &str, value: &str) -> R
 fn hours(key: &str, value: &str) -> Result<Vec<u8>, ConfigError> {
     let hours = value.split(';').map(|hour| hour.trim().parse().ok().filter(|hour| *hour < 24));
     hours.collect::<Option<_>>().ok_or_else(|| bad(key, value, "hours from 00 to 23, separated by ;,"))
+}
+
+/// (`DefaultMessageStore#parseDelayLevel`)
+fn delay_levels(key: &str, value: &str) -> Result<Vec<Duration>, ConfigError> {
+    let level = |level: &str| {
+        let unit_seconds = match level.chars().last()? {
+            's' => 1,
+            'm' => 60,
+            'h' => 3_600,
+            'd' => 86_400,
+            _ => return None,
+        };
+        let count: u64 = level.get(..level.len() - 1)?.parse().ok()?;
+        // A time of delivery is kept in milliseconds in a long.
+        count.checked_mul(unit_seconds).filter(|seconds| *seconds <= i64::MAX as u64 / 1_000).map(Duration::from_secs)
+    };
+    let levels = value.split(' ').map(level).collect::<Option<_>>();
+    levels.ok_or_else(|| bad(key, value, "times such as 30s, 5m, 2h or 1d, separated by one blank,"))
 }
 
 fn bad(key: &str, value: &str, expected: &'static str) -> ConfigError {
@@ -305,6 +325,26 @@ mod tests {
         for line in ["deleteWhen=24", "deleteWhen=", "deleteWhen=4,5", "diskMaxUsedSpaceRatio=300"] {
             assert!(matches!(BrokerConfigFile::parse(line), Err(ConfigError::BadValue { .. })), "{line}");
         }
+    }
+
+    #[test]
+    fn delay_levels_are_understood_and_what_apache_would_stop_reading_at_is_refused() {
+        let file = BrokerConfigFile::parse("messageDelayLevel=1s 5m 2h 3d 0s\n").unwrap();
+        let seconds = [1, 300, 7_200, 259_200, 0].map(Duration::from_secs);
+        assert_eq!((file.config.store.message_delay_levels.as_slice(), file.warnings), (seconds.as_slice(), vec![]));
+        for value in ["", "1s  5s", "5", "s", "1w", "-1s", "1s,5s", "1é", "99999999999999999999s", "9999999999999999d"]
+        {
+            let error = BrokerConfigFile::parse(&format!("messageDelayLevel={value}")).unwrap_err();
+            assert!(matches!(error, ConfigError::BadValue { .. }), "{value}: {error}");
+        }
+    }
+
+    #[test]
+    fn consume_queue_ext_files_can_be_asked_for() {
+        let file = BrokerConfigFile::parse("enableConsumeQueueExt=true\nmappedFileSizeConsumeQueueExt=2000\n").unwrap();
+        let store = file.config.store;
+        assert_eq!((store.enable_consume_queue_ext, store.consume_queue_ext_segment_bytes), (true, 2000));
+        assert!(file.warnings.is_empty());
     }
 
     #[test]

@@ -9,8 +9,8 @@ use crate::index::{Layout, layout_on_disk};
 use crate::{StoreConfig, StoreError};
 
 impl StoreConfig {
-    /// Sets the lengths of commit log and consume queue files, and slots and items of index files, to those of the files that
-    /// are there, if there are any.
+    /// Sets the lengths of commit log, consume queue and ext files, and slots and items of index files, to those of the files
+    /// that are there, if there are any; has ext files written if there are.
     ///
     /// # Errors
     /// [`StoreError::Io`] if a directory cannot be read.
@@ -20,6 +20,10 @@ impl StoreConfig {
         }
         if let Some(bytes) = first_length(fs, &self.root.join("consumequeue"), 2)? {
             self.consume_queue_segment_bytes = bytes;
+        }
+        if let Some(bytes) = first_length(fs, &self.root.join("consumequeue_ext"), 2)? {
+            self.consume_queue_ext_segment_bytes = bytes;
+            self.enable_consume_queue_ext = true;
         }
         let usual = Layout { slots: self.max_hash_slot_num, items: self.max_index_num };
         if let Some(found) = layout_on_disk(fs, &self.root.join("index"), usual)? {

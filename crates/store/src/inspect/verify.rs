@@ -15,6 +15,7 @@ use crate::checkpoint::Checkpoint;
 use crate::deletion::DeletedTopics;
 use crate::index::{IndexCheck, IndexFault};
 use crate::light::light_queues;
+use crate::queue::ext::is_address;
 use crate::tags::TagsCode;
 use crate::unit::Unit;
 use crate::{StoreConfig, StoreError};
@@ -277,9 +278,7 @@ impl<'a> Verifier<'a> {
         let is_place = unit.physical_offset == record.physical_offset && unit.size == size;
         let tags = TagsCode::of(&record.topic, &record.properties, &self.config.message_delay_levels);
         let tags_code = tags.stored_at(record.store_timestamp);
-        // Addresses in the consume queue ext lie below all hashes (`ConsumeQueueExt#isExtAddr`).
-        let is_in_ext = unit.tags_code < i64::from(i32::MIN);
-        if is_place && (unit.tags_code == tags_code || is_in_ext) {
+        if is_place && (unit.tags_code == tags_code || is_address(unit.tags_code)) {
             self.report.units += 1;
             return Ok(());
         }

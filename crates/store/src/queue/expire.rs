@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use rocketmq_log::LogError;
 
 use super::Queue;
+use super::ext::Ext;
 use crate::unit::UNIT_BYTES;
 
 impl Queue {
@@ -31,6 +32,12 @@ impl Queue {
         let _nobody_writes = self.writing.lock();
         let last_synced = (self.state.lock().synced_position as u64).saturating_sub(UNIT_BYTES as u64);
         files.remove_before(min_position.min(last_synced - last_synced % segment_bytes))?;
+        let ext = self.state.lock().ext.as_ref().map(|ext| ext.unsynced().0);
+        if let Some(ext) = ext
+            && let Some(first) = self.unit_at(self.min_offset())?
+        {
+            Ext::remove_before(&ext, first.tags_code)?;
+        }
         Ok(())
     }
 
@@ -64,14 +71,16 @@ impl Queue {
     /// can be called again.
     pub(crate) fn destroy(&self) -> Result<(), LogError> {
         let _nobody_writes = self.writing.lock();
-        let files = {
+        let (files, ext) = {
             let mut state = self.state.lock();
             state.is_destroyed = true;
             state.tail = Vec::new();
             (state.min_position, state.tail_position, state.synced_position) = (0, 0, 0);
             state.max_physical_offset = -1;
-            Arc::clone(&state.files)
+            (Arc::clone(&state.files), state.ext.as_mut().map(|ext| ext.files_to_destroy()))
         };
+        // A deletion that was interrupted is finished where there are files of the queue, so these go last.
+        ext.map_or(Ok(()), |ext| ext.destroy())?;
         files.destroy()
     }
 }

@@ -54,7 +54,10 @@ impl Queue {
         let mut state = self.state.lock();
         let state = &mut *state;
         let files = Arc::clone(&state.files);
-        let Some(first) = files.first_offset() else { return Ok(()) };
+        let Some(first) = files.first_offset() else {
+            drop(files);
+            return state.start_anew();
+        };
         let end = match known {
             Known::Nothing => scan(&files, |_| true)?,
             Known::Closed => search(&files, |_| true)?.0,
@@ -90,7 +93,7 @@ impl Queue {
             // Nothing but blanks is left.
             state.start_anew()?;
         }
-        Ok(())
+        state.settle_ext(end.last)
     }
 
     /// Closes a gap between the files, which no crash leaves, if there is one: see [`Kept`]. `log_start` is the start of the
@@ -141,6 +144,7 @@ impl Queue {
             // Nothing but blanks is left.
             state.start_anew()?;
         }
+        state.settle_ext(last)?;
         Ok(true)
     }
 
@@ -186,7 +190,13 @@ impl State {
         self.files_mut()?.clear()?;
         self.tail.clear();
         (self.tail_position, self.synced_position, self.min_position) = (0, 0, 0);
-        Ok(())
+        self.ext.as_mut().map_or(Ok(()), |ext| ext.clear())
+    }
+
+    fn settle_ext(&mut self, last: Option<Unit>) -> Result<(), LogError> {
+        let has_units = self.end() > 0;
+        let ext = self.ext.as_mut().filter(|_| has_units);
+        ext.map_or(Ok(()), |ext| ext.settle(last.map(|last| last.tags_code)))
     }
 }
 

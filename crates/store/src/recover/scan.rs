@@ -4,7 +4,7 @@ use rocketmq_codec::message::MessageRecord;
 
 use super::Recovery;
 use super::records::{Found, Records};
-use super::units::{Run, Units};
+use super::units::{Appendix, Run, Units};
 use crate::StoreError;
 use crate::batch::takes_slot;
 use crate::dispatch::Progress;
@@ -105,8 +105,9 @@ impl Scanner<'_> {
     /// Appends the units of records that follow the last ones.
     fn append(&mut self, run: &Run) -> Result<(), StoreError> {
         let queues = self.units.queues;
-        for (queue, queue_offset, unit) in run.units() {
-            match queue.append(queue_offset, unit, self.from_first) {
+        for (queue, appendix) in run.units() {
+            let Appendix { queue_offset, unit, store_timestamp, .. } = *appendix;
+            match queue.append(queue_offset, unit, store_timestamp, self.from_first) {
                 Appended::Gap => {
                     self.scan.gap = true;
                     return Ok(());
@@ -137,10 +138,10 @@ impl Scanner<'_> {
         if self.records.was_clean || self.records.flushed_position().is_none() || self.records.is_on_disk(record) {
             return false;
         }
-        let Some((queue, queue_offset, _)) = run.units().next() else { return false };
+        let Some((queue, appendix)) = run.units().next() else { return false };
         let is_its = takes_slot(record.sys_flag) && **queue.topic() == *record.topic;
         let max_offset = queue.max_offset();
         // A queue without units may start anywhere.
-        is_its && max_offset > 0 && queue_offset != max_offset
+        is_its && max_offset > 0 && appendix.queue_offset != max_offset
     }
 }

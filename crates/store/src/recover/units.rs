@@ -40,10 +40,12 @@ pub(super) struct Run {
     pub(super) last: Progress,
 }
 
-struct Appendix {
+/// A unit to be appended.
+pub(super) struct Appendix {
     queue: usize,
-    queue_offset: i64,
-    unit: Unit,
+    pub(super) queue_offset: i64,
+    pub(super) unit: Unit,
+    pub(super) store_timestamp: i64,
 }
 
 impl Run {
@@ -67,12 +69,9 @@ impl Run {
         }
     }
 
-    /// Queues, offsets there and units, in the order of the log.
-    pub(super) fn units(&self) -> impl Iterator<Item = (&Arc<Queue>, i64, Unit)> {
-        self.units.iter().filter_map(|appendix| {
-            let queue = self.queues.get(appendix.queue)?;
-            Some((queue, appendix.queue_offset, appendix.unit))
-        })
+    /// Queues and what is to be appended there, in the order of the log.
+    pub(super) fn units(&self) -> impl Iterator<Item = (&Arc<Queue>, &Appendix)> {
+        self.units.iter().filter_map(|appendix| Some((self.queues.get(appendix.queue)?, appendix)))
     }
 
     /// The queue's index, found by `find` if it was not before.
@@ -123,7 +122,10 @@ impl Units<'_> {
                 .stored_at(record.store_timestamp),
         };
         match run.queue(&record.topic, record.queue_id, || self.queues.get(&record.topic, record.queue_id)) {
-            Ok(queue) => run.units.push(Appendix { queue, queue_offset: record.queue_offset, unit }),
+            Ok(queue) => {
+                let (queue_offset, store_timestamp) = (record.queue_offset, record.store_timestamp);
+                run.units.push(Appendix { queue, queue_offset, unit, store_timestamp });
+            }
             // Such a record cannot have had a queue here.
             Err(StoreError::IllegalTopic { .. } | StoreError::BatchConsumeQueue { .. }) => {}
             Err(error) => return Err(error),
@@ -133,11 +135,12 @@ impl Units<'_> {
         }
         for (name, queue_offset) in light_queues(&record.topic, &record.properties) {
             // Only those that Apache's store made: a client may send these properties too.
-            if let Some(queue) = self.queues.find(name, 0)
+            if let Some(found) = self.queues.find(name, 0)
                 && !self.deleted_topics.covers(name, record.physical_offset)
             {
-                run.units.push(Appendix { queue: run.queues.len(), queue_offset, unit });
-                run.queues.push(queue);
+                let (queue, store_timestamp) = (run.queues.len(), record.store_timestamp);
+                run.units.push(Appendix { queue, queue_offset, unit, store_timestamp });
+                run.queues.push(found);
             }
         }
         Ok(())

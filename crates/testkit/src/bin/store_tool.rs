@@ -56,6 +56,8 @@ fn set(config: &mut StoreConfig, key: &str, value: &str) -> Outcome<()> {
         "mappedFileSizeConsumeQueue" => config.consume_queue_segment_bytes = value.parse()?,
         "maxHashSlotNum" => config.max_hash_slot_num = value.parse()?,
         "maxIndexNum" => config.max_index_num = value.parse()?,
+        "enableConsumeQueueExt" => config.enable_consume_queue_ext = value.parse()?,
+        "mappedFileSizeConsumeQueueExt" => config.consume_queue_ext_segment_bytes = value.parse()?,
         other => return Err(format!("unknown key {other}").into()),
     }
     Ok(())
