@@ -149,3 +149,6 @@ impl Dispatcher {
 }
 
 const _: () = assert!(TAIL_FULL_BYTES < TAIL_LIMIT_BYTES);
+
+#[cfg(test)]
+mod tests;
