@@ -161,14 +161,18 @@ fn a_power_cut_anywhere_in_a_rebuild_leaves_a_store_that_recovers() {
     let fill = |fs: &FaultFs, clock: &Arc<VirtualClock>| {
         let store = open_with(small(root), fs, clock).unwrap();
         for number in 0..40 {
-            put(&store, "Topic", 0, &body(number)).unwrap();
+            put_tagged(&store, "Topic", 0, &body(number), &format!("KEYS\u{1}key-{number}\u{2}")).unwrap();
             put(&store, "Topic", 1, &body(number)).unwrap();
         }
         store.close().unwrap();
-        // A unit that points nowhere: what the rebuild is for.
+        // An item of another hash, a unit that points nowhere: what the rebuild is for.
+        let mut names: Vec<_> = fs.read_dir(&root.join("index")).unwrap().into_iter().map(|entry| entry.name).collect();
+        names.sort();
+        fs.corrupt(&root.join("index").join(&names[0]), 40 + 4 * 7 + 20 + 3, 0x40).unwrap();
         fs.corrupt(&root.join("consumequeue/Topic/0/00000000000000000000"), 27, 0x40).unwrap();
     };
     let mut completed = false;
+    let mut was_rebuilt = false;
     let mut cuts = 0;
     while !completed {
         let (fs, clock) = (FaultFs::new(), Arc::new(VirtualClock::new(START_MS)));
@@ -185,7 +189,18 @@ fn a_power_cut_anywhere_in_a_rebuild_leaves_a_store_that_recovers() {
         if completed {
             assert_eq!(read_all(&store, "Topic", 0), (0..40).map(body).collect::<Vec<_>>());
         }
+        for number in 1..40 {
+            let found = store.query("Topic", &format!("key-{number}"), 9, 0, i64::MAX).unwrap().physical_offsets;
+            assert_eq!(found.len(), 1, "cut at call {cuts}: key-{number}");
+        }
         store.close().unwrap();
+        let report = verify(&small(root), &fs.process(), |_, _| ()).unwrap();
+        let is_rebuilt = report.fault_count == 0;
+        assert!(is_rebuilt || !completed, "cut at call {cuts}: {report:?}");
+        assert_eq!(report.index_items, if is_rebuilt { 40 } else { 39 }, "cut at call {cuts}: {report:?}");
+        // Once the old files are not believed any more, every start completes the work.
+        assert!(is_rebuilt || !was_rebuilt, "cut at call {cuts}: {report:?}");
+        was_rebuilt = is_rebuilt;
         cuts += 1;
     }
     assert!(cuts > 10, "{cuts}");
