@@ -37,7 +37,6 @@ export class MessageExt {
   #topic: string | undefined
   #body: Buffer | undefined
   #properties: ReadonlyMap<string, string> | undefined
-  #encodedProperties: string | undefined
   #redeliveries = 0
 
   /**
@@ -233,21 +232,22 @@ export class MessageExt {
 
   /** One property that is only ever that of the record; cheaper than all of them. */
   #property(name: string): string | undefined {
-    return this.#properties === undefined ? findProperty(this.#encoded(), name) : this.#properties.get(name)
+    if (this.#properties !== undefined) return this.#properties.get(name)
+    const lengthAt = this.#propertiesLengthAt()
+    return findProperty(this.#buffer, lengthAt + 2, lengthAt + 2 + this.#buffer.readInt16BE(lengthAt), name)
   }
 
-  #encoded(): string {
-    if (this.#encodedProperties === undefined) {
-      const topicLengthAt = this.#topicLengthAt()
-      const lengthAt = topicLengthAt + this.#topicLengthBytes() + this.#topicLength(topicLengthAt)
-      const start = lengthAt + 2
-      this.#encodedProperties = this.#buffer.toString('utf8', start, start + this.#buffer.readInt16BE(lengthAt))
-    }
-    return this.#encodedProperties
+  #propertiesLengthAt(): number {
+    const topicLengthAt = this.#topicLengthAt()
+    return topicLengthAt + this.#topicLengthBytes() + this.#topicLength(topicLengthAt)
   }
 
   #decodeProperties(): Map<string, string> {
-    const properties = decodeProperties(this.#encoded())
+    const lengthAt = this.#propertiesLengthAt()
+    const start = lengthAt + 2
+    const properties = decodeProperties(
+      this.#buffer.toString('utf8', start, start + this.#buffer.readInt16BE(lengthAt))
+    )
     const { minOffset, maxOffset } = this.#from
     if (minOffset !== undefined) properties.set(MessageConst.MIN_OFFSET, minOffset.toString())
     if (maxOffset !== undefined) properties.set(MessageConst.MAX_OFFSET, maxOffset.toString())

@@ -75,19 +75,27 @@ export function decodeProperties(encoded: string): Map<string, string> {
   return properties
 }
 
-/** The property that {@link decodeProperties} has under that name, without decoding the others. */
-export function findProperty(encoded: string, name: string): string | undefined {
-  const head = name + NAME_VALUE_SEPARATOR
-  let found: string | undefined
-  for (let at = encoded.indexOf(head); at >= 0; at = encoded.indexOf(head, at + 1)) {
-    if (at > 0 && encoded[at - 1] !== PROPERTY_SEPARATOR) continue
-    const start = at + head.length
-    let end = encoded.indexOf(PROPERTY_SEPARATOR, start)
-    if (end < 0) end = encoded.length
+const NAME_VALUE_BYTE = 1
+const PROPERTY_BYTE = 2
+
+/**
+ * The property that {@link decodeProperties} has under that name (ASCII), without decoding the others.
+ *
+ * @param encoded holds the encoded form from `start` to `end`
+ */
+export function findProperty(encoded: Buffer, start: number, end: number, name: string): string | undefined {
+  let foundAt = -1
+  let foundEnd = -1
+  for (let at = start; at < end; at++) {
+    let matched = 0
+    while (matched < name.length && encoded[at + matched] === name.charCodeAt(matched)) matched++
+    const valueAt = at + name.length + 1
+    const isNamed = matched === name.length && encoded[valueAt - 1] === NAME_VALUE_BYTE && valueAt < end
+    while (at < end && encoded[at] !== PROPERTY_BYTE) at++
     // Of several the last counts, and one without a value not at all.
-    if (end > start) found = encoded.slice(start, end)
+    if (isNamed && at > valueAt) [foundAt, foundEnd] = [valueAt, at]
   }
-  return found
+  return foundAt < 0 ? undefined : encoded.toString('utf8', foundAt, foundEnd)
 }
 
 /**
