@@ -9,6 +9,10 @@ use super::layout::{HEADER_BYTES, ITEM_BYTES, Layout, SLOT_BYTES};
 use super::load;
 use crate::StoreError;
 
+/// So many numbers of slots are tried on a file of unusual length, which takes a second at most: a file that was cut is not
+/// worth more.
+const MOST_GUESSES: usize = 1_000_000;
+
 /// Slots and items of the files in `directory`: `usual` if that fits, else what the first file with items says. `None` if
 /// there is no such file, or it fits no settings.
 pub(crate) fn layout_on_disk(fs: &dyn Fs, directory: &Path, usual: Layout) -> Result<Option<Layout>, StoreError> {
@@ -26,7 +30,7 @@ pub(crate) fn layout_on_disk(fs: &dyn Fs, directory: &Path, usual: Layout) -> Re
         let Some(most_slots) = words.checked_sub(file.header.next_item.saturating_mul(words_of_item)) else { continue };
         let as_usual = words / (1 + words_of_item * 4);
         let others = (1..=most_slots).filter(|slots| slots % words_of_item == words % words_of_item);
-        for slots in std::iter::once(as_usual).filter(|slots| *slots > 0).chain(others) {
+        for slots in std::iter::once(as_usual).filter(|slots| *slots > 0).chain(others.take(MOST_GUESSES)) {
             file.layout = Layout { slots, items: (words - slots) / words_of_item };
             if file.layout.file_bytes() == len && holds_items(&file)? {
                 return Ok(Some(file.layout));
@@ -44,13 +48,12 @@ fn holds_items(file: &IndexFile) -> Result<bool, StoreError> {
     if last == 0 || header.next_item > file.layout.items {
         return Ok(false);
     }
-    let (first, end) = (file.item(1)?, file.item(last)?);
-    let fits = first.physical_offset == header.begin_physical_offset
-        && end.physical_offset == header.end_physical_offset
-        // Else zeros, where nothing is, could be an item at the log's start.
-        && first.hash != 0
-        && end.hash != 0;
-    if !fits || file.slot(file.layout.slot_of(end.hash))? != last {
+    // Else zeros, where nothing is, could be an item at the log's start.
+    let is_item = |number, place| file.item(number).map(|item| item.physical_offset == place && item.hash != 0);
+    if !is_item(1, header.begin_physical_offset)? || !is_item(last, header.end_physical_offset)? {
+        return Ok(false);
+    }
+    if file.slot(file.layout.slot_of(file.item(last)?.hash))? != last {
         return Ok(false);
     }
     let mut used = 0;
