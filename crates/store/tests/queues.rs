@@ -304,7 +304,12 @@ fn a_long_recovery_tells_how_far_it_is_and_how_long_it_will_take() {
     let of_log: Vec<_> = heard.iter().filter(|progress| progress.phase == RecoveryPhase::CommitLog).collect();
     assert!(of_log.len() >= 3, "{of_log:?}");
     assert!(of_log.iter().is_sorted_by_key(|progress| progress.done));
-    assert!(of_log.iter().all(|progress| progress.done <= progress.total && progress.total == 3 << 20));
+    // The store may have made the next file before it ended.
+    let totals = [3 << 20, 4 << 20];
+    assert!(
+        of_log.iter().all(|progress| progress.done <= progress.total && totals.contains(&progress.total)),
+        "{of_log:?}"
+    );
     assert!(of_log.last().unwrap().eta_ms.is_some());
     drop(store);
 }
