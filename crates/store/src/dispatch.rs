@@ -24,7 +24,8 @@ pub(crate) struct Dispatcher {
     queues: Arc<Queues>,
     pending: Mutex<Vec<Arrival>>,
     pending_len: AtomicUsize,
-    /// Held by the dispatcher.
+    /// Held by the dispatcher. Whoever holds it, for whatever reason, looks for pending messages after that
+    /// ([`finish`](Dispatcher::finish)): others leave theirs because of it.
     running: Mutex<Running>,
     listener: OnceLock<ArrivalListener>,
 }
@@ -50,7 +51,7 @@ pub(crate) struct Progress {
 
 impl std::fmt::Debug for Dispatcher {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Dispatcher").field("progress", &self.progress()).finish_non_exhaustive()
+        formatter.debug_struct("Dispatcher").field("pending", &self.pending_len).finish_non_exhaustive()
     }
 }
 
@@ -71,7 +72,9 @@ impl Dispatcher {
     }
 
     pub(crate) fn progress(&self) -> Progress {
-        self.running.lock().progress
+        let progress = self.running.lock().progress;
+        self.finish(None);
+        progress
     }
 
     /// Takes stored messages, in the order of the log: called under the append lock. Then the caller must, without that lock,
@@ -103,23 +106,24 @@ impl Dispatcher {
                 return;
             }
             let running = if waiting > PENDING_LIMIT { Some(self.running.lock()) } else { self.running.try_lock() };
-            let Some(mut running) = running else { return };
-            {
-                let mut pending = self.pending.lock();
-                std::mem::swap(&mut running.run, &mut *pending);
-                self.pending_len.store(0, Ordering::Release);
-            }
-            self.dispatch(running);
+            let Some(running) = running else { return };
+            self.dispatch_pending(running);
         }
     }
 
     /// Waits until everything enqueued before is dispatched.
     pub(crate) fn drain(&self) {
-        while self.pending_len.load(Ordering::Acquire) > 0 {
-            drop(self.running.lock());
-            self.finish(None);
+        self.dispatch_pending(self.running.lock());
+        self.finish(None);
+    }
+
+    fn dispatch_pending(&self, mut running: MutexGuard<'_, Running>) {
+        {
+            let mut pending = self.pending.lock();
+            std::mem::swap(&mut running.run, &mut *pending);
+            self.pending_len.store(0, Ordering::Release);
         }
-        drop(self.running.lock());
+        self.dispatch(running);
     }
 
     fn dispatch(&self, mut running: MutexGuard<'_, Running>) {
@@ -130,10 +134,9 @@ impl Dispatcher {
                 self.queues.tail_grew(&arrival.queue, bytes);
             }
         }
-        if let Some(last) = running.run.last() {
-            let (physical_offset, store_timestamp) = (last.physical_offset, last.store_timestamp);
-            running.progress = Progress { physical_offset, store_timestamp };
-        }
+        let Some(last) = running.run.last() else { return };
+        let (physical_offset, store_timestamp) = (last.physical_offset, last.store_timestamp);
+        running.progress = Progress { physical_offset, store_timestamp };
         let Some(listener) = self.listener.get() else { return running.run.clear() };
         let mut run = std::mem::take(&mut running.run);
         drop(running);
