@@ -144,7 +144,7 @@ impl Recovery<'_> {
         self.queues.for_each(|queue, done| {
             reporter.at(done, total);
             let is_unit_of = |offset, unit: Unit| is_unit_of(&records, queue, offset, unit);
-            Ok(queue.recover(known, is_unit_of)?)
+            Ok(queue.recover(known, self.log.end() as i64, is_unit_of)?)
         })
     }
 

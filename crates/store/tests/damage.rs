@@ -238,3 +238,39 @@ fn a_magic_in_the_first_bytes_of_the_log_is_no_record() {
     file.set_len(4096).unwrap();
     assert_eq!(open(&fs).unwrap().max_physical_offset(), 0);
 }
+
+/// Found by the fuzz target `derived`.
+#[test]
+fn a_damaged_last_unit_that_reaches_far_hides_no_message_that_is_put_later() {
+    for (clean, without_checkpoint) in [(true, false), (true, true), (false, false), (false, true)] {
+        for size in [300, 700, 5_000, i32::MAX] {
+            let (fs, store, expected) = filled();
+            store.close().unwrap();
+            drop(store);
+            if !clean {
+                drop(fs.open(Path::new("/store/abort"), OpenMode::CreateNew).unwrap());
+            }
+            if without_checkpoint {
+                fs.remove_file(Path::new("/store/checkpoint")).unwrap();
+            }
+            let next = |index| expected.keys().filter(|(at, _)| *at == index).count() as i64;
+            for (index, (topic, queue_id)) in QUEUES.iter().enumerate() {
+                let at = (next(index) - 1) as u64 * 20;
+                let path = format!("/store/consumequeue/{topic}/{queue_id}/{:020}", at - at % 200);
+                let file = fs.open(Path::new(&path), OpenMode::ReadWrite).unwrap();
+                file.write_all_at(&i32::to_be_bytes(size), at % 200 + 8).unwrap();
+            }
+            let store = open(&fs).unwrap();
+            for (index, (topic, queue_id)) in QUEUES.into_iter().enumerate() {
+                let context = format!("{topic} {queue_id}, size {size}, clean {clean}, {without_checkpoint}");
+                let (outcome, _) = put(&store, topic, queue_id, b"new").unwrap();
+                assert_eq!(outcome.queue_offset, next(index), "{context}");
+                assert_eq!(
+                    get(&store, topic, queue_id, outcome.queue_offset).1,
+                    [(next(index), b"new".to_vec())],
+                    "{context}"
+                );
+            }
+        }
+    }
+}

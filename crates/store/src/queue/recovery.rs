@@ -45,10 +45,12 @@ struct End {
 /// Nobody else has the queue yet.
 impl Queue {
     /// Finds the last unit in the files, and cuts what is behind it. With the files in order that takes a few reads, however
-    /// long they are; `is_unit_of` tells whether the log has the record of the unit at an offset. (`ConsumeQueue#recover`)
+    /// long they are; `is_unit_of` tells whether the log has the record of the unit at an offset. A unit that reaches behind
+    /// `log_end` is damaged, or its record is gone. (`ConsumeQueue#recover`)
     pub(crate) fn recover(
         &self,
         known: Known,
+        log_end: i64,
         is_unit_of: impl FnOnce(i64, Unit) -> Result<bool, LogError>,
     ) -> Result<(), LogError> {
         let mut state = self.state.lock();
@@ -59,8 +61,8 @@ impl Queue {
             return state.start_anew();
         };
         let end = match known {
-            Known::Nothing => scan(&files, |_| true)?,
-            Known::Closed => search(&files, |_| true)?.0,
+            Known::Nothing => scan(&files, |unit| unit == Unit::BLANK || unit.end() <= log_end)?,
+            Known::Closed => search(&files, |unit| unit == Unit::BLANK || unit.end() <= log_end)?.0,
             Known::Below(physical_offset) => {
                 let is_below = |unit: Unit| unit.physical_offset < physical_offset;
                 let (end, is_near) = search(&files, is_below)?;
@@ -125,6 +127,8 @@ impl Queue {
         }
         let cut = self.first_at_or_behind(physical_offset, min, max)?;
         if cut == max {
+            // The last unit is damaged. It must not make later messages seem to be older ones.
+            self.state.lock().max_physical_offset = physical_offset;
             return Ok(false);
         }
         let last = if cut > min { self.unit_at(cut - 1)? } else { None };
