@@ -151,5 +151,7 @@ fuzz_target!(|bytes: &[u8]| {
     store.close().unwrap();
     drop(store);
     let store = open(&fs).unwrap();
-    assert_eq!([0, 1].map(|queue_id| read(&store, queue_id)), messages);
+    // A start may find that a unit is wrong, and make it again: then there are more.
+    let then = [0, 1].map(|queue_id| read(&store, queue_id));
+    assert!(then.iter().zip(messages).all(|(then, before)| *then >= before), "{then:?} {messages:?}");
 });
