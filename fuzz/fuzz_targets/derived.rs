@@ -110,9 +110,11 @@ fn read(store: &MessageStore, queue_id: i32) -> usize {
 fuzz_target!(|bytes: &[u8]| {
     let Some((how, mut patches)) = bytes.split_first() else { return };
     let mut files = DERIVED.clone();
+    let mut is_index_damaged = false;
     // Which file, where (2 bytes), how many, then as many bytes; 0 bytes: the file ends there.
     while let [which, high, low, len, rest @ ..] = patches {
         let index = usize::from(*which) % files.len();
+        is_index_damaged |= files[index].0.starts_with("/store/index");
         let file = &mut files[index].1;
         let at = usize::from(u16::from_be_bytes([*high, *low])) % file.len().max(1);
         let (patch, rest) = rest.split_at(rest.len().min(usize::from(len % 9)));
@@ -146,7 +148,8 @@ fuzz_target!(|bytes: &[u8]| {
     let result = store.get("Topic", 0, offset, 1, 1 << 20, None, &mut out).unwrap();
     assert_eq!(result.count, 1, "{result:?}");
     let found = store.query("Topic", "new", 64, 0, i64::MAX).unwrap();
-    assert!(found.physical_offsets.contains(&place), "{found:?} {place}");
+    // No checksum covers the slots and items of an index file: a chain that is cut hides what hangs on it.
+    assert!(is_index_damaged || found.physical_offsets.contains(&place), "{found:?} {place}");
     let messages = [0, 1].map(|queue_id| read(&store, queue_id));
     store.close().unwrap();
     drop(store);

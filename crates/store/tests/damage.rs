@@ -274,3 +274,33 @@ fn a_damaged_last_unit_that_reaches_far_hides_no_message_that_is_put_later() {
         }
     }
 }
+
+#[test]
+fn a_damaged_length_in_a_unit_hides_that_message_alone_over_any_number_of_starts() {
+    for at in 0..19_u64 {
+        let (fs, store, mut expected) = filled();
+        store.close().unwrap();
+        drop(store);
+        let unit = at * 20;
+        let path = format!("/store/consumequeue/Topic/0/{:020}", unit - unit % 200);
+        let file = fs.open(Path::new(&path), OpenMode::ReadWrite).unwrap();
+        file.write_all_at(&i32::to_be_bytes(700), unit % 200 + 8).unwrap();
+        for start in 0..3 {
+            let store = open(&fs).unwrap();
+            for ((index, offset), body) in &expected {
+                let (topic, queue_id) = QUEUES[*index];
+                let found = get(&store, topic, queue_id, *offset).1;
+                if (*index, *offset) != (0, at as i64) {
+                    assert_eq!(
+                        found.first(),
+                        Some(&(*offset, body.clone())),
+                        "unit {at}, start {start}, {topic} {queue_id}"
+                    );
+                }
+            }
+            let (outcome, _) = put(&store, "Topic", 0, b"new").unwrap();
+            assert!(expected.insert((0, outcome.queue_offset), b"new".to_vec()).is_none(), "unit {at}, start {start}");
+            store.close().unwrap();
+        }
+    }
+}

@@ -248,7 +248,8 @@ fn follow(
 fn follow_in(bytes: &[u8], end: &mut End, accepted: impl Fn(Unit) -> bool) -> bool {
     for bytes in bytes.as_chunks().0 {
         let unit = Unit::decode(bytes);
-        let follows = end.last.is_none_or(|last| unit.physical_offset >= last.end() || last == Unit::BLANK);
+        // Not behind its end: where a length is damaged, that message alone is.
+        let follows = end.last.is_none_or(|last| unit.physical_offset > last.physical_offset || last == Unit::BLANK);
         if !unit.is_valid() || !follows || !accepted(unit) {
             return false;
         }
