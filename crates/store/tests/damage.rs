@@ -275,6 +275,28 @@ fn a_damaged_last_unit_that_reaches_far_hides_no_message_that_is_put_later() {
     }
 }
 
+/// Found by fuzzing: the length reaches over the message that is put next, but not behind the log's last file.
+#[test]
+fn a_message_that_is_put_within_the_damaged_length_of_the_last_unit_is_there_after_the_next_start() {
+    let config = StoreConfig { commit_log_segment_bytes: 1024, consume_queue_segment_bytes: 100, ..config() };
+    let fs = FaultFs::new();
+    let open = || open_with(config.clone(), &fs, &Arc::new(VirtualClock::new(START_MS))).unwrap();
+    let store = open();
+    for number in 0..14 {
+        put_tagged(&store, "Topic", number % 2, b"body 0 of 0", "KEYS\u{1}key0\u{2}").unwrap();
+    }
+    store.close().unwrap();
+    drop(store);
+    let file = fs.open(Path::new("/store/consumequeue/Topic/0/00000000000000000100"), OpenMode::ReadWrite).unwrap();
+    file.write_all_at(&i32::to_be_bytes(522), 28).unwrap();
+    let store = open();
+    let (outcome, _) = put_tagged(&store, "Topic", 0, b"new", "KEYS\u{1}new\u{2}").unwrap();
+    assert_eq!(outcome.queue_offset, 7);
+    store.close().unwrap();
+    drop(store);
+    assert_eq!(get(&open(), "Topic", 0, 7).1, [(7, b"new".to_vec())]);
+}
+
 #[test]
 fn a_damaged_length_in_a_unit_hides_that_message_alone_over_any_number_of_starts() {
     for at in 0..19_u64 {
