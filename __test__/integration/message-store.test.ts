@@ -148,6 +148,7 @@ describe('MessageStore', () => {
     const { indexLastUpdatePhyOffset, indexLastUpdateTimestamp } = store.query({ topic: 'T', key: 'none' })
     assert.equal(store.messageAt(indexLastUpdatePhyOffset)?.body.toString(), 'third')
     assert.ok(indexLastUpdateTimestamp >= first.storeTimestamp)
+    // The cast lets in what a program in JavaScript may hand over.
     for (const wrong of [{ key: '' }, { key: 'a', maxCount: 0 }, { topic: 5 as unknown as string, key: 'a' }]) {
       assert.throws(() => store.query({ topic: 'T', ...wrong }), InvalidArgumentError)
     }
@@ -228,7 +229,7 @@ describe('MessageStore', () => {
       { topic: '../T', body: 'x' },
       { topic: 'T', queueId: -1, body: 'x' },
       { topic: 'T', queueId: 0.5, body: 'x' },
-      { topic: 'T', body: 5 as unknown as string },
+      { topic: 'T', body: 5 as unknown as string }, // what a program in JavaScript may hand over
       { topic: 'T', body: 'x', tags: 'a\u0001' },
       { topic: 'T', body: 'x', properties: { long: 'x'.repeat(40_000) } },
       { topic: 'T', body: 'x', flag: 2 ** 31 },

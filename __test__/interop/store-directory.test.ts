@@ -99,7 +99,7 @@ const stopped: End = server => server.stop()
 const killed: End = server => server.process.kill()
 
 /** Members of a table file under `config/`. */
-// oxlint-disable-next-line typescript/no-explicit-any -- JSON of several shapes
+// oxlint-disable-next-line typescript/no-explicit-any -- parsed files of several shapes; the test compares them whole
 type Members = Record<string, any>
 
 /** The files under `config/` that ours writes, with the tables in them. */

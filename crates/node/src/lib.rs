@@ -4,6 +4,7 @@ mod channels;
 mod codec;
 mod completions;
 mod failure;
+mod reader;
 mod recovery;
 mod server;
 mod store;

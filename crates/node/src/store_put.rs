@@ -16,10 +16,11 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use napi::{Error, Result, Status};
+use napi::Result;
 use rocketmq_store::{HostAddr, MessageStore, PutBatch, PutMessage, PutTicket, Queue};
 
 use crate::failure::invalid;
+use crate::reader::{Reader, cut_short};
 
 /// Adds all messages of `bytes` to the batch.
 pub fn push_all(
@@ -31,22 +32,21 @@ pub fn push_all(
 ) -> Result<()> {
     let mut rest = bytes;
     while !rest.is_empty() {
-        let mut reader = Reader { rest };
+        let mut reader = Reader::new(rest);
         let size = reader.u32()? as usize;
-        let (message, behind) = rest.split_at_checked(size).filter(|_| size > 0).ok_or_else(short)?;
+        let (message, behind) = rest.split_at_checked(size).filter(|_| size > 0).ok_or_else(cut_short)?;
         rest = behind;
-        let mut reader = Reader { rest: message.get(4..).unwrap_or_default() };
-        let queue = queues.get(reader.u32()? as usize).ok_or_else(short)?;
+        let mut reader = Reader::new(message.get(4..).unwrap_or_default());
+        let queue = queues.get(reader.u32()? as usize).ok_or_else(cut_short)?;
         let (flag, sys_flag, reconsume_times) = (reader.i32()?, reader.i32()?, reader.i32()?);
         let prepared_transaction_offset = reader.array().map(i64::from_le_bytes)?;
         let [born_bytes, store_bytes, _, _] = reader.array()?;
         #[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit for the next 285,000 years")]
-        let born_timestamp = reader.array().map(f64::from_le_bytes)? as i64;
+        let born_timestamp = reader.f64()? as i64;
         let (properties, body) = (reader.u32()?, reader.u32()?);
         let born_host = reader.host(born_bytes)?.unwrap_or(host);
         let store_host = reader.host(store_bytes)?.unwrap_or(host);
-        let properties = std::str::from_utf8(reader.bytes(properties)?)
-            .map_err(|error| Error::new(Status::InvalidArg, format!("properties are not UTF-8: {error}")))?;
+        let properties = reader.text(properties)?;
         let message = PutMessage {
             queue,
             flag,
@@ -66,7 +66,7 @@ pub fn push_all(
 
 /// Writes what became of the messages over them.
 pub fn write_outcomes(batch: &PutBatch, ticket: PutTicket, into: &mut [u8]) -> Result<()> {
-    let (head, rest) = into.split_first_chunk_mut::<16>().ok_or_else(short)?;
+    let (head, rest) = into.split_first_chunk_mut::<16>().ok_or_else(cut_short)?;
     #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are exact in a double")]
     head[..8].copy_from_slice(&(ticket.store_timestamp as f64).to_le_bytes());
     head[8..].copy_from_slice(&ticket.end.to_le_bytes());
@@ -78,35 +78,7 @@ pub fn write_outcomes(batch: &PutBatch, ticket: PutTicket, into: &mut [u8]) -> R
     Ok(())
 }
 
-fn short() -> Error {
-    Error::new(Status::InvalidArg, "a message to be stored is cut short")
-}
-
-struct Reader<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Reader<'a> {
-    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        let (head, rest) = self.rest.split_first_chunk::<N>().ok_or_else(short)?;
-        self.rest = rest;
-        Ok(*head)
-    }
-
-    fn u32(&mut self) -> Result<u32> {
-        self.array().map(u32::from_le_bytes)
-    }
-
-    fn i32(&mut self) -> Result<i32> {
-        self.array().map(i32::from_le_bytes)
-    }
-
-    fn bytes(&mut self, count: u32) -> Result<&'a [u8]> {
-        let (head, rest) = self.rest.split_at_checked(count as usize).ok_or_else(short)?;
-        self.rest = rest;
-        Ok(head)
-    }
-
+impl Reader<'_> {
     fn host(&mut self, bytes: u8) -> Result<Option<HostAddr>> {
         let ip = match bytes {
             0 => return Ok(None),

@@ -16,6 +16,8 @@ use std::time::Duration;
 
 use napi::{Error, Result, Status};
 
+use crate::reader::{Reader, cut_short};
+
 /// A token that stands for nobody.
 pub const NONE: u32 = u32::MAX;
 
@@ -61,11 +63,11 @@ impl<'a> Records<'a> {
         if self.rest.is_empty() {
             return Ok(None);
         }
-        let mut reader = Reader { rest: self.rest };
+        let mut reader = Reader::new(self.rest);
         let (kind, bytes) = (reader.u32()?, reader.u32()? as usize);
-        let (record, rest) = self.rest.split_at_checked(bytes).ok_or_else(short)?;
+        let (record, rest) = self.rest.split_at_checked(bytes).ok_or_else(cut_short)?;
         self.rest = rest;
-        let mut reader = Reader { rest: record.get(8..).ok_or_else(short)? };
+        let mut reader = Reader::new(record.get(8..).ok_or_else(cut_short)?);
         let (token, timeout) = (reader.u32()?, Duration::from_millis(u64::from(reader.u32()?)));
         let record = match kind {
             1 => reader.send(token, timeout)?,
@@ -91,45 +93,7 @@ impl<'a> Records<'a> {
     }
 }
 
-fn short() -> Error {
-    Error::new(Status::InvalidArg, "a submission record is cut short")
-}
-
-struct Reader<'a> {
-    rest: &'a [u8],
-}
-
 impl<'a> Reader<'a> {
-    fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        let (head, rest) = self.rest.split_first_chunk::<N>().ok_or_else(short)?;
-        self.rest = rest;
-        Ok(*head)
-    }
-
-    fn u32(&mut self) -> Result<u32> {
-        self.array().map(u32::from_le_bytes)
-    }
-
-    fn i32(&mut self) -> Result<i32> {
-        self.array().map(i32::from_le_bytes)
-    }
-
-    fn f64(&mut self) -> Result<f64> {
-        self.array().map(f64::from_le_bytes)
-    }
-
-    fn bytes(&mut self, count: u32) -> Result<&'a [u8]> {
-        let (head, rest) = self.rest.split_at_checked(count as usize).ok_or_else(short)?;
-        self.rest = rest;
-        Ok(head)
-    }
-
-    fn text(&mut self, count: u32) -> Result<&'a str> {
-        let bytes = self.bytes(count)?;
-        std::str::from_utf8(bytes)
-            .map_err(|error| Error::new(Status::InvalidArg, format!("text is not UTF-8: {error}")))
-    }
-
     fn counted_text(&mut self) -> Result<&'a str> {
         let count = self.u32()?;
         self.text(count)

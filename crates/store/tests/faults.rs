@@ -10,7 +10,7 @@ use std::time::Duration;
 use common::*;
 use rocketmq_env::{Fault, FaultFs, Fs, OpenMode, Operation, VirtualClock};
 use rocketmq_log::LogError;
-use rocketmq_store::{FlushError, MessageStore, PutBatch, PutError, PutMessage, StoreError};
+use rocketmq_store::{FlushError, MessageStore, PutBatch, PutError, StoreError};
 
 const EIO: i32 = 5;
 
@@ -295,18 +295,7 @@ fn zeros_at_the_end_of_properties_are_refused_and_those_that_apache_stored_are_n
         let fs = FaultFs::new();
         let store = store_on(&fs);
         let queue = store.queue("Topic", 0).unwrap();
-        let with_zero = PutMessage {
-            queue: &queue,
-            flag: 0,
-            sys_flag: 0,
-            born_timestamp: START_MS,
-            born_host: host(),
-            store_host: host(),
-            reconsume_times: 0,
-            prepared_transaction_offset: 0,
-            body: b"body",
-            properties: "name\u{1}value\0",
-        };
+        let with_zero = message(&queue, b"body", "name\u{1}value\0");
         assert_eq!(PutBatch::new().push(&store, &with_zero), Err(PutError::ZeroInProperties { at: 10 }));
         let (_, ticket) = put_tagged(&store, "Topic", 0, b"body", "name\u{1}value\u{2}").unwrap();
         store.wait_flushed(ticket.end, Duration::from_secs(3600)).unwrap();

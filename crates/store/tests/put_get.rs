@@ -81,18 +81,7 @@ fn joined_records_lie_in_one_file_and_others_roll_one_by_one() {
     let directory = tempfile::tempdir().unwrap();
     let store = open_os(small(directory.path()));
     let queue = store.queue("Topic", 0).unwrap();
-    let message = PutMessage {
-        queue: &queue,
-        flag: 0,
-        sys_flag: 0,
-        born_timestamp: START_MS,
-        born_host: host(),
-        store_host: host(),
-        reconsume_times: 0,
-        prepared_transaction_offset: 0,
-        body: &[7; 900],
-        properties: "",
-    };
+    let message = message(&queue, &[7; 900], "");
     put(&store, "Topic", 0, &[1; 1000]).unwrap();
     let mut batch = PutBatch::new();
     batch.push(&store, &message).unwrap();
@@ -125,18 +114,8 @@ fn what_a_record_cannot_hold_is_refused_and_leaves_the_batch_as_it_was() {
     let mut batch = PutBatch::new();
     push(&mut batch, &store, "Topic", 0, b"fine", "");
     let properties = "p".repeat(40_000);
-    let mut message = PutMessage {
-        queue: &queue,
-        flag: 0,
-        sys_flag: 0,
-        born_timestamp: START_MS,
-        born_host: host(),
-        store_host: host(),
-        reconsume_times: 0,
-        prepared_transaction_offset: 0,
-        body: &[0; 2049],
-        properties: "",
-    };
+    let too_large = [0; 2049];
+    let mut message = message(&queue, &too_large, "");
     assert_eq!(batch.push(&store, &message), Err(PutError::MessageSizeExceeded { need: 2049, have: 2048 }));
     message.body = b"";
     message.properties = &properties;
@@ -158,19 +137,8 @@ fn prepared_and_rolled_back_messages_take_no_offset() {
     let mut batch = PutBatch::new();
     let types = [0, sys_flag::TRANSACTION_PREPARED, sys_flag::TRANSACTION_ROLLBACK, sys_flag::TRANSACTION_COMMIT, 0];
     for sys_flag in types {
-        let message = PutMessage {
-            queue: &queue,
-            flag: 0,
-            sys_flag,
-            born_timestamp: START_MS,
-            born_host: host(),
-            store_host: host(),
-            reconsume_times: 0,
-            prepared_transaction_offset: 0,
-            body: &sys_flag.to_be_bytes(),
-            properties: "",
-        };
-        batch.push(&store, &message).unwrap();
+        let body = sys_flag.to_be_bytes();
+        batch.push(&store, &PutMessage { sys_flag, ..message(&queue, &body, "") }).unwrap();
     }
     let _ = store.put(&mut batch).unwrap();
     let offsets: Vec<_> = (0..5).map(|index| batch.outcome(index).unwrap().queue_offset).collect();

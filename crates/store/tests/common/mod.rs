@@ -12,7 +12,7 @@ use std::time::Duration;
 use rocketmq_codec::message::decode_record;
 use rocketmq_env::{Clock, FaultFs, OsFs, SystemClock, VirtualClock};
 use rocketmq_store::{
-    GetResult, HostAddr, MessageStore, PutBatch, PutMessage, PutOutcome, PutTicket, StoreConfig, StoreError,
+    GetResult, HostAddr, MessageStore, PutBatch, PutMessage, PutOutcome, PutTicket, Queue, StoreConfig, StoreError,
 };
 
 /// Start of time in tests.
@@ -48,11 +48,10 @@ pub fn host() -> HostAddr {
     HostAddr::from("127.0.0.1:10911".parse::<std::net::SocketAddr>().unwrap())
 }
 
-/// Adds a message to a batch.
-pub fn push(batch: &mut PutBatch, store: &MessageStore, topic: &str, queue_id: i32, body: &[u8], properties: &str) {
-    let queue = store.queue(topic, queue_id).unwrap();
-    let message = PutMessage {
-        queue: &queue,
+/// A plain message.
+pub fn message<'a>(queue: &'a Arc<Queue>, body: &'a [u8], properties: &'a str) -> PutMessage<'a> {
+    PutMessage {
+        queue,
         flag: 0,
         sys_flag: 0,
         born_timestamp: START_MS,
@@ -62,8 +61,13 @@ pub fn push(batch: &mut PutBatch, store: &MessageStore, topic: &str, queue_id: i
         prepared_transaction_offset: 0,
         body,
         properties,
-    };
-    batch.push(store, &message).unwrap();
+    }
+}
+
+/// Adds a message to a batch.
+pub fn push(batch: &mut PutBatch, store: &MessageStore, topic: &str, queue_id: i32, body: &[u8], properties: &str) {
+    let queue = store.queue(topic, queue_id).unwrap();
+    batch.push(store, &message(&queue, body, properties)).unwrap();
 }
 
 /// Puts one message.

@@ -9,7 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use rocketmq_env::{OsFs, SystemClock};
-use rocketmq_store::{FlushDiskType, HostAddr, MessageStore, PutBatch, PutMessage, StoreConfig};
+use rocketmq_store::{FlushDiskType, MessageStore, PutBatch, StoreConfig};
+use rocketmq_testkit::plain_message;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -45,26 +46,13 @@ fn main() -> Outcome<()> {
 
 fn put_for_ever(store: &MessageStore, queue_id: i32, is_sync: bool) -> Outcome<()> {
     let queue = store.queue("Crash", queue_id)?;
-    let host = HostAddr::from("127.0.0.1:1234".parse::<std::net::SocketAddr>()?);
     let mut batch = PutBatch::new();
     for number in 0_u64.. {
         batch.clear();
         let bodies: Vec<String> =
             (0..=number % 3).map(|index| format!("{}-{queue_id}-{number}-{index}", std::process::id())).collect();
         for body in &bodies {
-            let message = PutMessage {
-                queue: &queue,
-                flag: 0,
-                sys_flag: 0,
-                born_timestamp: 0,
-                born_host: host,
-                store_host: host,
-                reconsume_times: 0,
-                prepared_transaction_offset: 0,
-                body: body.as_bytes(),
-                properties: "",
-            };
-            batch.push(store, &message)?;
+            batch.push(store, &plain_message(&queue, body.as_bytes(), ""))?;
         }
         let ticket = store.put(&mut batch)?;
         if is_sync {

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use rocketmq_env::{OsFs, SystemClock};
-use rocketmq_store::{HostAddr, MessageStore, PutBatch, PutMessage, Queue, StoreConfig};
+use rocketmq_store::{MessageStore, PutBatch, Queue, StoreConfig};
+use rocketmq_testkit::plain_message;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -54,25 +55,12 @@ fn main() -> Outcome<()> {
 }
 
 fn put(store: &MessageStore, queues: &[Arc<Queue>], messages: usize) -> Outcome<()> {
-    let host = HostAddr::from("127.0.0.1:10911".parse::<std::net::SocketAddr>()?);
     let mut batch = PutBatch::new();
     let mut round = queues.iter().cycle();
     for _ in 0..messages / BATCH {
         batch.clear();
         for queue in round.by_ref().take(BATCH) {
-            let message = PutMessage {
-                queue,
-                flag: 0,
-                sys_flag: 0,
-                born_timestamp: 1_700_000_000_000,
-                born_host: host,
-                store_host: host,
-                reconsume_times: 0,
-                prepared_transaction_offset: 0,
-                body: &[b'x'; 100],
-                properties: "TAGS\u{1}tag\u{2}",
-            };
-            batch.push(store, &message)?;
+            batch.push(store, &plain_message(queue, &[b'x'; 100], "TAGS\u{1}tag\u{2}"))?;
         }
         let _flushed_in_the_background = store.put(&mut batch)?;
     }

@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 
 use rocketmq_codec::message::{RecordFields, encode_record};
 use rocketmq_env::{Fs, OpenMode, OsFs, SystemClock};
-use rocketmq_store::{FlushDiskType, HostAddr, MessageStore, PutBatch, PutMessage, Queue, StoreConfig};
+use rocketmq_store::{FlushDiskType, HostAddr, MessageStore, PutBatch, Queue, StoreConfig};
+use rocketmq_testkit::plain_message;
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -133,22 +134,6 @@ fn queues_of(store: &MessageStore) -> Outcome<Vec<Arc<Queue>>> {
     (0..4).map(|queue_id| Ok(store.queue(TOPIC, queue_id)?)).collect()
 }
 
-fn message<'a>(queue: &'a Arc<Queue>, body: &'a [u8], properties: &'a str) -> PutMessage<'a> {
-    let host = HostAddr::from(SocketAddr::from(([127, 0, 0, 1], 1234)));
-    PutMessage {
-        queue,
-        flag: 0,
-        sys_flag: 0,
-        born_timestamp: 1_700_000_000_000,
-        born_host: host,
-        store_host: host,
-        reconsume_times: 0,
-        prepared_transaction_offset: 0,
-        body,
-        properties,
-    }
-}
-
 fn fill(store: &MessageStore, body_bytes: usize, bytes: u64) -> Outcome<()> {
     let (body, queues) = (body_of(body_bytes), queues_of(store)?);
     let mut batch = PutBatch::new();
@@ -157,7 +142,7 @@ fn fill(store: &MessageStore, body_bytes: usize, bytes: u64) -> Outcome<()> {
     while (store.max_physical_offset() as u64) < bytes {
         batch.clear();
         for _ in 0..64 {
-            batch.push(store, &message(&queues[number & 3], &body, properties.of(number)?))?;
+            batch.push(store, &plain_message(&queues[number & 3], &body, properties.of(number)?))?;
             number += 1;
         }
         store.put(&mut batch)?;
@@ -173,7 +158,7 @@ fn put(store: &MessageStore, load: &Load, sync: bool, (count, stop): (&AtomicU64
     while !stop.load(Ordering::Relaxed) {
         batch.clear();
         for _ in 0..load.batch {
-            batch.push(store, &message(&queues[number & 3], &body, properties.of(number)?))?;
+            batch.push(store, &plain_message(&queues[number & 3], &body, properties.of(number)?))?;
             number += 1;
         }
         let ticket = store.put(&mut batch)?;
