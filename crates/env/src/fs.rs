@@ -185,7 +185,21 @@ pub trait File: Send + Sync + Debug {
 
     /// Makes `len` bytes from `offset` read as zero. By a hole where the file system can, else by writing.
     fn zero_range(&self, offset: u64, len: u64) -> io::Result<()> {
-        write_zeros(self, offset, len)
+        self.write_zeros(offset, len)
+    }
+
+    /// Writes `len` zeros from `offset` on, not beyond the end of the file. What is written there later has its place on disk,
+    /// so syncing it changes nothing but the bytes.
+    fn write_zeros(&self, offset: u64, len: u64) -> io::Result<()> {
+        static CHUNK: [u8; 64 * 1024] = [0; 64 * 1024];
+        let end = offset.saturating_add(len).min(self.len()?);
+        let mut at = offset;
+        while at < end {
+            let chunk = usize::try_from(end - at).map_or(CHUNK.len(), |left| left.min(CHUNK.len()));
+            self.write_all_at(CHUNK.get(..chunk).unwrap_or_default(), at)?;
+            at += chunk as u64;
+        }
+        Ok(())
     }
 
     /// Fills `buffer` from `offset`; `UnexpectedEof` if the file ends before.
@@ -219,19 +233,6 @@ pub trait File: Send + Sync + Debug {
         }
         Ok(())
     }
-}
-
-/// [`File::zero_range`] by plain writes.
-pub(crate) fn write_zeros<F: File + ?Sized>(file: &F, offset: u64, len: u64) -> io::Result<()> {
-    static CHUNK: [u8; 64 * 1024] = [0; 64 * 1024];
-    let end = offset.saturating_add(len).min(file.len()?);
-    let mut at = offset;
-    while at < end {
-        let chunk = usize::try_from(end - at).map_or(CHUNK.len(), |left| left.min(CHUNK.len()));
-        file.write_all_at(CHUNK.get(..chunk).unwrap_or_default(), at)?;
-        at += chunk as u64;
-    }
-    Ok(())
 }
 
 /// A read-only mapping of a file, which others go on writing behind the part that is being read.

@@ -1,13 +1,17 @@
 //! Lets many threads wait for one thing that happens once.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
+
+use crate::wait_word::WaitWord;
 use crate::{Clock, TimerId};
 
-/// Closed at first, then open for good. The standard library's condition variable, because it wakes all that wait by one
-/// system call; a [`Parker`](crate::Parker) for each would take one call each.
+/// Closed at first, then open for good. All that wait are woken by one system call, and take no lock when they wake; a
+/// [`Parker`](crate::Parker) for each would take one call each.
 #[derive(Debug)]
 pub struct Latch {
     clock: Arc<dyn Clock>,
@@ -16,15 +20,11 @@ pub struct Latch {
 
 #[derive(Debug, Default)]
 struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    is_open: bool,
-    /// Of those who wait on a clock that is moved by hand.
-    timers: Vec<TimerId>,
+    is_open: AtomicBool,
+    /// Changes when it opens, and when a deadline on a clock that is moved by hand has passed.
+    changed: WaitWord,
+    /// Of those who wait on such a clock.
+    timers: Mutex<Vec<TimerId>>,
 }
 
 impl Latch {
@@ -35,52 +35,59 @@ impl Latch {
 
     /// Opens it and wakes all who wait.
     pub fn open(&self) {
-        let mut state = self.shared.lock();
-        state.is_open = true;
-        for timer in std::mem::take(&mut state.timers) {
-            self.clock.cancel(timer);
-        }
-        drop(state);
-        self.shared.changed.notify_all();
+        let timers = {
+            let mut timers = self.shared.timers.lock();
+            self.shared.is_open.store(true, Ordering::Release);
+            std::mem::take(&mut *timers)
+        };
+        timers.into_iter().for_each(|timer| self.clock.cancel(timer));
+        self.shared.changed.change_and_wake_all();
     }
 
     /// Waits until it is open (true), at most `duration` (false).
     pub fn wait_for(&self, duration: Duration) -> bool {
         let at = self.clock.uptime().saturating_add(duration);
-        let mut state = self.shared.lock();
-        if let Some(instant) = self.clock.instant_at(at) {
-            loop {
-                let left = instant.saturating_duration_since(Instant::now());
-                if state.is_open || left.is_zero() {
-                    return state.is_open;
-                }
-                let waited = self.shared.changed.wait_timeout(state, left);
-                state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let Some(instant) = self.clock.instant_at(at) else { return self.wait_by_hand(at) };
+        let mut left = duration;
+        loop {
+            let seen = self.shared.changed.value();
+            if self.is_open() || left.is_zero() {
+                return self.is_open();
+            }
+            self.shared.changed.wait_while(seen, Some(left));
+            if !self.is_open() {
+                left = instant.saturating_duration_since(Instant::now());
             }
         }
-        if !state.is_open {
-            let timer = self.clock.wake_at(at, Waker::from(Arc::clone(&self.shared)));
-            state.timers.push(timer);
-        }
-        while !state.is_open && self.clock.uptime() < at {
-            state = self.shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        state.is_open
     }
-}
 
-impl Shared {
-    /// Nothing panics while it is locked.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    /// On a clock that is moved by hand.
+    fn wait_by_hand(&self, at: Duration) -> bool {
+        {
+            let mut timers = self.shared.timers.lock();
+            if self.is_open() {
+                return true;
+            }
+            timers.push(self.clock.wake_at(at, Waker::from(Arc::clone(&self.shared))));
+        }
+        loop {
+            let seen = self.shared.changed.value();
+            if self.is_open() || self.clock.uptime() >= at {
+                return self.is_open();
+            }
+            self.shared.changed.wait_while(seen, None);
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        self.shared.is_open.load(Ordering::Acquire)
     }
 }
 
 impl Wake for Shared {
     /// A deadline has passed: those who wait look at the clock.
     fn wake(self: Arc<Self>) {
-        drop(self.lock());
-        self.changed.notify_all();
+        self.changed.change_and_wake_all();
     }
 }
 

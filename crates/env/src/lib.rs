@@ -17,6 +17,7 @@ mod parker;
 mod system_clock;
 mod timers;
 mod virtual_clock;
+mod wait_word;
 
 pub use clock::{Clock, Sleep, sleep};
 pub use fault_fs::{Fault, FaultFs, Operation};

@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 
 #[cfg(target_os = "linux")]
 use crate::fs::WriteMap;
-use crate::fs::{DirEntry, DiskSpace, File, Fs, Map, Metadata, OpenMode, write_zeros};
+use crate::fs::{DirEntry, DiskSpace, File, Fs, Map, Metadata, OpenMode};
 use crate::os_linux;
 use crate::os_lock::{LockedFile, is_locked, try_lock};
 
@@ -149,7 +149,7 @@ impl File for fs::File {
     }
 
     fn zero_range(&self, offset: u64, len: u64) -> io::Result<()> {
-        if fallocate(self, PUNCH_HOLE, offset, len)? { Ok(()) } else { write_zeros(self, offset, len) }
+        if fallocate(self, PUNCH_HOLE, offset, len)? { Ok(()) } else { self.write_zeros(offset, len) }
     }
 }
 

@@ -1,7 +1,10 @@
 //! The part of a file that is being appended to: its space on disk is reserved before it is needed, and small writes go
 //! through a mapping of it, without a system call for each.
 //!
-//! A mapping pays while syncs are rare: each makes the written pages read-only again, in the page tables of all cores.
+//! A mapping pays while syncs are rare: each makes the written pages read-only again, in the page tables of all cores. Where
+//! each write is synced, zeros are written to the space ahead instead: reserved space that was never written to has no
+//! place of its own on disk until the first sync, which then has to commit the file system's journal as well (measured: 165
+//! us for the sync of 18 KB, 100 us with the zeros).
 //!
 //! A page of a mapped file that has no space on disk ends the process when it is written and the disk is full. In a window
 //! whose space is reserved that cannot happen: running out of space is an error of the reservation.
@@ -24,7 +27,7 @@ const MAPPED_WRITE_MAX_BYTES: usize = 1024;
 #[derive(Debug, Default)]
 pub(crate) struct AppendWindow {
     state: Mutex<State>,
-    /// The window behind it, made ahead of the writer.
+    /// The window behind it, made ahead of the writer. Locked before `state` where both are.
     next: Mutex<Option<Window>>,
 }
 
@@ -65,21 +68,20 @@ impl AppendWindow {
         offset: u64,
         mapped: bool,
     ) -> io::Result<()> {
-        let mut state = self.state.lock();
         let end = offset + bytes.len() as u64;
-        match &*state {
-            State::Open(window) if window.start <= offset && end <= window.end => {}
-            State::Unsupported => {}
-            _ => {
-                let next = self.next.lock().take().filter(|next| next.start <= offset && end <= next.end);
-                *state = match next {
-                    Some(next) => State::Open(next),
-                    None => {
-                        let window = reserve(file, (offset, end), state.next_len(), file_bytes)?;
-                        window.map_or(State::Unsupported, State::Open)
-                    }
-                };
-            }
+        let mut state = self.state.lock();
+        if !state.takes(offset, end) {
+            drop(state);
+            // Nobody but the one writer opens a window, so the state is the same when it is locked again.
+            let mut next = self.next.lock();
+            state = self.state.lock();
+            *state = match next.take().filter(|next| next.start <= offset && end <= next.end) {
+                Some(next) => State::Open(next),
+                None => {
+                    let window = reserve(file, (offset, end), state.next_len(), file_bytes)?;
+                    window.map_or(State::Unsupported, State::Open)
+                }
+            };
         }
         if let State::Open(window) = &mut *state
             && mapped
@@ -98,32 +100,41 @@ impl AppendWindow {
     /// Makes the window that will be needed next, so that the writer does not wait for it: the one behind the window that is
     /// open, or one at the start of an untouched file. False if there is none, because the open one reaches the file's end.
     pub(crate) fn prepare_next(&self, file: &dyn File, file_bytes: u64, mapped: bool) -> io::Result<bool> {
-        let (start, len) = {
+        // Held to the end: the writer must not get ahead of the zeros, which would wipe out what it wrote.
+        let mut next = self.next.lock();
+        let (start, open_end, len) = {
             let state = self.state.lock();
-            let start = match &*state {
-                State::Closed => 0,
+            match &*state {
+                State::Closed => (0, None, state.next_len()),
                 State::Open(window) if window.end >= file_bytes => return Ok(false),
                 // They overlap, so that a write across the border lies in one.
-                State::Open(window) => window.end - WriteMap::ALIGNMENT.min(window.end - window.start),
+                State::Open(window) => {
+                    let start = window.end - WriteMap::ALIGNMENT.min(window.end - window.start);
+                    (start, Some(window.end), state.next_len())
+                }
                 State::Unsupported => return Ok(true),
-            };
-            (start, state.next_len())
+            }
         };
-        if self.next.lock().as_ref().is_some_and(|next| next.start == start) {
+        if next.as_ref().is_some_and(|next| next.start == start) {
             return Ok(true);
         }
         if let Some(mut window) = reserve(file, (start, start), len, file_bytes)? {
             if mapped {
                 window.map(file)?;
+            } else if let Some(untouched) = open_end {
+                // Of a file without an open window nobody knows here what is in it.
+                file.write_zeros(untouched, window.end.saturating_sub(untouched))?;
+                file.sync_data()?;
             }
-            *self.next.lock() = Some(window);
+            *next = Some(window);
         }
         Ok(true)
     }
 
     /// What was reserved may not be any more: a hole was made.
     pub(crate) fn close(&self) {
-        *self.next.lock() = None;
+        let mut next = self.next.lock();
+        *next = None;
         let mut state = self.state.lock();
         if matches!(*state, State::Open(_)) {
             *state = State::Closed;
@@ -132,6 +143,15 @@ impl AppendWindow {
 }
 
 impl State {
+    /// Whether a write to this range needs no other window.
+    fn takes(&self, from: u64, to: u64) -> bool {
+        match self {
+            Self::Open(window) => window.start <= from && to <= window.end,
+            Self::Unsupported => true,
+            Self::Closed => false,
+        }
+    }
+
     fn next_len(&self) -> u64 {
         match self {
             Self::Open(window) => (2 * (window.end - window.start)).clamp(FIRST_WINDOW_BYTES, WINDOW_BYTES),
@@ -163,4 +183,84 @@ fn reserve(file: &dyn File, (from, to): (u64, u64), len: u64, file_bytes: u64) -
         other => other?,
     };
     Ok(reserved.then_some(Window { start, end, map: Mapping::NotNeeded }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use rocketmq_env::Map;
+
+    use super::*;
+
+    const FILE_BYTES: u64 = 1 << 20;
+
+    /// A file in memory. While zeros are written to it others get time to write as well.
+    #[derive(Debug)]
+    struct SlowZeros {
+        bytes: Mutex<Vec<u8>>,
+        zeroing: AtomicBool,
+    }
+
+    impl File for SlowZeros {
+        fn read_at(&self, _: &mut [u8], _: u64) -> io::Result<usize> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+            if bytes.iter().all(|byte| *byte == 0) {
+                self.zeroing.store(true, Ordering::Release);
+                (0..1_000).for_each(|_| thread::yield_now());
+            }
+            self.bytes.lock()[offset as usize..][..bytes.len()].copy_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn len(&self) -> io::Result<u64> {
+            Ok(FILE_BYTES)
+        }
+
+        fn set_len(&self, _: u64) -> io::Result<()> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        fn sync_data(&self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn sync_all(&self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn map(&self) -> io::Result<Option<Map>> {
+            Ok(None)
+        }
+
+        fn allocate(&self, _: u64, _: u64) -> io::Result<bool> {
+            Ok(true)
+        }
+    }
+
+    #[test]
+    fn a_write_into_the_space_that_is_being_prepared_comes_after_its_zeros() {
+        let bytes = Mutex::new(vec![9; FILE_BYTES as usize]);
+        let file = SlowZeros { bytes, zeroing: AtomicBool::new(false) };
+        let window = AppendWindow::default();
+        let write = |at: u64| {
+            // SAFETY: nobody reads the file, and one thread at a time writes to a range.
+            unsafe { window.write((&file, FILE_BYTES), &[7; 1_024], at, false) }.unwrap();
+        };
+        write(0);
+        thread::scope(|scope| {
+            scope.spawn(|| assert!(window.prepare_next(&file, FILE_BYTES, false).unwrap()));
+            while !file.zeroing.load(Ordering::Acquire) {
+                thread::yield_now();
+            }
+            write(FIRST_WINDOW_BYTES);
+        });
+        let bytes = file.bytes.lock();
+        assert!(bytes[..1_024].iter().chain(&bytes[FIRST_WINDOW_BYTES as usize..][..1_024]).all(|byte| *byte == 7));
+        assert!(bytes[FIRST_WINDOW_BYTES as usize + 1_024..][..1_024].iter().all(|byte| *byte == 0), "no zeros ahead");
+    }
 }

@@ -60,8 +60,8 @@ impl SegmentedLog {
     }
 
     /// From now on space is reserved ahead of the writes, where the file system allows: syncing them costs less. Small writes
-    /// go through a mapping of the file if `mapped`, which makes them cheaper, but not the syncs. For a log that is always
-    /// written to.
+    /// go through a mapping of the file if `mapped`, which makes them cheaper, but not the syncs; else zeros are written ahead
+    /// as well, which makes the syncs cheaper. For a log that is always written to.
     #[must_use]
     pub fn with_space_reserved(mut self, mapped: bool) -> Self {
         self.appends = Appends::Reserved { mapped };

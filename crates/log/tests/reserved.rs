@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that unwraps in vain fails, which is what it is for")]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use rocketmq_env::OsFs;
 use rocketmq_log::SegmentedLog;
@@ -59,4 +61,34 @@ fn a_log_that_was_cut_within_its_reserved_space_is_written_to_again() {
     let bytes = std::fs::read(log.segments()[0].path()).unwrap();
     let expected = [vec![1; 500], vec![2; 100], vec![0; SEGMENT_BYTES as usize - 600]].concat();
     assert!(bytes == expected);
+}
+
+#[test]
+fn what_prepares_the_space_ahead_never_touches_what_was_appended() {
+    for mapped in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        let log = SegmentedLog::open(Arc::new(OsFs), directory.path().to_owned(), 8 * SEGMENT_BYTES).unwrap();
+        let log = log.with_space_reserved(mapped);
+        let done = AtomicBool::new(false);
+        let end = 24 * SEGMENT_BYTES;
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    log.prepare_spare().unwrap();
+                    log.reserve_ahead().unwrap();
+                }
+            });
+            let mut at = 0;
+            while at < end {
+                let bytes = pattern(at, 1_024);
+                log.write(at, &bytes).unwrap();
+                at += bytes.len() as u64;
+                log.publish(at);
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        let mut read = vec![0; end as usize];
+        assert!(log.read(0, &mut read).unwrap());
+        assert!(read == pattern(0, end as usize), "mapped {mapped}");
+    }
 }

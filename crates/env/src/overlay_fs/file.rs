@@ -145,6 +145,6 @@ impl File for OverlayFile {
             return Ok(());
         }
         drop(changes);
-        crate::fs::write_zeros(self, offset, len)
+        self.write_zeros(offset, len)
     }
 }
