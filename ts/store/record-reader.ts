@@ -3,7 +3,7 @@ import { type MessageExt, type ReceivedFrom, viewRecords } from '../message/mess
 
 /** Records of several reads share a buffer of this size; a message that is kept keeps it. */
 const SLAB_BYTES = 256 * 1024
-const HEAD_BYTES = 40
+const HEAD_BYTES = 32
 
 /** There is no broker, and nothing is added to what is stored. */
 export const FROM_STORE: ReceivedFrom = {

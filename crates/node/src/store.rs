@@ -8,7 +8,7 @@ use napi::bindgen_prelude::{AsyncTask, BigInt, Buffer, BufferSlice, Function};
 use napi::{Env, Error, Result, Status, Task};
 use napi_derive::napi;
 use parking_lot::Mutex;
-use rocketmq_codec::message::{PullLimits, TagSet, decode_pulled, decode_record, java_string_hash};
+use rocketmq_codec::message::{PullLimits, TagSet, decode_pulled, decode_record, is_plain, java_string_hash};
 use rocketmq_env::{Clock, Fs, OsFs, SystemClock};
 use rocketmq_store::{
     Boundary, FlushDiskType, GetResult, HostAddr, MessageStore, PutBatch, Queue, RecoveryListener, StoreConfig,
@@ -90,8 +90,8 @@ struct Answer {
 }
 
 /// Bytes of what is told before the records:
-/// `u32 status | u32 messages | i64 next | i64 min | i64 max | u32 record bytes | u32 0`, little endian.
-const HEAD_BYTES: usize = 40;
+/// `u64 status | i64 next | i64 min | i64 max`, little endian.
+const HEAD_BYTES: usize = 32;
 
 fn store_failure(error: &StoreError) -> Error {
     match error {
@@ -149,7 +149,7 @@ impl NativeMessageStore {
         max_count: u32,
         max_bytes: u32,
         tags: Option<Vec<String>>,
-        into: BufferSlice<'_>,
+        mut into: BufferSlice<'_>,
         at: u32,
     ) -> Result<u32> {
         let queue = self.known(queue)?;
@@ -158,10 +158,21 @@ impl NativeMessageStore {
         answer.stored.clear();
         let (offset, count) = (join(offset_low, offset_high), max_count as usize);
         let (topic, queue_id, bytes) = (queue.topic(), queue.queue_id(), max_bytes as usize);
-        let found = self.store.get(topic, queue_id, offset, count, bytes, filter.as_ref(), &mut answer.stored);
+        let all_tags = tags.is_none();
+        let mut room = Room { bytes: into.get_mut(at as usize..).unwrap_or_default(), used: HEAD_BYTES };
+        let found = self.store.get_each(topic, queue_id, offset, count, bytes, filter.as_ref(), |record| {
+            // In order: behind one that needs work or room come all others.
+            let is_placed = all_tags && answer.stored.is_empty() && is_plain(record) && room.push(record);
+            if !is_placed {
+                answer.stored.extend_from_slice(record);
+            }
+        });
         let found = found.map_err(|error| store_failure(&error))?;
+        if answer.stored.is_empty() && room.write_head(&found) {
+            return length(room.used);
+        }
         let tags = tags.map(|tags| tags.into_iter().collect::<TagSet>());
-        answer.fill(tags.as_ref(), found)?;
+        answer.fill(room.placed(), tags.as_ref(), found)?;
         answer.write(into, at)
     }
 
@@ -189,7 +200,7 @@ impl NativeMessageStore {
             count: read.count,
             bytes: answer.stored.len(),
         };
-        answer.fill(None, result)?;
+        answer.fill(&[], None, result)?;
         answer.write(into, at)
     }
 
@@ -290,9 +301,9 @@ fn stored_queue(queue: &Queue) -> NativeStoredQueue {
 }
 
 /// Appends stored records to `out` with their bodies inflated; one whose body cannot be comes as it is stored, and its sysFlag
-/// tells so. Returns how many.
-fn make_readable(stored: &[u8], tags: Option<&TagSet>, out: &mut Vec<u8>) -> Result<usize> {
-    let (mut table, mut as_stored) = (Vec::new(), 0);
+/// tells so.
+fn make_readable(stored: &[u8], tags: Option<&TagSet>, out: &mut Vec<u8>) -> Result<()> {
+    let mut table = Vec::new();
     let mut rest = stored;
     while let Err(error) = decode_pulled(rest, tags, GET_LIMITS, out, &mut table) {
         rest = rest.get(error.offset..).unwrap_or_default();
@@ -300,29 +311,61 @@ fn make_readable(stored: &[u8], tags: Option<&TagSet>, out: &mut Vec<u8>) -> Res
         let (bytes, behind) = rest.split_at(length);
         if tags.is_none_or(|tags| tags.matches(&record.properties)) {
             out.extend_from_slice(bytes);
-            as_stored += 1;
         }
         rest = behind;
     }
-    Ok(table.len() + as_stored)
+    Ok(())
+}
+
+/// The part of JavaScript's buffer that an answer goes to.
+struct Room<'a> {
+    bytes: &'a mut [u8],
+    used: usize,
+}
+
+impl Room<'_> {
+    /// Copies a record behind those before; false if there is no room.
+    fn push(&mut self, record: &[u8]) -> bool {
+        let Some(target) = self.bytes.get_mut(self.used..self.used + record.len()) else { return false };
+        target.copy_from_slice(record);
+        self.used += record.len();
+        true
+    }
+
+    /// The records that were copied.
+    fn placed(&self) -> &[u8] {
+        self.bytes.get(HEAD_BYTES..self.used).unwrap_or_default()
+    }
+
+    /// False if there is no room.
+    fn write_head(&mut self, result: &GetResult) -> bool {
+        let target = self.bytes.first_chunk_mut();
+        target.map(|target| *target = head(result)).is_some()
+    }
+}
+
+fn head(result: &GetResult) -> [u8; HEAD_BYTES] {
+    let words = [result.status as i64, result.next_begin_offset, result.min_offset, result.max_offset];
+    let mut head = [0; HEAD_BYTES];
+    for (target, word) in head.as_chunks_mut().0.iter_mut().zip(words) {
+        *target = word.to_le_bytes();
+    }
+    head
+}
+
+fn length(bytes: usize) -> Result<u32> {
+    u32::try_from(bytes).map_err(|_large| Error::new(Status::InvalidArg, "a read of more than 4 GiB"))
 }
 
 impl Answer {
-    /// Makes head and readable records of what is stored.
-    fn fill(&mut self, tags: Option<&TagSet>, result: GetResult) -> Result<()> {
+    /// Makes head and readable records of plain ones and of what is stored behind them.
+    fn fill(&mut self, plain: &[u8], tags: Option<&TagSet>, result: GetResult) -> Result<()> {
         self.bytes.clear();
         self.bytes.resize(HEAD_BYTES, 0);
-        let count = make_readable(&self.stored, tags, &mut self.bytes)?;
-        let records = u32::try_from(self.bytes.len() - HEAD_BYTES).unwrap_or(NONE);
-        let mut head = Vec::with_capacity(HEAD_BYTES);
-        head.extend_from_slice(&(result.status as u32).to_le_bytes());
-        head.extend_from_slice(&u32::try_from(count).unwrap_or(NONE).to_le_bytes());
-        for offset in [result.next_begin_offset, result.min_offset, result.max_offset] {
-            head.extend_from_slice(&offset.to_le_bytes());
-        }
-        head.extend_from_slice(&u64::from(records).to_le_bytes());
-        if let Some(target) = self.bytes.get_mut(..HEAD_BYTES) {
-            target.copy_from_slice(&head);
+        self.bytes.extend_from_slice(plain);
+        make_readable(&self.stored, tags, &mut self.bytes)?;
+        if let Some(target) = self.bytes.first_chunk_mut() {
+            *target = head(&result);
         }
         Ok(())
     }
@@ -332,7 +375,7 @@ impl Answer {
         if let Some(target) = into.get_mut(start..start + self.bytes.len()) {
             target.copy_from_slice(&self.bytes);
         }
-        u32::try_from(self.bytes.len()).map_err(|_large| Error::new(Status::InvalidArg, "a read of more than 4 GiB"))
+        length(self.bytes.len())
     }
 }
 

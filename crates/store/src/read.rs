@@ -14,7 +14,10 @@ use crate::{StoreConfig, StoreError};
 const CHUNK_UNITS: usize = 64;
 
 /// How many units ahead the processor is told what will be read: records lie far from each other.
-const PREFETCH_UNITS: usize = 3;
+const PREFETCH_UNITS: usize = 8;
+
+/// How much of a record it is told of: what comes behind it finds by itself.
+const PREFETCH_BYTES: usize = 64;
 
 /// Bytes from the start of a record to the end of its store timestamp, with the longest born host.
 const HEAD_BYTES: usize = 76;
@@ -51,13 +54,13 @@ struct Loop<'a> {
     ext: Window,
 }
 
-/// Appends messages to `out`. (`DefaultMessageStore#getMessage`)
+/// Shows messages to `each`. (`DefaultMessageStore#getMessage`)
 pub(crate) fn get(
     log: &SegmentedLog,
     config: &StoreConfig,
     queue: &Queue,
     get: &Get<'_>,
-    out: &mut Vec<u8>,
+    mut each: impl FnMut(&[u8]),
 ) -> Result<GetResult, StoreError> {
     let (min_offset, max_offset) = queue.offsets();
     let result = |status, next_begin_offset, count, bytes| GetResult {
@@ -109,9 +112,9 @@ pub(crate) fn get(
             if let Some(ahead) = buffer[..read].get(index + PREFETCH_UNITS) {
                 let unit = Unit::decode(ahead);
                 let (at, len) = (u64::try_from(unit.physical_offset), usize::try_from(unit.size));
-                reader.prefetch(at.unwrap_or(u64::MAX), len.unwrap_or(0));
+                reader.prefetch(at.unwrap_or(u64::MAX), len.unwrap_or(0).min(PREFETCH_BYTES));
             }
-            if !state.take(&mut reader, Unit::decode(bytes), out)? {
+            if !state.take(&mut reader, Unit::decode(bytes), &mut each)? {
                 break 'chunks;
             }
         }
@@ -121,7 +124,7 @@ pub(crate) fn get(
 
 impl Loop<'_> {
     /// Handles the unit at `next`; false when the result is full before it.
-    fn take(&mut self, reader: &mut Reader<'_>, unit: Unit, out: &mut Vec<u8>) -> Result<bool, LogError> {
+    fn take(&mut self, reader: &mut Reader<'_>, unit: Unit, each: &mut impl FnMut(&[u8])) -> Result<bool, LogError> {
         let size = usize::try_from(unit.size).unwrap_or(0);
         if self.count > 0 && (self.count + 1 > self.max_count || self.bytes + size > self.max_bytes) {
             return Ok(false);
@@ -139,7 +142,7 @@ impl Loop<'_> {
             return Ok(true);
         }
         let offset = self.next - 1;
-        if copy_record(reader, unit, |record| self.is_its_own(record, offset), out)? {
+        if show_record(reader, unit, |record| self.is_its_own(record, offset), each)? {
             self.status = GetStatus::Found;
             self.skip_below = i64::MIN;
             self.count += 1;
@@ -167,28 +170,28 @@ impl Loop<'_> {
     }
 }
 
-/// Appends the record of a unit to `out`, if it is there and `fits`. A unit or the head of a record that is damaged must not
+/// Shows the record of a unit to `each`, if it is there and `fits`. A unit or the head of a record that is damaged must not
 /// make the answer unreadable, nor return another message.
-fn copy_record(
+fn show_record(
     reader: &mut Reader<'_>,
     unit: Unit,
     fits: impl FnOnce(&[u8]) -> bool,
-    out: &mut Vec<u8>,
+    each: &mut impl FnMut(&[u8]),
 ) -> Result<bool, LogError> {
     let (Ok(offset), Ok(size)) = (u64::try_from(unit.physical_offset), usize::try_from(unit.size)) else {
         return Ok(false);
     };
-    let copied = reader.with_bytes(offset, size, |record| {
+    let shown = reader.with_bytes(offset, size, |record| {
         let fits = i32_at(record, 0) == Some(unit.size)
             && matches!(i32_at(record, 4), Some(MAGIC_V1 | MAGIC_V2))
             && i64_at(record, PHYSICAL_OFFSET_AT) == Some(unit.physical_offset)
             && fits(record);
         if fits {
-            out.extend_from_slice(record);
+            each(record);
         }
         fits
     })?;
-    Ok(copied.unwrap_or(false))
+    Ok(shown.unwrap_or(false))
 }
 
 /// What the fixed part of a record says.
@@ -215,7 +218,8 @@ pub(crate) fn record_head(reader: &mut Reader<'_>, offset: i64) -> Result<Option
 pub(crate) fn record_at(log: &SegmentedLog, offset: i64, out: &mut Vec<u8>) -> Result<bool, StoreError> {
     let mut reader = log.reader();
     let Some(head) = record_head(&mut reader, offset)? else { return Ok(false) };
-    Ok(copy_record(&mut reader, Unit { physical_offset: offset, size: head.size, tags_code: 0 }, |_| true, out)?)
+    let unit = Unit { physical_offset: offset, size: head.size, tags_code: 0 };
+    Ok(show_record(&mut reader, unit, |_| true, &mut |record| out.extend_from_slice(record))?)
 }
 
 /// Store timestamp of the message at `offset` of the queue.

@@ -336,6 +336,21 @@ impl MessageStore {
         filter: Option<&TagFilter>,
         out: &mut Vec<u8>,
     ) -> Result<GetResult, StoreError> {
+        self.get_each(topic, queue_id, offset, max_count, max_bytes, filter, |record| out.extend_from_slice(record))
+    }
+
+    /// As [`get`](MessageStore::get), but shows each record where it lies, without a copy.
+    #[expect(clippy::too_many_arguments, reason = "those of Apache's getMessage")]
+    pub fn get_each(
+        &self,
+        topic: &str,
+        queue_id: i32,
+        offset: i64,
+        max_count: usize,
+        max_bytes: usize,
+        filter: Option<&TagFilter>,
+        each: impl FnMut(&[u8]),
+    ) -> Result<GetResult, StoreError> {
         self.check_open()?;
         let Some(queue) = self.queues.find(topic, queue_id) else {
             self.queues.check_kind(topic)?;
@@ -343,7 +358,7 @@ impl MessageStore {
             return Ok(GetResult { status, next_begin_offset: 0, min_offset: 0, max_offset: 0, count: 0, bytes: 0 });
         };
         let get = read::Get { offset, max_count, max_bytes, filter };
-        read::get(&self.commit_log.log, &self.config, &queue, &get, out)
+        read::get(&self.commit_log.log, &self.config, &queue, &get, each)
     }
 
     /// First offset of a queue; 0 if there is no such queue.

@@ -4,8 +4,10 @@ use std::collections::HashSet;
 
 use super::record::mark_inflated;
 use super::{
-    MessageRecord, RecordError, RecordFields, batch, decode_record, encode_record, patch_record, properties, sys_flag,
+    MAGIC_V1, MAGIC_V2, MessageRecord, RecordError, RecordFields, batch, decode_record, encode_record, patch_record,
+    properties, sys_flag,
 };
+use crate::bytes::{Reader, i32_at};
 use crate::compression;
 
 /// Tags a consumer wants.
@@ -67,6 +69,30 @@ pub struct PulledError {
     /// What is wrong with it.
     #[source]
     pub source: RecordError,
+}
+
+/// Whether [`decode_pulled`] would give this stored record as it is, if it wants all tags: it is whole, its body is not
+/// compressed, and it is no batch to be unwrapped. Its text is not looked at.
+pub fn is_plain(record: &[u8]) -> bool {
+    let ends_there = || {
+        let flag = i32_at(record, 36)?;
+        let is_plain = flag & (sys_flag::COMPRESSED | sys_flag::INNER_BATCH) == 0;
+        let hosts = [sys_flag::BORN_HOST_V6, sys_flag::STORE_HOST_V6].map(|bit| if flag & bit == 0 { 8 } else { 20 });
+        let mut reader = Reader::new(record.get(68 + hosts[0] + hosts[1]..)?);
+        let body_length = reader.i32()?;
+        reader.bytes(usize::try_from(body_length).ok()?)?;
+        let topic_length = match i32_at(record, 4)? {
+            MAGIC_V1 => i16::from(reader.u8()?.cast_signed()),
+            MAGIC_V2 => reader.i16()?,
+            _ => return None,
+        };
+        reader.bytes(usize::try_from(topic_length).ok()?)?;
+        let properties_length = reader.i16()?;
+        reader.bytes(usize::try_from(properties_length).ok()?)?;
+        let is_whole = reader.remaining() == 0 && usize::try_from(i32_at(record, 0)?) == Ok(record.len());
+        Some(is_plain && is_whole)
+    };
+    ends_there().unwrap_or(false)
 }
 
 /// Decodes a pulled body, records one behind the other, into `out` and `table`, appending to both.
@@ -154,7 +180,7 @@ fn check_total(out: &[u8], more: usize, limits: PullLimits) -> Result<(), Record
 fn locate(out: &[u8], start: usize, body_offset: usize, body_length: usize, queue_offset: i64) -> PulledMessage {
     let record = out.get(start..).unwrap_or_default();
     let topic_length_at = body_offset + body_length;
-    let wide = crate::bytes::i32_at(record, 4) == Some(super::MAGIC_V2);
+    let wide = i32_at(record, 4) == Some(MAGIC_V2);
     let u8_at = |at: usize| record.get(at).copied().unwrap_or_default();
     let u16_at = |at: usize| usize::from(u16::from_be_bytes([u8_at(at), u8_at(at + 1)]));
     let (topic_at, topic_length) = if wide {

@@ -2,7 +2,7 @@ use std::net::IpAddr;
 
 use rocketmq_codec::message::{
     HostAddr, MAGIC_V1, MAGIC_V2, MessageRecord, PullLimits, PulledMessage, RecordFields, TagSet, batch, decode_pulled,
-    decode_record, encode_record, patch_record, properties, sys_flag, tags_code,
+    decode_record, encode_record, is_plain, patch_record, properties, sys_flag, tags_code,
 };
 
 use crate::{TIME, UNICODE, bytes, lines, unhex};
@@ -195,4 +195,17 @@ fn batch_bodies_are_read_and_written_like_apaches() {
         batch::append(&mut out, message.flag, message.body, &message.properties).unwrap();
     }
     assert_eq!(out, body);
+}
+
+#[test]
+fn a_record_is_plain_if_reading_it_gives_it_back_unchanged() {
+    for (name, record) in records() {
+        let (mut out, mut table) = (Vec::new(), Vec::new());
+        let Ok(()) = decode_pulled(&record, None, LIMITS, &mut out, &mut table) else { continue };
+        let is_one = table.len() == 1 && out == record;
+        assert_eq!(is_plain(&record), is_one, "{name}");
+        for end in 0..record.len() {
+            assert!(!is_plain(&record[..end]), "{name} cut at {end}");
+        }
+    }
 }

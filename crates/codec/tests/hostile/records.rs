@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use proptest::prelude::*;
 use rocketmq_codec::message::{
     BLANK_MAGIC, HostAddr, PullLimits, RecordError, RecordFields, batch, decode_pulled, decode_record, encode_record,
-    patch_record,
+    is_plain, patch_record,
 };
 
 fn host(v6: bool) -> HostAddr {
@@ -155,7 +155,9 @@ proptest! {
         record.extend_from_slice(&[0xDA, 0xA3, 0x20, if v2 { 0xAB } else { 0xA7 }]);
         record.extend_from_slice(&bytes);
         let _ = decode_record(&record, false);
-        let _ = decode_pulled(&record, None, LIMITS, &mut Vec::new(), &mut Vec::new());
+        let mut out = Vec::new();
+        let decoded = decode_pulled(&record, None, LIMITS, &mut out, &mut Vec::new());
+        prop_assert!(!is_plain(&record) || decoded.is_ok() && out == record);
         let _ = batch::iter(&bytes).count();
     }
 }

@@ -212,12 +212,12 @@ fn pwrite(directory: &str, load: &Load, (count, stop): (&AtomicU64, &AtomicBool)
 
 fn get(store: &MessageStore, queue_id: i32, (count, stop): (&AtomicU64, &AtomicBool)) -> Outcome<()> {
     let mut offset = store.min_offset(TOPIC, queue_id);
-    let mut out = Vec::new();
+    let mut shown_bytes = 0;
     while !stop.load(Ordering::Relaxed) {
-        out.clear();
-        let result = store.get(TOPIC, queue_id, offset, 32, usize::MAX, None, &mut out)?;
+        let result =
+            store.get_each(TOPIC, queue_id, offset, 32, usize::MAX, None, |record| shown_bytes += record.len())?;
         offset = if result.count > 0 { result.next_begin_offset } else { store.min_offset(TOPIC, queue_id) };
         count.fetch_add(result.count as u64, Ordering::Relaxed);
     }
-    Ok(())
+    if shown_bytes == 0 { Err("no message was found".into()) } else { Ok(()) }
 }
