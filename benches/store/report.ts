@@ -41,7 +41,8 @@ const ROWS: readonly Row[] = [
       }
     ]
   }),
-  { label: 'SYNC_FLUSH, 64 writers', name: 'sync', against: 'sync apache', goal: 5 },
+  { label: 'SYNC_FLUSH, 64 waiting threads', name: 'sync', against: 'sync apache', goal: 5 },
+  { label: 'SYNC_FLUSH, 64 writers, called', name: 'sync called', against: 'sync called apache', goal: 5 },
   { label: 'get of 32', name: 'get', against: 'get apache', goal: 1 },
   { label: 'from JavaScript, batches of 32', name: 'javascript put of 32', goal: 1_000_000 },
   { label: 'from JavaScript, one by one', name: 'javascript put', goal: 300_000 },

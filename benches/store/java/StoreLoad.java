@@ -1,5 +1,7 @@
 import java.net.InetSocketAddress;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.LongAdder;
 import org.apache.rocketmq.common.BrokerConfig;
@@ -15,13 +17,15 @@ import org.apache.rocketmq.store.config.MessageStoreConfig;
 import org.apache.rocketmq.store.stats.BrokerStatsManager;
 
 /**
- * Apache's DefaultMessageStore in process; store_bench.rs does the same for ours. {@code StoreLoad DIR put|putSync|get THREADS
- * BODY_BYTES SECONDS WARMUP_SECONDS} prints a rate, {@code StoreLoad DIR open} how long load and start took, and ends without
+ * Apache's DefaultMessageStore in process; store_bench.rs does the same for ours. {@code StoreLoad DIR put|putSync|putSyncCalled|get
+ * THREADS BODY_BYTES SECONDS WARMUP_SECONDS} prints a rate, {@code StoreLoad DIR open} how long load and start took, and ends without
  * closing the store. Puts carry a unique key and a key, go round 4 queues, dispatch and index run. One JSON line.
  */
 public final class StoreLoad {
     private static final String TOPIC = "Bench";
     private static final String UNIQUE_KEY_START = "7F0000010000789F0000000";
+
+    private static final InetSocketAddress HOST = new InetSocketAddress("127.0.0.1", 1234);
 
     private StoreLoad() {
     }
@@ -31,7 +35,7 @@ public final class StoreLoad {
         MessageStoreConfig config = new MessageStoreConfig();
         config.setStorePathRootDir(arguments[0]);
         config.setStorePathCommitLog(arguments[0] + "/commitlog");
-        config.setFlushDiskType(mode.equals("putSync") ? FlushDiskType.SYNC_FLUSH : FlushDiskType.ASYNC_FLUSH);
+        config.setFlushDiskType(mode.startsWith("putSync") ? FlushDiskType.SYNC_FLUSH : FlushDiskType.ASYNC_FLUSH);
         config.setHaListenPort(0);
         config.setTimerWheelEnable(false);
         BrokerConfig brokerConfig = new BrokerConfig();
@@ -68,7 +72,17 @@ public final class StoreLoad {
                     put(store, first, body, count, stop);
                 }
             });
-            workers[thread].start();
+        }
+        ExecutorService caller = Executors.newSingleThreadExecutor();
+        if (arguments[1].equals("putSyncCalled")) {
+            for (int writer = 0; writer < threads; writer++) {
+                int first = writer;
+                caller.execute(() -> putCalled(store, first, body, count, stop, caller));
+            }
+        } else {
+            for (Thread worker : workers) {
+                worker.start();
+            }
         }
         Thread.sleep(Integer.parseInt(arguments[5]) * 1000L);
         count.reset();
@@ -79,29 +93,49 @@ public final class StoreLoad {
         for (Thread worker : workers) {
             worker.join();
         }
+        caller.shutdown();
         return rate;
     }
 
     private static void put(DefaultMessageStore store, int first, byte[] body, LongAdder count, AtomicBoolean stop) {
-        InetSocketAddress host = new InetSocketAddress("127.0.0.1", 1234);
         for (long number = first; !stop.get(); number++) {
-            MessageExtBrokerInner message = new MessageExtBrokerInner();
-            message.setTopic(TOPIC);
-            message.setBody(body);
-            message.setQueueId((int) (number & 3));
-            message.setBornTimestamp(System.currentTimeMillis());
-            message.setBornHost(host);
-            message.setStoreHost(host);
-            message.setKeys("k" + number);
-            String uniqueKey = UNIQUE_KEY_START + (100_000_000 + number % 100_000_000);
-            MessageAccessor.putProperty(message, MessageConst.PROPERTY_UNIQ_CLIENT_MESSAGE_ID_KEYIDX, uniqueKey);
-            message.setPropertiesString(MessageDecoder.messageProperties2String(message.getProperties()));
-            PutMessageResult result = store.putMessage(message);
-            if (!result.isOk()) {
-                throw new IllegalStateException("put failed: " + result.getPutMessageStatus());
-            }
+            check(store.putMessage(message(number, body)));
             count.increment();
         }
+    }
+
+    /** One thread for all writers: each is called when its message is on disk, as a broker's SendMessageProcessor is. */
+    private static void putCalled(DefaultMessageStore store, long number, byte[] body, LongAdder count,
+        AtomicBoolean stop, ExecutorService caller) {
+        if (stop.get()) {
+            return;
+        }
+        store.asyncPutMessage(message(number, body)).thenAcceptAsync(result -> {
+            check(result);
+            count.increment();
+            putCalled(store, number + 1, body, count, stop, caller);
+        }, caller);
+    }
+
+    private static void check(PutMessageResult result) {
+        if (!result.isOk()) {
+            throw new IllegalStateException("put failed: " + result.getPutMessageStatus());
+        }
+    }
+
+    private static MessageExtBrokerInner message(long number, byte[] body) {
+        MessageExtBrokerInner message = new MessageExtBrokerInner();
+        message.setTopic(TOPIC);
+        message.setBody(body);
+        message.setQueueId((int) (number & 3));
+        message.setBornTimestamp(System.currentTimeMillis());
+        message.setBornHost(HOST);
+        message.setStoreHost(HOST);
+        message.setKeys("k" + number);
+        String uniqueKey = UNIQUE_KEY_START + (100_000_000 + number % 100_000_000);
+        MessageAccessor.putProperty(message, MessageConst.PROPERTY_UNIQ_CLIENT_MESSAGE_ID_KEYIDX, uniqueKey);
+        message.setPropertiesString(MessageDecoder.messageProperties2String(message.getProperties()));
+        return message;
     }
 
     private static void get(DefaultMessageStore store, int queueId, LongAdder count, AtomicBoolean stop) {

@@ -116,8 +116,9 @@ impl NativeMessageStore {
 
     /// The number of a queue that there is, else 2^32 - 1.
     #[napi]
-    pub fn find_queue(&self, topic: String, queue_id: i32) -> u32 {
-        self.store.find_queue(&topic, queue_id).map_or(NONE, |queue| self.number(queue))
+    pub fn find_queue(&self, topic: String, queue_id: i32) -> Result<u32> {
+        let found = self.store.find_queue(&topic, queue_id).map_err(|error| store_failure(&error))?;
+        Ok(found.map_or(NONE, |queue| self.number(queue)))
     }
 
     fn number(&self, queue: Arc<Queue>) -> u32 {

@@ -69,7 +69,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use rocketmq_env::FaultFs;
+    use rocketmq_env::{Fault, FaultFs, Operation};
 
     use super::*;
 
@@ -92,6 +92,34 @@ mod tests {
                 assert!(found == "three" || (outcome.is_err() && found == "two"), "call {call} seed {seed}: {found}");
                 persist(&fs, path, b"four").unwrap();
                 assert_eq!(load(&fs, path, text).unwrap().unwrap(), "four");
+            }
+        }
+    }
+
+    #[test]
+    fn whichever_call_fails_the_old_or_the_new_content_is_there() {
+        use Operation::{CreateDir, Open, Rename, SetLen, Sync, SyncDir, Write};
+        let path = Path::new("/store/config/topics.json");
+        for operation in [CreateDir, Open, Rename, SetLen, Sync, SyncDir, Write] {
+            for times in [1, u64::MAX] {
+                for after in 0.. {
+                    let fs = FaultFs::new();
+                    persist(&fs, path, b"one").unwrap();
+                    persist(&fs, path, b"two").unwrap();
+                    fs.inject(Fault { operation, path_contains: String::new(), after, times, os_error: Some(5) });
+                    let outcome = persist(&fs, path, b"three");
+                    let context = format!("{operation:?} number {after}, {times} times: {outcome:?}");
+                    let happened = times == u64::MAX || !fs.has_failures_left();
+                    fs.heal();
+                    fs.power_cut(after);
+                    let found = load(&fs, path, text).unwrap().unwrap();
+                    assert!(found == "three" || (outcome.is_err() && found == "two"), "{context}: {found}");
+                    persist(&fs, path, b"four").unwrap();
+                    assert_eq!(load(&fs, path, text).unwrap().unwrap(), "four", "{context}");
+                    if !happened || outcome.is_ok() {
+                        break;
+                    }
+                }
             }
         }
     }

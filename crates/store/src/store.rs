@@ -259,8 +259,15 @@ impl MessageStore {
     }
 
     /// The queue, if there is one.
-    pub fn find_queue(&self, topic: &str, queue_id: i32) -> Option<Arc<Queue>> {
-        self.queues.find(topic, queue_id)
+    ///
+    /// # Errors
+    /// [`StoreError::BatchConsumeQueue`] if its queues are those of inner batches, which are not there to be read.
+    pub fn find_queue(&self, topic: &str, queue_id: i32) -> Result<Option<Arc<Queue>>, StoreError> {
+        let found = self.queues.find(topic, queue_id);
+        if found.is_none() {
+            self.queues.check_kind(topic)?;
+        }
+        Ok(found)
     }
 
     /// All queues, in no particular order.
@@ -352,8 +359,7 @@ impl MessageStore {
         each: impl FnMut(&[u8]),
     ) -> Result<GetResult, StoreError> {
         self.check_open()?;
-        let Some(queue) = self.queues.find(topic, queue_id) else {
-            self.queues.check_kind(topic)?;
+        let Some(queue) = self.find_queue(topic, queue_id)? else {
             let status = GetStatus::NoMatchedLogicQueue;
             return Ok(GetResult { status, next_begin_offset: 0, min_offset: 0, max_offset: 0, count: 0, bytes: 0 });
         };
@@ -362,13 +368,19 @@ impl MessageStore {
     }
 
     /// First offset of a queue; 0 if there is no such queue.
-    pub fn min_offset(&self, topic: &str, queue_id: i32) -> i64 {
-        self.queues.find(topic, queue_id).map_or(0, |queue| queue.min_offset())
+    ///
+    /// # Errors
+    /// Those of [`find_queue`](MessageStore::find_queue).
+    pub fn min_offset(&self, topic: &str, queue_id: i32) -> Result<i64, StoreError> {
+        Ok(self.find_queue(topic, queue_id)?.map_or(0, |queue| queue.min_offset()))
     }
 
     /// One more than the last offset of a queue; 0 if there is no such queue.
-    pub fn max_offset(&self, topic: &str, queue_id: i32) -> i64 {
-        self.queues.find(topic, queue_id).map_or(0, |queue| queue.max_offset())
+    ///
+    /// # Errors
+    /// Those of [`find_queue`](MessageStore::find_queue).
+    pub fn max_offset(&self, topic: &str, queue_id: i32) -> Result<i64, StoreError> {
+        Ok(self.find_queue(topic, queue_id)?.map_or(0, |queue| queue.max_offset()))
     }
 
     /// The offset a time (milliseconds since the epoch) stands for, between min and max offset; 0 if there is no such queue.
@@ -380,20 +392,20 @@ impl MessageStore {
         boundary: Boundary,
     ) -> Result<i64, StoreError> {
         self.check_open()?;
-        let Some(queue) = self.queues.find(topic, queue_id) else { return Ok(0) };
+        let Some(queue) = self.find_queue(topic, queue_id)? else { return Ok(0) };
         read::offset_by_time(&self.commit_log.log, &queue, timestamp_ms, boundary)
     }
 
     /// Store timestamp of the message at a queue offset; `None` if it is not there (any more).
     pub fn store_timestamp_at(&self, topic: &str, queue_id: i32, offset: i64) -> Result<Option<i64>, StoreError> {
         self.check_open()?;
-        let Some(queue) = self.queues.find(topic, queue_id) else { return Ok(None) };
+        let Some(queue) = self.find_queue(topic, queue_id)? else { return Ok(None) };
         read::store_timestamp_at(&self.commit_log.log, &queue, offset)
     }
 
     /// Store timestamp of the first message of a queue.
     pub fn earliest_time(&self, topic: &str, queue_id: i32) -> Result<Option<i64>, StoreError> {
-        self.store_timestamp_at(topic, queue_id, self.min_offset(topic, queue_id))
+        self.store_timestamp_at(topic, queue_id, self.min_offset(topic, queue_id)?)
     }
 
     /// Store timestamp of the first message of the store.

@@ -61,12 +61,12 @@ fn files(fs: &FaultFs, directory: &Path) -> Vec<PathBuf> {
 fn read_everything(store: &MessageStore, expected: &Expected, damaged_at: Option<i64>, context: &str) -> usize {
     let mut right = 0;
     for (index, (topic, queue_id)) in QUEUES.into_iter().enumerate() {
-        let mut offset = store.min_offset(topic, queue_id);
+        let mut offset = store.min_offset(topic, queue_id).unwrap();
         for timestamp in [0, START_MS, i64::MAX] {
             let _any_answer = store.offset_by_time(topic, queue_id, timestamp, Boundary::Lower);
         }
         let _any_answer = store.earliest_time(topic, queue_id);
-        while offset < store.max_offset(topic, queue_id) {
+        while offset < store.max_offset(topic, queue_id).unwrap() {
             let mut out = Vec::new();
             let Ok(result) = store.get(topic, queue_id, offset, 1, 1 << 20, None, &mut out) else { break };
             if result.status == GetStatus::Found {

@@ -39,9 +39,9 @@ fn put_number(store: &MessageStore, number: usize) -> Result<(), StoreError> {
 /// The numbers in the queue whose tag passes, by gets with a filter.
 fn filtered(store: &MessageStore, tag: &str) -> Vec<usize> {
     let filter = TagFilter::new([java_string_hash(tag)]);
-    let mut offset = store.min_offset("T", 0);
+    let mut offset = store.min_offset("T", 0).unwrap();
     let mut bytes = Vec::new();
-    while offset < store.max_offset("T", 0) {
+    while offset < store.max_offset("T", 0).unwrap() {
         let result = store.get("T", 0, offset, 32, 1 << 20, Some(&filter), &mut bytes).unwrap();
         assert!(result.next_begin_offset > offset, "{result:?}");
         offset = result.next_begin_offset;
@@ -50,7 +50,7 @@ fn filtered(store: &MessageStore, tag: &str) -> Vec<usize> {
 }
 
 fn check(store: &MessageStore, what: &str) {
-    let (min, max) = (store.min_offset("T", 0) as usize, store.max_offset("T", 0) as usize);
+    let (min, max) = (store.min_offset("T", 0).unwrap() as usize, store.max_offset("T", 0).unwrap() as usize);
     for (index, tag) in TAGS.iter().enumerate() {
         let expected: Vec<_> = (min..max).filter(|number| number % 3 == index).collect();
         assert_eq!(filtered(store, tag), expected, "{what}, {tag}");
@@ -96,7 +96,7 @@ fn after_a_power_cut_at_any_call_each_message_has_its_own_tag() {
         fs.power_cut(call);
         for round in 0..2 {
             let store = open(config(), &fs).unwrap();
-            let max = store.max_offset("T", 0) as usize;
+            let max = store.max_offset("T", 0).unwrap() as usize;
             assert!(max >= acknowledged, "call {call}, round {round}: {max} of {acknowledged}");
             check(&store, &format!("call {call}, round {round}"));
             (max..max + 7).for_each(|number| put_number(&store, number).unwrap());
@@ -155,7 +155,7 @@ fn ext_files_before_the_first_message_are_removed() {
         std::thread::yield_now();
     }
     assert!(first().unwrap().as_path() > limit);
-    assert!(store.min_offset("T", 0) > 50);
+    assert!(store.min_offset("T", 0).unwrap() > 50);
     check(&store, "the rest");
 }
 

@@ -183,7 +183,7 @@ fn a_power_cut_anywhere_in_a_rebuild_leaves_a_store_that_recovers() {
         fs.power_cut(cuts);
         let store = open_with(small(root), &fs, &clock).unwrap();
         for queue_id in 0..2 {
-            assert_eq!(store.max_offset("Topic", queue_id), 40, "cut at call {cuts}");
+            assert_eq!(store.max_offset("Topic", queue_id).unwrap(), 40, "cut at call {cuts}");
         }
         assert_eq!(read_all(&store, "Topic", 1), (0..40).map(body).collect::<Vec<_>>(), "cut at call {cuts}");
         if completed {

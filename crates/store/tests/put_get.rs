@@ -143,10 +143,10 @@ fn prepared_and_rolled_back_messages_take_no_offset() {
     let _ = store.put(&mut batch).unwrap();
     let offsets: Vec<_> = (0..5).map(|index| batch.outcome(index).unwrap().queue_offset).collect();
     assert_eq!(offsets, [0, 0, 0, 1, 2]);
-    assert_eq!(store.max_offset("Topic", 0), 3);
+    assert_eq!(store.max_offset("Topic", 0).unwrap(), 3);
     drop(store);
     let store = open_os(small(directory.path()));
-    assert_eq!(store.max_offset("Topic", 0), 3);
+    assert_eq!(store.max_offset("Topic", 0).unwrap(), 3);
     let mut out = Vec::new();
     assert!(store.record_at(batch.outcome(1).unwrap().physical_offset, &mut out).unwrap());
     assert_eq!(records(&out), [(0, sys_flag::TRANSACTION_PREPARED.to_be_bytes().to_vec())]);
@@ -320,6 +320,11 @@ fn a_topic_with_queues_of_inner_batches_is_refused_and_left_alone() {
     };
     assert!(is_refusal(store.queue("Batches", 0).unwrap_err()));
     assert!(is_refusal(store.get("Batches", 0, 0, 1, 100, None, &mut Vec::new()).unwrap_err()));
+    assert!(is_refusal(store.find_queue("Batches", 0).unwrap_err()));
+    assert!(is_refusal(store.min_offset("Batches", 0).unwrap_err()));
+    assert!(is_refusal(store.max_offset("Batches", 0).unwrap_err()));
+    assert!(is_refusal(store.offset_by_time("Batches", 0, 0, Boundary::Lower).unwrap_err()));
+    assert!(is_refusal(store.store_timestamp_at("Batches", 0, 0).unwrap_err()));
     put(&store, "Topic", 0, b"another topic").unwrap();
     store.close().unwrap();
     assert!(directory.path().join("batchconsumequeue/Batches/0").exists());

@@ -124,7 +124,7 @@ fn a_clean_start_reads_the_log_from_its_last_message_on_unless_somebody_else_wro
         }
         match open_with(small("/store"), &fs, &Arc::new(VirtualClock::new(START_MS))) {
             Ok(store) if !apache_wrote => {
-                let offsets: Vec<_> = (0..3).map(|queue_id| store.max_offset("Topic", queue_id)).collect();
+                let offsets: Vec<_> = (0..3).map(|queue_id| store.max_offset("Topic", queue_id).unwrap()).collect();
                 assert_eq!(offsets, [3, 2, 1]);
                 let (next, _) = put(&store, "Topic", 1, b"next").unwrap();
                 assert_eq!(next.queue_offset, 2);
@@ -153,7 +153,7 @@ fn a_clean_start_changes_no_file_but_those_of_the_store_itself() {
         fs.inject(Fault { operation, path_contains, after: 0, times: u64::MAX, os_error: Some(5) });
     }
     let store = store_on(&fs);
-    assert_eq!(store.max_offset("Topic", 3), 10);
+    assert_eq!(store.max_offset("Topic", 3).unwrap(), 10);
 }
 
 #[test]
@@ -193,8 +193,8 @@ fn a_log_with_files_missing_in_the_middle_is_refused_and_one_without_its_head_is
     let file = fs.open(&log_file(4096), OpenMode::CreateNew).unwrap();
     file.write_all_at(&content, 0).unwrap();
     let store = store_on(&fs);
-    assert!(store.min_offset("Topic", 0) > 0 && store.max_offset("Topic", 0) == 60);
-    assert_eq!(read_all(&store, "Topic", 0).len() as i64, 60 - store.min_offset("Topic", 0));
+    assert!(store.min_offset("Topic", 0).unwrap() > 0 && store.max_offset("Topic", 0).unwrap() == 60);
+    assert_eq!(read_all(&store, "Topic", 0).len() as i64, 60 - store.min_offset("Topic", 0).unwrap());
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn a_queue_with_files_missing_in_the_middle_is_made_again_as_far_as_the_log_goes
         fs.remove_file(&queue_file(400)).unwrap();
         fs.remove_file(&queue_file(600)).unwrap();
         let store = store_on(&fs);
-        let (min, max) = (store.min_offset("Topic", 0), store.max_offset("Topic", 0));
+        let (min, max) = (store.min_offset("Topic", 0).unwrap(), store.max_offset("Topic", 0).unwrap());
         assert_eq!(max, 120, "{log_files_gone} {clean}");
         assert_eq!(min == 0, log_files_gone == 0);
         assert_eq!(read_all(&store, "Topic", 0).len() as i64, max - min);

@@ -59,7 +59,7 @@ fn verify(directory: &Path, acknowledged: &Acknowledged) {
     let mut found = 0;
     for queue_id in 0..THREADS {
         let mut offset = 0;
-        while offset < store.max_offset("Crash", queue_id) {
+        while offset < store.max_offset("Crash", queue_id).unwrap() {
             let mut records = Vec::new();
             let result = store.get("Crash", queue_id, offset, 32, usize::MAX, None, &mut records).unwrap();
             let mut rest = records.as_slice();

@@ -161,11 +161,11 @@ impl BrokerState {
         };
         let mut offset_table = BTreeMap::new();
         for queue_id in 0..topic.config().write_queue_nums {
-            let max_offset = self.store.max_offset(name, queue_id);
+            let max_offset = self.store.max_offset(name, queue_id).map_err(Refusal::system_error)?;
             let offset = TopicOffset {
                 last_update_timestamp: self.store_time(name, queue_id, max_offset - 1)?,
                 max_offset,
-                min_offset: self.store.min_offset(name, queue_id),
+                min_offset: self.store.min_offset(name, queue_id).map_err(Refusal::system_error)?,
             };
             offset_table.insert(self.queue_key(name, queue_id), offset);
         }
@@ -185,7 +185,7 @@ impl BrokerState {
             for queue_id in 0..topic.config().read_queue_nums {
                 let consumer_offset = self.offsets.query(group, &name, queue_id).unwrap_or(-1);
                 let wrapper = OffsetWrapper {
-                    broker_offset: self.store.max_offset(&name, queue_id),
+                    broker_offset: self.store.max_offset(&name, queue_id).map_err(Refusal::system_error)?,
                     consumer_offset: consumer_offset.max(0),
                     last_timestamp: self.store_time(&name, queue_id, consumer_offset - 1)?,
                     pull_offset: consumer_offset.max(0),

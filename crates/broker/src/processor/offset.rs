@@ -70,13 +70,13 @@ impl BrokerState {
 
     pub(super) fn get_max_offset(&self, request: &Command<'_>, out: &mut Vec<u8>) -> Handled {
         let asked: GetMaxOffsetRequestHeader<'_> = header(request)?;
-        let offset = self.store.max_offset(&asked.topic, asked.queue_id);
+        let offset = self.store.max_offset(&asked.topic, asked.queue_id).map_err(Refusal::system_error)?;
         succeed_with_header(request, out, &OffsetResponseHeader { offset })
     }
 
     pub(super) fn get_min_offset(&self, request: &Command<'_>, out: &mut Vec<u8>) -> Handled {
         let asked: GetMinOffsetRequestHeader<'_> = header(request)?;
-        let offset = self.store.min_offset(&asked.topic, asked.queue_id);
+        let offset = self.store.min_offset(&asked.topic, asked.queue_id).map_err(Refusal::system_error)?;
         succeed_with_header(request, out, &OffsetResponseHeader { offset })
     }
 

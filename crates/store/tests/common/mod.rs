@@ -112,12 +112,16 @@ pub fn get(store: &MessageStore, topic: &str, queue_id: i32, offset: i64) -> (Ge
 
 /// All bodies of a queue, in order.
 pub fn read_all(store: &MessageStore, topic: &str, queue_id: i32) -> Vec<Vec<u8>> {
-    let mut offset = store.min_offset(topic, queue_id);
+    let mut offset = store.min_offset(topic, queue_id).unwrap();
     let mut bodies = Vec::new();
-    while offset < store.max_offset(topic, queue_id) {
+    while offset < store.max_offset(topic, queue_id).unwrap() {
         let (result, found) = get(store, topic, queue_id, offset);
         for (at, body) in found {
-            assert_eq!(at, store.min_offset(topic, queue_id) + bodies.len() as i64, "queue {queue_id}: {result:?}");
+            assert_eq!(
+                at,
+                store.min_offset(topic, queue_id).unwrap() + bodies.len() as i64,
+                "queue {queue_id}: {result:?}"
+            );
             bodies.push(body);
         }
         assert!(result.next_begin_offset > offset, "{result:?}");

@@ -1,8 +1,9 @@
 //! Rates of the store in process; StoreLoad.java in benches/store does the same for Apache's.
 //!
-//! `store_bench DIR put|putSync|get|pwrite THREADS BODY_BYTES SECONDS WARMUP_SECONDS [BATCH]` prints a rate: puts carry a unique
-//! key and a key, go round 4 queues, dispatch and index run; `pwrite` writes BATCH encoded records at a time to a plain file,
-//! which is what the file system allows. `store_bench DIR fill BODY_BYTES MIB` fills a store and `store_bench DIR open` opens
+//! `store_bench DIR put|putSync|putSyncCalled|get|pwrite THREADS BODY_BYTES SECONDS WARMUP_SECONDS [BATCH]` prints a rate: puts
+//! carry a unique key and a key, go round 4 queues, dispatch and index run. `putSyncCalled` drives THREADS writers from one
+//! thread: each is called when its message is on disk, and puts the next, as the connections of a broker do. `pwrite` writes
+//! BATCH encoded records at a time to plain files that are new, as those of a log are, and stay: what the file system allows. `store_bench DIR fill BODY_BYTES MIB` fills a store and `store_bench DIR open` opens
 //! one; both end without closing it. One JSON line.
 
 use std::error::Error;
@@ -11,6 +12,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -47,7 +49,7 @@ fn main() -> Outcome<()> {
             measure(directory, mode, &load)?
         }
         _ => {
-            return Err("usage: store_bench DIR open | DIR fill BODY_BYTES MIB | DIR put|putSync|get|pwrite ...".into());
+            return Err("usage: store_bench DIR open | DIR fill BODY_BYTES MIB | DIR MODE ...".into());
         }
     };
     let mut out = std::io::stdout();
@@ -66,7 +68,8 @@ struct Load {
 }
 
 fn open(directory: &str, mode: &str) -> Outcome<(Arc<MessageStore>, f64)> {
-    let flush_disk_type = if mode == "putSync" { FlushDiskType::SyncFlush } else { FlushDiskType::AsyncFlush };
+    let flush_disk_type =
+        if mode.starts_with("putSync") { FlushDiskType::SyncFlush } else { FlushDiskType::AsyncFlush };
     let config = StoreConfig { flush_disk_type, ..StoreConfig::new(directory) };
     let started = Instant::now();
     let store = MessageStore::open(config, Arc::new(OsFs), Arc::new(SystemClock::new()))?;
@@ -79,12 +82,14 @@ fn measure(directory: &str, mode: &str, load: &Load) -> Outcome<(f64, f64)> {
     let count = AtomicU64::new(0);
     let stop = AtomicBool::new(false);
     let per_second = thread::scope(|scope| -> Outcome<f64> {
-        let workers: Vec<_> = (0..load.threads)
+        let threads = if mode == "putSyncCalled" { 1 } else { load.threads };
+        let workers: Vec<_> = (0..threads)
             .map(|first| {
                 let (store, counters) = (&store, (&count, &stop));
                 scope.spawn(move || match mode {
                     "get" => get(store, first as i32 & 3, counters),
                     "pwrite" => pwrite(directory, load, counters),
+                    "putSyncCalled" => put_called(store, load, counters),
                     _ => put(store, load, mode == "putSync", counters),
                 })
             })
@@ -170,7 +175,29 @@ fn put(store: &MessageStore, load: &Load, sync: bool, (count, stop): (&AtomicU64
     Ok(())
 }
 
-/// Writes records of the same length in gigabyte files, one after the other.
+/// One thread for all writers; the channel tells it whose message is on disk.
+fn put_called(store: &MessageStore, load: &Load, (count, stop): (&AtomicU64, &AtomicBool)) -> Outcome<()> {
+    let (body, queues) = (body_of(load.body_bytes), queues_of(store)?);
+    let mut batch = PutBatch::new();
+    let mut properties = Properties::new();
+    let (flushed, ready) = mpsc::channel();
+    (0..load.threads).try_for_each(|_writer| flushed.send(Ok(())))?;
+    let mut number = 0_usize;
+    while !stop.load(Ordering::Relaxed) {
+        ready.recv()??;
+        batch.clear();
+        batch.push(store, &plain_message(&queues[number & 3], &body, properties.of(number)?))?;
+        let ticket = store.put(&mut batch)?;
+        let flushed = flushed.clone();
+        // At the end nobody listens any more.
+        store.when_flushed(ticket.end, Box::new(move |outcome| drop(flushed.send(outcome))));
+        number += 1;
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+/// Writes records of the same length to gigabyte files, one after the other.
 fn pwrite(directory: &str, load: &Load, (count, stop): (&AtomicU64, &AtomicBool)) -> Outcome<()> {
     const FILE_BYTES: u64 = 1 << 30;
     let fields = RecordFields {
@@ -190,33 +217,29 @@ fn pwrite(directory: &str, load: &Load, (count, stop): (&AtomicU64, &AtomicBool)
     for _ in 0..load.batch {
         encode_record(&mut records, &fields)?;
     }
-    let path = Path::new(directory).join("pwrite");
-    let (mut at, mut file) = (0, None);
-    while !stop.load(Ordering::Relaxed) {
-        let open = match file.take() {
-            Some(open) if at + records.len() as u64 <= FILE_BYTES => open,
-            _ => {
-                at = 0;
-                let open = OsFs.open(&path, OpenMode::CreateTruncate)?;
-                open.set_len(FILE_BYTES)?;
-                open
+    for number in 0.. {
+        let file = OsFs.open(&Path::new(directory).join(format!("pwrite-{number}")), OpenMode::CreateNew)?;
+        file.set_len(FILE_BYTES)?;
+        let mut at = 0;
+        while at + records.len() as u64 <= FILE_BYTES {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(());
             }
-        };
-        open.write_all_at(&records, at)?;
-        at += records.len() as u64;
-        file = Some(open);
-        count.fetch_add(load.batch as u64, Ordering::Relaxed);
+            file.write_all_at(&records, at)?;
+            at += records.len() as u64;
+            count.fetch_add(load.batch as u64, Ordering::Relaxed);
+        }
     }
-    Ok(std::fs::remove_file(path)?)
+    Ok(())
 }
 
 fn get(store: &MessageStore, queue_id: i32, (count, stop): (&AtomicU64, &AtomicBool)) -> Outcome<()> {
-    let mut offset = store.min_offset(TOPIC, queue_id);
+    let mut offset = store.min_offset(TOPIC, queue_id)?;
     let mut shown_bytes = 0;
     while !stop.load(Ordering::Relaxed) {
         let result =
             store.get_each(TOPIC, queue_id, offset, 32, usize::MAX, None, |record| shown_bytes += record.len())?;
-        offset = if result.count > 0 { result.next_begin_offset } else { store.min_offset(TOPIC, queue_id) };
+        offset = if result.count > 0 { result.next_begin_offset } else { store.min_offset(TOPIC, queue_id)? };
         count.fetch_add(result.count as u64, Ordering::Relaxed);
     }
     if shown_bytes == 0 { Err("no message was found".into()) } else { Ok(()) }
