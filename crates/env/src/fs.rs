@@ -6,6 +6,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::prefetch::{CACHE_LINE_BYTES, prefetch};
+
 /// A file system.
 pub trait Fs: Send + Sync + Debug {
     /// Opens the file at `path`.
@@ -266,14 +268,9 @@ impl Map {
 
     /// Tells the processor that `len` bytes from `offset` will be read soon, where it can be told; at most 512 of them.
     pub fn prefetch(&self, offset: usize, len: usize) {
-        #[cfg(target_arch = "x86_64")]
-        for line in (offset..offset.saturating_add(len.min(512)).min(self.raw.len())).step_by(64) {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            // SAFETY: a hint that reads nothing, for an address within the mapping.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(self.raw.as_ptr().add(line).cast()) };
+        for line in (offset..offset.saturating_add(len.min(512)).min(self.raw.len())).step_by(CACHE_LINE_BYTES) {
+            prefetch(self.raw.as_ptr().wrapping_add(line));
         }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = (offset, len);
     }
 
     /// `len` bytes from `offset`; `None` if they are not within the mapping.

@@ -88,6 +88,7 @@ impl PutBatch {
     }
 
     fn encode(&mut self, store: &MessageStore, message: &PutMessage<'_>, joined: bool) -> Result<usize, PutError> {
+        message.queue.expect();
         let config = store.config();
         check_len(message.body.len(), config.max_message_bytes)?;
         if message.properties.as_bytes().contains(&0) {

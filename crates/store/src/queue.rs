@@ -7,10 +7,12 @@ mod expire;
 pub(crate) mod ext;
 mod recovery;
 
+use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, Ordering};
 
 use parking_lot::Mutex;
+use rocketmq_env::{CACHE_LINE_BYTES, prefetch};
 use rocketmq_log::{LogError, SegmentedLog};
 
 pub(crate) use recovery::{Kept, Known};
@@ -23,6 +25,9 @@ pub(crate) const TAIL_FULL_BYTES: usize = 64 * 1024;
 
 /// At this length whoever appends writes the tail out, so that memory is bounded whatever the background thread does.
 pub(crate) const TAIL_LIMIT_BYTES: usize = 1024 * 1024;
+
+/// Room of a new tail: growing costs more than that memory.
+const FIRST_TAIL_BYTES: usize = 8 * UNIT_BYTES;
 
 /// A record without body, topic and properties.
 const SMALLEST_RECORD_BYTES: i64 = 91;
@@ -37,6 +42,8 @@ pub struct Queue {
     /// The topic was deleted; changed under the append lock only.
     is_closed: AtomicBool,
     state: Mutex<State>,
+    /// Where in memory the next unit will be written, as far as known: a hint for the processor.
+    tail_end: AtomicPtr<u8>,
     /// One writer of the files at a time.
     writing: Mutex<()>,
     /// Whether the background thread has this queue on its list of tails to write.
@@ -93,6 +100,7 @@ impl Queue {
             next_offset: AtomicI64::new(0),
             is_closed: AtomicBool::new(false),
             state: Mutex::new(state),
+            tail_end: AtomicPtr::new(ptr::null_mut()),
             writing: Mutex::new(()),
             has_tail: AtomicBool::new(false),
             is_unsynced: AtomicBool::new(false),
@@ -109,10 +117,20 @@ impl Queue {
         self.queue_id
     }
 
+    /// Tells the processor that a message is on its way to this queue. Where there are many queues, none of them is in its
+    /// caches.
+    pub(crate) fn expect(self: &Arc<Self>) {
+        let start = Arc::as_ptr(self).cast::<u8>();
+        for line in (0..size_of::<Self>()).step_by(CACHE_LINE_BYTES) {
+            prefetch(start.wrapping_add(line));
+        }
+    }
+
     /// Takes the next offset; under the append lock.
     pub(crate) fn take_slot(&self) -> i64 {
         let offset = self.next_offset.load(Ordering::Relaxed);
         self.next_offset.store(offset + 1, Ordering::Relaxed);
+        prefetch(self.tail_end.load(Ordering::Relaxed));
         offset
     }
 
@@ -169,7 +187,11 @@ impl Queue {
         if let Some(ext) = &mut state.ext {
             unit.tags_code = ext.push(unit.tags_code, store_timestamp);
         }
+        if state.tail.capacity() == 0 {
+            state.tail.reserve(FIRST_TAIL_BYTES);
+        }
         state.tail.extend_from_slice(&unit.encode());
+        self.tail_end.store(state.tail.as_mut_ptr().wrapping_add(state.tail.len()), Ordering::Relaxed);
         state.max_physical_offset = unit.end();
         Appended::Tail(state.tail.len())
     }
