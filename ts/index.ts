@@ -22,7 +22,7 @@ export {
   TimeoutError
 } from './errors.js'
 export type { ErrorCode, SendAttempt } from './errors.js'
-export type { ErrorReporter } from './diagnostics.js'
+export type { ClientEvent, ErrorReporter, Logger } from './diagnostics.js'
 
 export { Message } from './message/message.js'
 export type { MessageInit } from './message/message.js'
@@ -37,9 +37,12 @@ export { decodeOffsetMessageId } from './message/message-id.js'
 export type { OffsetMessageId } from './message/message-id.js'
 
 export { ServiceState } from './client/service-state.js'
+export type { NameServerFunction, NameServerList } from './client/name-server-source.js'
 export { ConsumeFromWhere, MessageModel } from './client/heartbeat.js'
 export { decodeFrame, encodeFrame } from './remoting/frame.js'
 export type { Frame } from './remoting/frame.js'
+export type { HookedRequest, RPCHook } from './remoting/rpc-hook.js'
+export type { RemotingCommand } from './remoting/types.js'
 export { ResponseCode } from './remoting/request-code.js'
 
 export { Producer } from './producer/producer.js'

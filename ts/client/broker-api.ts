@@ -25,6 +25,14 @@ export interface TopicSettings {
   readonly defaultTopic: string
 }
 
+/** What a broker says to a heartbeat. */
+export interface HeartbeatAnswer {
+  /** Whether it understands heartbeats that leave out what it knows. */
+  readonly supportsV2: boolean
+  /** Whether it wants all of it the next time. */
+  readonly subChanged: boolean
+}
+
 type ExtFields = Record<string, ExtField>
 
 /**
@@ -38,9 +46,13 @@ export class BrokerApi {
     this.#remoting = remoting
   }
 
-  /** HEART_BEAT (34) with an encoded HeartbeatData. */
-  async heartbeat(address: string, body: Buffer, options: WaitOptions): Promise<void> {
-    await this.#invoke(address, RequestCode.HEART_BEAT, {}, options, body)
+  /** HEART_BEAT (34) with an encoded HeartbeatData (`impl/MQClientAPIImpl.java#sendHeartbeatV2`). */
+  async heartbeat(address: string, body: Buffer, options: WaitOptions): Promise<HeartbeatAnswer> {
+    const { extFields } = await this.#invoke(address, RequestCode.HEART_BEAT, {}, options, body)
+    return {
+      supportsV2: extFields['IS_SUPPORT_HEART_BEAT_V2'] === 'true',
+      subChanged: extFields['IS_SUB_CHANGE'] === 'true'
+    }
   }
 
   /** UNREGISTER_CLIENT (35): this client has left a group. */

@@ -1,18 +1,20 @@
-import type { ErrorReporter } from '../diagnostics.js'
-import { warningReporter } from '../diagnostics.js'
+import type { ClientEvent, ErrorReporter } from '../diagnostics.js'
 import { ClientErrorCode, RouteError, toError } from '../errors.js'
 import type { MessageQueue } from '../message/message-queue.js'
-import type { RemotingCommand, RemotingResponse } from '../remoting/types.js'
-import { RequestCode } from '../remoting/request-code.js'
 import type { TopicRouteData } from '../route/topic-route-data.js'
-import { clipQueueNums } from '../route/topic-route-data.js'
+import { MASTER_ID, clipQueueNums } from '../route/topic-route-data.js'
 import { BrokerApi } from './broker-api.js'
 import type { ClientConfig } from './client-config.js'
-import { nameServersOf } from './client-config.js'
+import { ClientRemotingProcessor } from './client-remoting-processor.js'
+import { ClientStatus } from './client-status.js'
+import type { ConsumeMessageDirectlyResult, ConsumerRunningInfo, QueueOffset } from './consumer-info.js'
 import type { ConsumerData } from './heartbeat.js'
-import { encodeHeartbeat } from './heartbeat.js'
+import { HeartbeatService } from './heartbeat-service.js'
+import { CLIENT_INNER_PRODUCER_GROUP, InnerProducer } from './inner-producer.js'
 import { NameServerApi } from './name-server-api.js'
 import type { WaitOptions } from './name-server-api.js'
+import type { NameServerSource } from './name-server-source.js'
+import { NameServers } from './name-servers.js'
 import { RebalanceService } from './rebalance-service.js'
 import type { Remoting } from './remoting.js'
 import { RouteTable } from './route-table.js'
@@ -26,6 +28,8 @@ export interface ProducerInner {
   isPublishTopicNeedUpdate(topic: string): boolean
   /** The route of a topic is known, or has changed. */
   updateTopicRoute(topic: string, route: TopicRouteData): void
+  /** Who is told what happens to the instance. */
+  readonly status?: ClientStatus | undefined
 }
 
 /** What a client instance asks of its consumers (`impl/consumer/MQConsumerInner.java`). */
@@ -40,6 +44,16 @@ export interface ConsumerInner {
   doRebalance(): Promise<boolean>
   /** Stores the offsets of all its queues. */
   persistConsumerOffset(): void
+  /** Goes on from these offsets in the queues of a topic that are its own (request 220); never rejects. */
+  resetOffset(topic: string, offsets: readonly QueueOffset[]): Promise<void>
+  /** The offsets of the queues of a topic (request 221). */
+  offsetsOf(topic: string): readonly QueueOffset[]
+  /** What it is doing (request 307). */
+  runningInfo(): Promise<ConsumerRunningInfo>
+  /** Has its listener consume this stored message now (request 309). */
+  consumeMessageDirectly(record: Buffer, brokerName: string): Promise<ConsumeMessageDirectlyResult>
+  /** Who is told what happens to the instance. */
+  readonly status?: ClientStatus | undefined
 }
 
 /** The topic whose route stands in for that of a topic to be created, and how many queues to take. */
@@ -48,10 +62,12 @@ export interface TopicTemplate {
   readonly defaultTopicQueueNums: number
 }
 
-/** The first of the regular heartbeats comes early (`#startScheduledTask`). */
+/** When each duty begins, and how often the source of the name servers is asked (`#startScheduledTask`). */
+const FIRST_NAME_SERVERS_MS = 10_000
+const NAME_SERVERS_INTERVAL_MS = 120_000
+const FIRST_ROUTES_MS = 10
 const FIRST_HEARTBEAT_MS = 1_000
-/** A broker whose connection broke is greeted again after this long, and so on until it answers. */
-const RECONNECT_INTERVAL_MS = 1_000
+const FIRST_OFFSETS_MS = 10_000
 
 /**
  * What all producers and consumers with one client id share: connections, routes, heartbeats, scheduled duties
@@ -70,30 +86,43 @@ export class ClientInstance {
   readonly nameServerApi: NameServerApi
   /** Routes and broker addresses. */
   readonly routes = new RouteTable()
-  /** Told of failures in the background. */
-  readonly report: ErrorReporter
+  /** Sends what consumers give back and brokers do not take. */
+  readonly innerProducer: InnerProducer
+  /** Told of failures in the background; tells all members. */
+  readonly report: ErrorReporter = (error, doing) => this.emit({ type: 'fault', error, doing })
   readonly #producers = new Map<string, ProducerInner>()
   readonly #consumers = new Map<string, ConsumerInner>()
   readonly #rebalanceService = new RebalanceService(() => this.#doRebalance())
+  readonly #heartbeats: HeartbeatService
+  /** Told when no member is there to be told. */
+  readonly #ownStatus: ClientStatus
   readonly #onEnd: () => void
-  readonly #timers: NodeJS.Timeout[] = []
+  readonly #timers = new Set<NodeJS.Timeout>()
   readonly #routeLookups = new Map<string, Promise<TopicRouteData | undefined>>()
-  readonly #greeting = new Set<string>()
-  #heartbeats: Promise<boolean> = Promise.resolve(false)
+  /** Name servers that have answered on the connection there is. */
+  readonly #nameServersConnected = new Set<string>()
+  #starting: Promise<void> | undefined
   #state: ServiceState = ServiceState.CREATE_JUST
 
-  /**
-   * @param onEnd called when the instance shuts down
-   * @throws ConfigError when no name server is known
-   */
-  constructor(clientId: string, config: ClientConfig, createRemoting: () => Remoting, onEnd: () => void) {
+  /** @param onEnd called when the instance shuts down, or could not be started */
+  constructor(
+    clientId: string,
+    config: ClientConfig,
+    nameServerSource: NameServerSource,
+    createRemoting: () => Remoting,
+    onEnd: () => void
+  ) {
     this.clientId = clientId
     this.config = config
-    const nameServers = nameServersOf(config)
     this.remoting = createRemoting()
     this.brokerApi = new BrokerApi(this.remoting)
-    this.nameServerApi = new NameServerApi(this.remoting, nameServers)
-    this.report = config.onError ?? warningReporter()
+    const nameServers = new NameServers(nameServerSource, (addresses, before) =>
+      this.emit({ type: 'nameServerChange', addresses, before })
+    )
+    this.nameServerApi = new NameServerApi(this.remoting, nameServers, address => this.#nameServerAnswered(address))
+    this.innerProducer = new InnerProducer(this)
+    this.#ownStatus = new ClientStatus(config)
+    this.#heartbeats = this.#heartbeatService()
     this.#onEnd = onEnd
   }
 
@@ -107,22 +136,18 @@ export class ClientInstance {
     return { timeoutMs: this.config.mqClientApiTimeout, signal }
   }
 
-  /** Begins its scheduled duties; does nothing when it runs already. */
-  start(): void {
-    if (this.#state === ServiceState.RUNNING) return
-    if (this.#state !== ServiceState.CREATE_JUST) throw notRunning('client instance', this.#state)
-    this.remoting.setRequestHandler((address, request) => this.#onRequest(address, request))
-    this.remoting.setCloseHandler(address => this.#onClosed(address))
-    const { pollNameServerInterval, heartbeatBrokerInterval, persistConsumerOffsetInterval } = this.config
-    this.#every(pollNameServerInterval, () => void this.#refreshAllRoutes())
-    const heartbeat = (): void => {
-      this.routes.cleanOfflineBrokers()
-      void this.sendHeartbeatToAllBrokers()
-    }
-    this.#timers.push(setTimeout(heartbeat, FIRST_HEARTBEAT_MS).unref())
-    this.#every(heartbeatBrokerInterval, heartbeat)
-    this.#every(persistConsumerOffsetInterval, () => this.#persistAllConsumerOffsets())
-    this.#state = ServiceState.RUNNING
+  /**
+   * Finds the name servers and begins the scheduled duties (`#start`): once, whoever asks; later callers wait for the
+   * same, or for nothing when it runs. After a failure it is of no use any more, and no longer in the registry.
+   *
+   * @throws RouteError when no name server can be found
+   */
+  start(): Promise<void> {
+    this.#starting ??= this.#start().catch(async (error: unknown) => {
+      await this.#end(ServiceState.START_FAILED)
+      throw error
+    })
+    return this.#starting
   }
 
   /** Adds a producer; false when its group is taken. */
@@ -193,46 +218,33 @@ export class ClientInstance {
     return found
   }
 
+  /** Where sends to a broker go: to its VIP channel, if that is wanted (`common/MixAll.java#brokerVIPChannel`). */
+  sendAddress(address: string): string {
+    if (!this.config.vipChannelEnabled) return address
+    const colon = address.lastIndexOf(':')
+    return `${address.slice(0, colon)}:${Number(address.slice(colon + 1)) - 2}`
+  }
+
   /** The error for a broker that is in no route. */
   brokerNotExist(brokerName: string): RouteError {
-    return new RouteError(`the broker ${brokerName} has no master in any route that is known`, {
+    const text = `the broker ${brokerName} has no master in any route that is known: it is down, or not registered with the name server`
+    return new RouteError(text, {
       clientErrorCode: ClientErrorCode.BROKER_NOT_EXIST_EXCEPTION
     })
   }
 
   /**
-   * Tells all brokers who we are: masters only, and slaves too when there are consumers. Rounds do not overlap; each
-   * says what is true when it begins.
+   * Tells all brokers who we are; see {@link HeartbeatService.toAll}.
    *
    * @returns false when there was nobody to tell or nothing to say
    */
   sendHeartbeatToAllBrokers(): Promise<boolean> {
-    this.#heartbeats = this.#heartbeats.then(() => this.#sendHeartbeats())
-    return this.#heartbeats
+    return this.#heartbeats.toAll()
   }
 
   /** Shares out the queues soon. */
   rebalanceImmediately(): void {
     this.#rebalanceService.wakeup()
-  }
-
-  async #sendHeartbeats(): Promise<boolean> {
-    const addresses = this.routes.addresses(this.#consumers.size === 0)
-    if (addresses.length === 0 || this.#producers.size + this.#consumers.size === 0) return false
-    await Promise.all(addresses.map(address => this.#sendHeartbeat(address)))
-    return true
-  }
-
-  async #sendHeartbeat(address: string): Promise<boolean> {
-    const consumers = [...this.#consumers.values()].map(consumer => consumer.consumerData())
-    const body = encodeHeartbeat(this.clientId, [...this.#producers.keys()], consumers)
-    try {
-      await this.brokerApi.heartbeat(address, body, this.waitOptions())
-      return true
-    } catch (error) {
-      if (this.#state === ServiceState.RUNNING) this.report(toError(error), `heartbeat to ${address}`)
-      return false
-    }
   }
 
   async #unregister(group: { producerGroup?: string; consumerGroup?: string }): Promise<void> {
@@ -245,16 +257,121 @@ export class ClientInstance {
 
   /** Ends the instance when it has no member. */
   async shutdownIfUnused(): Promise<void> {
-    if (this.#producers.size + this.#consumers.size > 0 || this.#state === ServiceState.SHUTDOWN_ALREADY) return
-    this.#state = ServiceState.SHUTDOWN_ALREADY
+    if (!this.#unused || this.#ended) return
+    if (this.#state === ServiceState.RUNNING) await this.#unregister({ producerGroup: CLIENT_INNER_PRODUCER_GROUP })
+    // Somebody may have joined while the brokers were told.
+    if (this.#unused && !this.#ended) await this.#end(ServiceState.SHUTDOWN_ALREADY)
+  }
+
+  /** The consumer of this group. */
+  selectConsumer(group: string): ConsumerInner | undefined {
+    return this.#consumers.get(group)
+  }
+
+  /** Tells every member of an event. */
+  emit(event: ClientEvent): void {
+    const told = new Set<ClientStatus>()
+    for (const member of [...this.#producers.values(), ...this.#consumers.values()]) {
+      if (member !== this.innerProducer) told.add(member.status ?? this.#ownStatus)
+    }
+    if (told.size === 0) told.add(this.#ownStatus)
+    for (const status of told) status.emit(event)
+  }
+
+  get #unused(): boolean {
+    const own = this.#producers.has(CLIENT_INNER_PRODUCER_GROUP) ? 1 : 0
+    return this.#producers.size - own + this.#consumers.size === 0
+  }
+
+  get #ended(): boolean {
+    return this.#state === ServiceState.SHUTDOWN_ALREADY || this.#state === ServiceState.START_FAILED
+  }
+
+  async #start(): Promise<void> {
+    await this.nameServerApi.nameServers.refresh()
+    if (this.#state !== ServiceState.CREATE_JUST) throw notRunning('client instance', this.#state)
+    const processor = new ClientRemotingProcessor(this)
+    this.remoting.setRequestHandler((address, request) => processor.processRequest(address, request))
+    this.remoting.setCloseHandler((address, reason) => this.#closed(address, reason))
+    this.#schedule()
+    this.#producers.set(CLIENT_INNER_PRODUCER_GROUP, this.innerProducer)
+    this.#state = ServiceState.RUNNING
+  }
+
+  /** Leaves nothing behind, whatever there was. */
+  async #end(state: ServiceState): Promise<void> {
+    this.#state = state
     this.#onEnd()
     for (const timer of this.#timers) clearInterval(timer)
+    this.#timers.clear()
+    this.#heartbeats.stop()
     await this.remoting.close()
   }
 
+  /** `#startScheduledTask` */
+  #schedule(): void {
+    const { pollNameServerInterval, heartbeatBrokerInterval, persistConsumerOffsetInterval } = this.config
+    const { nameServers } = this.nameServerApi
+    if (nameServers.source.mayChange) {
+      this.#every(FIRST_NAME_SERVERS_MS, NAME_SERVERS_INTERVAL_MS, () => {
+        nameServers.refresh().catch((error: unknown) => this.#failed(error, 'finding the name servers'))
+      })
+    }
+    this.#every(FIRST_ROUTES_MS, pollNameServerInterval, () => void this.#refreshAllRoutes())
+    this.#every(FIRST_HEARTBEAT_MS, heartbeatBrokerInterval, () => {
+      this.routes.cleanOfflineBrokers()
+      void this.#heartbeats.toAll()
+    })
+    this.#every(FIRST_OFFSETS_MS, persistConsumerOffsetInterval, () => this.#persistAllConsumerOffsets())
+  }
+
   /** Duties do not keep the process alive by themselves. */
-  #every(intervalMs: number, duty: () => void): void {
-    this.#timers.push(setInterval(duty, intervalMs).unref())
+  #every(firstMs: number, intervalMs: number, duty: () => void): void {
+    const first = setTimeout(() => {
+      this.#timers.delete(first)
+      this.#timers.add(setInterval(duty, intervalMs).unref())
+      duty()
+    }, firstMs).unref()
+    this.#timers.add(first)
+  }
+
+  #heartbeatService(): HeartbeatService {
+    const { clientId, routes, brokerApi, report } = this
+    return new HeartbeatService({
+      clientId,
+      routes,
+      brokerApi,
+      report,
+      v2: this.config.useHeartbeatV2,
+      producerGroups: () => [...this.#producers.keys()],
+      consumers: () => [...this.#consumers.values()].map(consumer => consumer.consumerData()),
+      waitOptions: () => this.waitOptions(),
+      isRunning: () => this.#state === ServiceState.RUNNING,
+      emit: event => this.emit(event),
+      reconnected: () => this.rebalanceImmediately(),
+      // At the first, second, fourth, eighth ... attempt: it may be gone, or be elsewhere by now.
+      unreachable: tries => {
+        if ((tries & (tries - 1)) === 0) void this.#refreshAllRoutes()
+      }
+    })
+  }
+
+  #failed(error: unknown, doing: string): void {
+    if (this.#state === ServiceState.RUNNING) this.report(toError(error), doing)
+  }
+
+  #nameServerAnswered(address: string): void {
+    if (this.#nameServersConnected.has(address)) return
+    this.#nameServersConnected.add(address)
+    this.emit({ type: 'connect', peer: 'nameServer', address })
+  }
+
+  #closed(address: string, reason: string): void {
+    if (this.#state !== ServiceState.RUNNING) return
+    if (this.#nameServersConnected.delete(address)) {
+      this.emit({ type: 'disconnect', peer: 'nameServer', address, reason })
+    }
+    this.#heartbeats.closed(address, reason)
   }
 
   async #lookUpRoute(topic: string, template: TopicTemplate | undefined): Promise<TopicRouteData | undefined> {
@@ -266,19 +383,25 @@ export class ClientInstance {
       if (changed || producer.isPublishTopicNeedUpdate(topic)) producer.updateTopicRoute(topic, route)
     }
     for (const consumer of this.#consumers.values()) consumer.updateTopicRoute(topic, route)
+    if (changed) {
+      const brokers = route.brokerDatas.map(data => [data.brokerName, data.brokerAddrs.get(MASTER_ID) ?? ''])
+      this.emit({ type: 'routeChange', topic, brokers: Object.fromEntries(brokers) as Record<string, string> })
+      this.#heartbeats.toNew()
+    }
     return route
   }
 
+  /** Topics that are being asked for are left to those who asked. */
   async #refreshAllRoutes(): Promise<void> {
     const topics = new Set<string>()
     for (const producer of this.#producers.values()) for (const topic of producer.publishTopics()) topics.add(topic)
     for (const consumer of this.#consumers.values()) for (const topic of consumer.subscribedTopics()) topics.add(topic)
     await Promise.all(
-      [...topics].map(topic =>
-        this.updateTopicRoute(topic).catch((error: unknown) => {
-          if (this.#state === ServiceState.RUNNING) this.report(toError(error), 'refreshing topic routes')
-        })
-      )
+      [...topics]
+        .filter(topic => !this.#routeLookups.has(topic))
+        .map(topic =>
+          this.updateTopicRoute(topic).catch((error: unknown) => this.#failed(error, 'refreshing topic routes'))
+        )
     )
   }
 
@@ -289,30 +412,5 @@ export class ClientInstance {
   async #doRebalance(): Promise<boolean> {
     const results = await Promise.all([...this.#consumers.values()].map(consumer => consumer.doRebalance()))
     return results.every(balanced => balanced)
-  }
-
-  /** `impl/ClientRemotingProcessor.java#processRequest`; codes of later features are answered as not supported. */
-  #onRequest(_address: string, request: RemotingCommand): RemotingResponse | undefined {
-    if (request.code !== RequestCode.NOTIFY_CONSUMER_IDS_CHANGED) return undefined
-    this.rebalanceImmediately()
-    return { code: 0 }
-  }
-
-  /**
-   * A broker that lost us has forgotten us as well. Java sends a heartbeat when the channel is active again
-   * (`ChannelEventListener#onChannelActive`); here it is the heartbeat that makes the new connection.
-   */
-  #onClosed(address: string): void {
-    if (this.#state !== ServiceState.RUNNING || this.#greeting.has(address)) return
-    if (!this.routes.addresses(this.#consumers.size === 0).includes(address)) return
-    this.#greeting.add(address)
-    setTimeout(() => void this.#greet(address), RECONNECT_INTERVAL_MS).unref()
-  }
-
-  async #greet(address: string): Promise<void> {
-    this.#greeting.delete(address)
-    if (this.#state !== ServiceState.RUNNING) return
-    if (await this.#sendHeartbeat(address)) this.rebalanceImmediately()
-    else this.#onClosed(address)
   }
 }

@@ -1,8 +1,9 @@
 import { ConfigError } from '../errors.js'
 import { RemotingClient } from '../remoting/remoting-client.js'
 import type { ClientConfig } from './client-config.js'
-import { buildClientId, nameServersOf } from './client-config.js'
+import { buildClientId, nameServerSource } from './client-config.js'
 import { ClientInstance } from './client-instance.js'
+import type { NameServerSource } from './name-server-source.js'
 import type { Remoting } from './remoting.js'
 
 /** The client instances of a process, one for each client id (`impl/MQClientManager.java`). */
@@ -24,31 +25,42 @@ export class ClientRegistry {
    * The instance for these options.
    *
    * @param ownInstance whether the instance name `DEFAULT` stands for a name of its own
-   * @throws ConfigError when no name server is known, or the instance there is uses other name servers
+   * @throws ConfigError when the instance there has its name servers from elsewhere
    */
   getOrCreate(config: ClientConfig, ownInstance: boolean): ClientInstance {
     const clientId = buildClientId(config, ownInstance)
+    const source = nameServerSource(config)
     const existing = this.#instances.get(clientId)
     if (existing !== undefined) {
-      const wanted = nameServersOf(config)
-      if ([...wanted].sort().join() !== [...existing.nameServerApi.addresses].sort().join()) {
+      const { source: known } = existing.nameServerApi.nameServers
+      if (known.identity !== source.identity) {
         throw new ConfigError(
-          `client id ${clientId} is in use with name servers ${existing.nameServerApi.addresses.join(';')}, ` +
-            `not ${wanted.join(';')}; give another instanceName`
+          `client id ${clientId} is in use with name servers from ${inWords(known)}, not from ${inWords(source)}; ` +
+            'give another instanceName'
         )
       }
       return existing
     }
-    const instance = new ClientInstance(
+    const instance: ClientInstance = new ClientInstance(
       clientId,
       config,
+      source,
       () => this.#createRemoting(config),
-      () => this.#instances.delete(clientId)
+      () => {
+        // After a failed start another may have its place already.
+        if (this.#instances.get(clientId) === instance) this.#instances.delete(clientId)
+      }
     )
     this.#instances.set(clientId, instance)
     return instance
   }
 }
 
+function inWords({ description, identity }: NameServerSource): string {
+  return typeof identity === 'string' && !description.includes(identity) ? `${description} (${identity})` : description
+}
+
 /** The registry of this process. */
-export const clientRegistry = new ClientRegistry(({ serializeType }) => new RemotingClient({ serializeType }))
+export const clientRegistry = new ClientRegistry(
+  ({ serializeType, rpcHook }) => new RemotingClient({ serializeType, rpcHooks: rpcHook })
+)

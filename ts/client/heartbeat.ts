@@ -42,22 +42,28 @@ export interface ConsumerData {
   readonly unitMode: boolean
 }
 
-/**
- * The body of a HEART_BEAT request (`remoting/protocol/heartbeat/HeartbeatData.java`), in the first version of the
- * protocol: fingerprint 0.
- */
+/** What the second version of the protocol adds to a heartbeat. */
+export interface HeartbeatV2 {
+  /** A number that stands for all of it; 0 for the first version. */
+  readonly heartbeatFingerprint: number
+  /** Whether subscriptions are left out, because the broker has had them with this fingerprint. */
+  readonly withoutSub: boolean
+}
+
+/** The body of a HEART_BEAT request (`remoting/protocol/heartbeat/HeartbeatData.java`). */
 export function encodeHeartbeat(
   clientID: string,
   producerGroups: readonly string[],
-  consumerDataSet: readonly ConsumerData[]
+  consumerDataSet: readonly ConsumerData[],
+  v2: HeartbeatV2 = { heartbeatFingerprint: 0, withoutSub: false }
 ): Buffer {
   return Buffer.from(
     JSON.stringify({
       clientID,
       consumerDataSet,
-      heartbeatFingerprint: 0,
+      heartbeatFingerprint: v2.heartbeatFingerprint,
       producerDataSet: producerGroups.map(groupName => ({ groupName })),
-      withoutSub: false
+      withoutSub: v2.withoutSub
     })
   )
 }

@@ -1,8 +1,9 @@
-import { BrokerError, ConnectionError, RouteError, TimeoutError, ClientErrorCode, AbortedError } from '../errors.js'
+import { AbortedError, BrokerError, ClientErrorCode, ConnectionError, RouteError, TimeoutError } from '../errors.js'
 import type { RemotingCommand } from '../remoting/types.js'
 import { RequestCode, ResponseCode } from '../remoting/request-code.js'
 import type { TopicRouteData } from '../route/topic-route-data.js'
 import { parseTopicRouteData } from '../route/topic-route-data.js'
+import type { NameServers } from './name-servers.js'
 import type { Remoting } from './remoting.js'
 
 /** How long to wait, and who may end the wait. */
@@ -11,54 +12,91 @@ export interface WaitOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** An answer, and who gave it. */
+interface Answered {
+  readonly address: string
+  readonly response: RemotingCommand
+}
+
 /** Requests to name servers. One server is asked until it cannot be reached, then the next of the list. */
 export class NameServerApi {
+  /** The servers, and which of them is asked. */
+  readonly nameServers: NameServers
   readonly #remoting: Remoting
-  readonly #addresses: readonly string[]
-  #chosen: number
+  readonly #onAnswer: (address: string) => void
 
-  constructor(remoting: Remoting, addresses: readonly string[]) {
+  /** @param onAnswer told which server has answered */
+  constructor(remoting: Remoting, nameServers: NameServers, onAnswer: (address: string) => void = () => undefined) {
     this.#remoting = remoting
-    this.#addresses = addresses
-    this.#chosen = Math.floor(Math.random() * addresses.length)
-  }
-
-  /** All name servers. */
-  get addresses(): readonly string[] {
-    return this.#addresses
+    this.nameServers = nameServers
+    this.#onAnswer = onAnswer
   }
 
   /**
    * The route of a topic; undefined when the name server does not know the topic.
    *
-   * @throws RouteError when no name server answers
+   * @throws RouteError when no name server answers, or one refuses access
    * @throws BrokerError when one answers with another error
    */
   async getTopicRoute(topic: string, options: WaitOptions): Promise<TopicRouteData | undefined> {
-    const response = await this.#invoke(RequestCode.GET_ROUTEINFO_BY_TOPIC, { topic }, options)
+    const code = RequestCode.GET_ROUTEINFO_BY_TOPIC
+    const { address, response } = await this.#invoke(code, { topic }, options)
     if (response.code === ResponseCode.TOPIC_NOT_EXIST) return undefined
     if (response.code === ResponseCode.SUCCESS) return parseTopicRouteData(response.body)
-    const address = this.#addresses[this.#chosen]!
-    throw new BrokerError(response.code, response.remark, address, RequestCode.GET_ROUTEINFO_BY_TOPIC)
+    const error = new BrokerError(response.code, response.remark, address, code)
+    if (response.code !== ResponseCode.NO_PERMISSION) throw error
+    throw new RouteError(
+      `no route info of topic ${topic}: name server ${address} refuses access (${response.remark ?? 'no remark'}); ` +
+        'check the credentials of this client and what they may do with the topic',
+      { cause: error }
+    )
   }
 
-  /** `remoting/netty/NettyRemotingClient.java#getAndCreateNameserverChannel`: sticky, then the next in the list. */
-  async #invoke(code: number, extFields: Record<string, string>, options: WaitOptions): Promise<RemotingCommand> {
-    let cause: unknown
-    for (let tries = 0; tries < this.#addresses.length; tries++) {
-      const chosen = this.#chosen
+  /** Asks one server after the other; when none answers, those the source knows by then and was not asked. */
+  async #invoke(code: number, extFields: Record<string, string>, options: WaitOptions): Promise<Answered> {
+    const failures = new Map<string, Error>()
+    const answered = await this.#ask(code, extFields, options, failures)
+    if (answered !== undefined) return answered
+    if (await this.nameServers.refreshAfterFailure()) {
+      const second = await this.#ask(code, extFields, options, failures)
+      if (second !== undefined) return second
+    }
+    throw this.#unreachable(failures)
+  }
+
+  async #ask(
+    code: number,
+    extFields: Record<string, string>,
+    options: WaitOptions,
+    failures: Map<string, Error>
+  ): Promise<Answered | undefined> {
+    for (let tries = this.nameServers.addresses.length; tries > 0; tries--) {
+      const address = this.nameServers.choose()
+      if (address === undefined) return undefined
+      if (failures.has(address)) {
+        this.nameServers.failed(address)
+        continue
+      }
       try {
-        return await this.#remoting.invoke(this.#addresses[chosen]!, { code, extFields }, options)
+        const response = await this.#remoting.invoke(address, { code, extFields }, options)
+        this.#onAnswer(address)
+        return { address, response }
       } catch (error) {
         if (!(error instanceof ConnectionError || error instanceof TimeoutError)) throw error
         if (options.signal?.aborted === true) throw new AbortedError('asking a name server', options.signal)
-        cause = error
-        if (this.#chosen === chosen) this.#chosen = (chosen + 1) % this.#addresses.length
+        failures.set(address, error)
+        this.nameServers.failed(address)
       }
     }
-    throw new RouteError(`no name server answered (asked ${this.#addresses.join(', ')})`, {
-      cause,
-      clientErrorCode: ClientErrorCode.NO_NAME_SERVER_EXCEPTION
-    })
+    return undefined
+  }
+
+  #unreachable(failures: ReadonlyMap<string, Error>): RouteError {
+    const reasons = [...failures].map(([address, error]) => `${address}: ${error.message}`).join('; ')
+    return new RouteError(
+      `no name server answers (${reasons === '' ? 'none is known' : reasons}); their addresses are from ` +
+        `${this.nameServers.source.description}: check that they are right and that the servers run`,
+      { cause: [...failures.values()].at(-1), clientErrorCode: ClientErrorCode.NO_NAME_SERVER_EXCEPTION }
+    )
   }
 }

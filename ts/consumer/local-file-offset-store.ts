@@ -2,11 +2,9 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { ErrorReporter } from '../diagnostics.js'
 import { ProtocolError, toError } from '../errors.js'
-import { MessageQueue } from '../message/message-queue.js'
+import type { MessageQueue } from '../message/message-queue.js'
+import { parseQueueTable } from '../route/queue-table.js'
 import { OffsetTable } from './offset-store.js'
-
-/** `{"brokerName":"b","queueId":0,"topic":"T"}:10`, as Apache writes entries: objects as keys, blanks anywhere. */
-const ENTRY = /(\{[^{}]*\})\s*:\s*(-?\d+)/g
 
 /**
  * The offsets of a broadcasting consumer, which are its own and lie in a file, `offsets.json`, in Apache's format
@@ -74,11 +72,7 @@ export class LocalFileOffsetStore extends OffsetTable {
 
   #read(text: string): void {
     if (!/^\s*\{\s*"offsetTable"\s*:\s*\{/.test(text)) throw new ProtocolError(`${this.#path} has no offsetTable`)
-    for (const [, key, offset] of text.matchAll(ENTRY)) {
-      const { topic, brokerName, queueId } = JSON.parse(key!) as { topic: string; brokerName: string; queueId: number }
-      const mq = new MessageQueue(topic, brokerName, queueId)
-      this.#stored.set(mq.key, { mq, offset: Number(offset) })
-    }
+    for (const [mq, offset] of parseQueueTable(text)) this.#stored.set(mq.key, { mq, offset })
   }
 
   async #write(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { ClientInstance } from '../client/client-instance.js'
+import type { QueueOffset } from '../client/consumer-info.js'
 import type { ErrorReporter } from '../diagnostics.js'
 import { toError } from '../errors.js'
 import type { MessageQueue } from '../message/message-queue.js'
@@ -23,6 +24,8 @@ export interface OffsetStore {
   persistAll(queueKeys: ReadonlySet<string>): void
   /** Forgets the offset of a queue. */
   remove(mq: MessageQueue): void
+  /** The offsets known here of the queues of a topic (`#cloneOffsetTable`). */
+  offsetsOf(topic: string): QueueOffset[]
   /** Settles when all that is to be stored has left this process. */
   whenStored(): Promise<void>
 }
@@ -54,6 +57,10 @@ export abstract class OffsetTable implements OffsetStore {
 
   remove(mq: MessageQueue): void {
     this.table.delete(mq.key)
+  }
+
+  offsetsOf(topic: string): QueueOffset[] {
+    return [...this.table.values()].filter(({ mq }) => mq.topic === topic).map(({ mq, offset }) => ({ mq, offset }))
   }
 
   abstract readFromStore(mq: MessageQueue): Promise<number>

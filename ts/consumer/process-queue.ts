@@ -17,6 +17,8 @@ export class ProcessQueue {
   dropped = false
   /** When it was last pulled, ms since 1970. */
   lastPullTimestamp = Date.now()
+  /** When messages of it were last done, ms since 1970. */
+  lastConsumeTimestamp = Date.now()
   #offsets = new Float64Array(INITIAL_SLOTS)
   #sizes = new Int32Array(INITIAL_SLOTS)
   #done = new Uint8Array(INITIAL_SLOTS)
@@ -39,6 +41,16 @@ export class ProcessQueue {
   /** Bytes of their bodies. */
   get messageBytes(): number {
     return this.#messageBytes
+  }
+
+  /** Offset of the oldest message that is not done, 0 when there is none. */
+  get minOffset(): number {
+    return this.#messageCount === 0 ? 0 : this.#offset(this.#head)
+  }
+
+  /** Offset of the newest message, 0 when none is held. */
+  get maxOffset(): number {
+    return this.#messageCount === 0 ? 0 : this.#maxOffset
   }
 
   /** Distance between the oldest message that is not done and the newest one. */
@@ -82,6 +94,7 @@ export class ProcessQueue {
    * @returns the offset up to which everything is done, to be committed; −1 when nothing was held
    */
   remove(messages: readonly MessageExt[]): number {
+    this.lastConsumeTimestamp = Date.now()
     if (this.#messageCount === 0) return -1
     for (const message of messages) {
       const index = this.#find(message.queueOffsetNumber)

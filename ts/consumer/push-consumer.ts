@@ -7,12 +7,14 @@ import type { ConsumerData, SubscriptionData } from '../client/heartbeat.js'
 import { MessageModel } from '../client/heartbeat.js'
 import { ServiceState, notRunning, notStartable } from '../client/service-state.js'
 import { checkGroup, checkTopic } from '../client/validators.js'
-import type { ErrorReporter } from '../diagnostics.js'
+import { ClientStatus } from '../client/client-status.js'
+import type { ClientEvent, ErrorReporter } from '../diagnostics.js'
 import { ClientStateError, ConfigError, InvalidArgumentError, TimeoutError, toError } from '../errors.js'
 import type { MessageExt } from '../message/message-ext.js'
 import type { MessageQueue } from '../message/message-queue.js'
 import { readOptions } from '../options.js'
 import type { TopicRouteData } from '../route/topic-route-data.js'
+import { brokerRequests } from './broker-requests.js'
 import { ConsumeConcurrentlyService } from './consume-service.js'
 import { LocalFileOffsetStore } from './local-file-offset-store.js'
 import type { OffsetStore } from './offset-store.js'
@@ -21,6 +23,7 @@ import type { PushConsumerConfig, PushConsumerOptions } from './options.js'
 import { PUSH_CONSUMER_OPTIONS } from './options.js'
 import type { PullContext, PullTask } from './pull-task.js'
 import { Rebalance } from './rebalance.js'
+import { cannotBeDelayed, sendBackAsNormalMessage } from './send-back.js'
 import { SUB_ALL, buildSubscriptionData, retryTopicOf } from './subscription.js'
 import type { MessageListenerConcurrently } from './types.js'
 
@@ -59,6 +62,7 @@ export class PushConsumer {
   readonly #registry: ClientRegistry
   readonly #retryTopic: string
   readonly #subscriptions = new Map<string, SubscriptionData>()
+  readonly #status: ClientStatus
   #listener: MessageListenerConcurrently | undefined
   #state: ServiceState = ServiceState.CREATE_JUST
   #running: Running | undefined
@@ -77,6 +81,7 @@ export class PushConsumer {
   constructor(options: PushConsumerOptions, registry: ClientRegistry = clientRegistry) {
     this.#config = readOptions('PushConsumer', PUSH_CONSUMER_OPTIONS, options)
     this.#registry = registry
+    this.#status = new ClientStatus(this.#config)
     this.#retryTopic = retryTopicOf(this.#config.consumerGroup)
   }
 
@@ -93,6 +98,19 @@ export class PushConsumer {
   /** `ip@instanceName` once started. */
   get clientId(): string | undefined {
     return this.#running?.instance.clientId
+  }
+
+  /**
+   * What happens from now on, as it happens: connections, routes, name servers, failures in the background. Ends when the
+   * loop over it is left, when the signal fires, and with the consumer. May be called before `start()`, and several times. A reader
+   * that is slow misses the oldest events and is told how many.
+   *
+   * ```ts
+   * for await (const event of consumer.status()) if (event.type === 'disconnect') console.log(event.address, event.reason)
+   * ```
+   */
+  status(options: { signal?: AbortSignal } = {}): AsyncIterableIterator<ClientEvent> {
+    return this.#status.stream(options.signal)
   }
 
   /** The queues this member has at the moment, sorted. */
@@ -169,9 +187,10 @@ export class PushConsumer {
       )
     }
     try {
-      instance.start()
+      await abortable('starting the push consumer', instance.start(), options.signal)
     } catch (error) {
       await instance.discard(consumerGroup)
+      this.#status.end()
       throw error
     }
     this.#running = running
@@ -219,14 +238,23 @@ export class PushConsumer {
     signal?: AbortSignal
   ): Promise<void> {
     const { consumerGroup, maxReconsumeTimes } = this.#config
-    const address = instance.routes.masterAddress(message.brokerName)
-    if (address === undefined) throw instance.brokerNotExist(message.brokerName)
     const retry = {
       delayLevel,
       maxReconsumeTimes: maxReconsumeTimes < 0 ? DEFAULT_MAX_RECONSUME_TIMES : maxReconsumeTimes
     }
     const options = { timeoutMs: SEND_BACK_TIMEOUT_MS, signal }
-    await instance.brokerApi.consumerSendMessageBack(address, consumerGroup, message, retry, options)
+    try {
+      const address = instance.routes.masterAddress(message.brokerName)
+      if (address === undefined) throw instance.brokerNotExist(message.brokerName)
+      await instance.brokerApi.consumerSendMessageBack(address, consumerGroup, message, retry, options)
+    } catch (error) {
+      if (signal?.aborted === true || cannotBeDelayed(error)) throw error
+      this.#status.report(
+        toError(error),
+        `giving ${message.toString()} back; it is sent to the group as a new message instead`
+      )
+      await sendBackAsNormalMessage(instance.innerProducer, this.#retryTopic, message, retry.maxReconsumeTimes)
+    }
   }
 
   async #create(
@@ -235,7 +263,7 @@ export class PushConsumer {
     clustering: boolean
   ): Promise<Running> {
     const config = this.#config
-    const report = config.onError ?? instance.report
+    const { report } = this.#status
     const offsetStore = clustering
       ? new RemoteBrokerOffsetStore(instance, config.consumerGroup, report)
       : await LocalFileOffsetStore.load(
@@ -298,7 +326,9 @@ export class PushConsumer {
         else if (this.#joined) void this.#greet(running)
       },
       doRebalance: async () => (this.#state === ServiceState.RUNNING ? rebalance.doRebalance() : true),
-      persistConsumerOffset: () => offsetStore.persistAll(rebalance.queueKeys)
+      persistConsumerOffset: () => offsetStore.persistAll(rebalance.queueKeys),
+      ...brokerRequests(this.#config, this.#listener!, rebalance, offsetStore, this.#retryTopic),
+      status: this.#status
     }
   }
 
@@ -344,5 +374,6 @@ export class PushConsumer {
     rebalance.close()
     await offsetStore.whenStored()
     await instance.unregisterConsumer(consumerGroup)
+    this.#status.end()
   }
 }

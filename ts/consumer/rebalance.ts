@@ -1,6 +1,7 @@
 import type { ClientInstance } from '../client/client-instance.js'
 import type { SubscriptionData } from '../client/heartbeat.js'
 import { ConsumeFromWhere, MessageModel } from '../client/heartbeat.js'
+import { TwinWatch } from '../client/twin-watch.js'
 import type { ErrorReporter } from '../diagnostics.js'
 import { toError } from '../errors.js'
 import type { MessageQueue } from '../message/message-queue.js'
@@ -40,6 +41,7 @@ export class Rebalance {
   readonly #queues = new Map<string, readonly MessageQueue[]>()
   readonly #tasks = new Map<string, PullTask>()
   readonly #lookups = new Map<string, number>()
+  readonly #twins: TwinWatch
   #pullContext: PullContext | undefined
 
   constructor(
@@ -54,6 +56,7 @@ export class Rebalance {
     this.#offsetStore = offsetStore
     this.#retryTopic = retryTopic
     this.#report = report
+    this.#twins = new TwinWatch(instance.clientId, report)
     this.thresholds = {
       messages: config.pullThresholdForQueue,
       bytes: config.pullThresholdSizeForQueue * BYTES_PER_MIB
@@ -87,6 +90,28 @@ export class Rebalance {
   /** The queues that are ours. */
   get assigned(): MessageQueue[] {
     return [...this.#tasks.values()].map(task => task.messageQueue).sort(compareMessageQueues)
+  }
+
+  /** The pull loops of the queues that are ours. */
+  get tasks(): readonly PullTask[] {
+    return [...this.#tasks.values()]
+  }
+
+  /**
+   * Goes on from another offset in a queue that is ours: what is held of it counts no more, and the offset is stored
+   * (`impl/factory/MQClientInstance.java#resetOffset`). Java waits ten seconds for its listeners and then for the next
+   * rebalancing; here what they still do with a dropped queue changes nothing, so the next pull begins at once.
+   */
+  restart(task: PullTask, offset: number): void {
+    const mq = task.messageQueue
+    task.drop()
+    this.#offsetStore.remove(mq)
+    this.#offsetStore.update(mq, offset, false)
+    this.#offsetStore.persist(mq)
+    if (this.#pullContext === undefined || this.#tasks.get(mq.key) !== task) return
+    const restarted = new PullTask(this.#pullContext, mq, offset)
+    this.#tasks.set(mq.key, restarted)
+    restarted.pullLater(FIRST_PULL_DELAY_MS)
   }
 
   /** Notes the queues of a topic; tells whether they are others than before. */
@@ -162,6 +187,7 @@ export class Rebalance {
     if (address === undefined) return []
     const { consumerGroup } = this.#config
     const members = await instance.brokerApi.getConsumerIdList(address, consumerGroup, instance.waitOptions())
+    this.#twins.look(consumerGroup, members)
     return members.sort(compareText)
   }
 

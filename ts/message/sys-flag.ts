@@ -22,3 +22,15 @@ export const COMPRESSION_TYPE_FLAGS: Readonly<Record<CompressionType, number>> =
   ZSTD: 0x200,
   ZLIB: 0x300
 }
+
+/** How a body with these flags is compressed; no type at all is zlib (`common/sysflag/MessageSysFlag.java#getCompressionType`). */
+export function compressionTypeOf(sysFlag: number): CompressionType {
+  switch (sysFlag & 0x700) {
+    case COMPRESSION_TYPE_FLAGS.LZ4:
+      return 'LZ4'
+    case COMPRESSION_TYPE_FLAGS.ZSTD:
+      return 'ZSTD'
+    default:
+      return 'ZLIB'
+  }
+}

@@ -246,7 +246,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
   #hand(mq: MessageQueue, address: string, timeoutMs: number): void {
     const { instance, table } = this.#context
     try {
-      instance.remoting.send(address, table.template(mq, this.#batch), this, timeoutMs, this)
+      instance.remoting.send(instance.sendAddress(address), table.template(mq, this.#batch), this, timeoutMs, this)
     } catch (error) {
       this.fail(asRocketMQError(error))
     }

@@ -7,11 +7,13 @@ import {
   RouteError,
   asRocketMQError
 } from '../errors.js'
+import type { ClientEvent } from '../diagnostics.js'
 import { readOptions } from '../options.js'
 import { abortable } from '../client/abortable.js'
 import type { ClientInstance } from '../client/client-instance.js'
 import type { ClientRegistry } from '../client/client-registry.js'
 import { clientRegistry } from '../client/client-registry.js'
+import { ClientStatus } from '../client/client-status.js'
 import { ServiceState, notRunning, notStartable } from '../client/service-state.js'
 import { checkGroup, checkNotSystemTopic, checkTopic } from '../client/validators.js'
 import type { Message } from '../message/message.js'
@@ -46,6 +48,7 @@ const CREATE_TOPIC_TRIES = 5
 export class Producer {
   readonly #config: ProducerConfig
   readonly #registry: ClientRegistry
+  readonly #status: ClientStatus
   #state: ServiceState = ServiceState.CREATE_JUST
   #instance: ClientInstance | undefined
   #context: SendContext | undefined
@@ -62,6 +65,7 @@ export class Producer {
   constructor(options: ProducerOptions, registry: ClientRegistry = clientRegistry) {
     this.#config = readOptions('Producer', PRODUCER_OPTIONS, options)
     this.#registry = registry
+    this.#status = new ClientStatus(this.#config)
   }
 
   /** Where it is in its life. */
@@ -80,20 +84,33 @@ export class Producer {
   }
 
   /**
+   * What happens from now on, as it happens: connections, routes, name servers, failures in the background. Ends when the
+   * loop over it is left, when the signal fires, and with the producer. May be called before `start()`, and several times. A reader
+   * that is slow misses the oldest events and is told how many.
+   *
+   * ```ts
+   * for await (const event of producer.status()) if (event.type === 'disconnect') console.log(event.address, event.reason)
+   * ```
+   */
+  status(options: { signal?: AbortSignal } = {}): AsyncIterableIterator<ClientEvent> {
+    return this.#status.stream(options.signal)
+  }
+
+  /**
    * Makes it ready. Brokers and name servers are connected when first needed. Once only: after a failure, and after
    * `shutdown()`, make a new one (`impl/producer/DefaultMQProducerImpl.java#start`).
    *
    * @throws ClientStateError when it was started before, or its group is taken on its client instance
-   * @throws ConfigError when the group is unfit or no name server is known
+   * @throws ConfigError when the group is unfit
+   * @throws RouteError when no name server is known: none was given, and no address server tells
    */
-  // Asynchronous for what is to come before the first send (name servers by HTTP); callers await it already.
   async start(): Promise<void> {
     if (this.#state !== ServiceState.CREATE_JUST) throw notStartable('producer', this.#state)
     this.#state = ServiceState.START_FAILED
     const { producerGroup } = this.#config
     checkGroup('producerGroup', producerGroup, 'DEFAULT_PRODUCER')
     const instance = this.#registry.getOrCreate(this.#config, true)
-    const table = new PublishTable(instance, this.#config)
+    const table = new PublishTable(instance, this.#config, this.#status)
     if (!instance.registerProducer(producerGroup, table)) {
       this.#state = ServiceState.CREATE_JUST
       throw new ClientStateError(
@@ -101,9 +118,10 @@ export class Producer {
       )
     }
     try {
-      instance.start()
+      await instance.start()
     } catch (error) {
       await instance.discard(producerGroup)
+      this.#status.end()
       throw error
     }
     this.#instance = instance
@@ -300,7 +318,8 @@ export class Producer {
     if (mq.topic !== content.topic) throw wrongTopic(mq, content.topic)
     const { instance, table } = context
     const fields = { ...content, bornTimestampMs: Date.now(), reconsumeTimes: 0 }
-    const hand = (address: string): void => instance.remoting.sendOneway(address, table.template(mq, false), fields)
+    const hand = (address: string): void =>
+      instance.remoting.sendOneway(instance.sendAddress(address), table.template(mq, false), fields)
     const address = instance.routes.masterAddress(mq.brokerName)
     if (address === undefined) return instance.masterAddress(mq).then(hand)
     hand(address)
@@ -336,6 +355,7 @@ export class Producer {
       await abortable('waiting for sends', idle, signal).catch(() => undefined)
     }
     await this.#instance!.unregisterProducer(this.#config.producerGroup)
+    this.#status.end()
   }
 }
 

@@ -1,20 +1,23 @@
-import { ClientErrorCode, RouteError } from '../errors.js'
 import type { MessageQueue } from '../message/message-queue.js'
 import type { SendTemplate } from '../remoting/types.js'
 import type { ClientInstance, ProducerInner } from '../client/client-instance.js'
+import type { ClientStatus } from '../client/client-status.js'
+import { noQueueToWriteTo } from '../route/no-queue.js'
 import type { TopicRouteData } from '../route/topic-route-data.js'
 import { TopicPublishInfo } from '../route/topic-publish-info.js'
 import type { ProducerConfig } from './options.js'
 
 /** The topics a producer sends to: their queues, and the header templates of its sends. */
 export class PublishTable implements ProducerInner {
+  readonly status: ClientStatus | undefined
   readonly #instance: ClientInstance
   readonly #config: ProducerConfig
   readonly #infos = new Map<string, TopicPublishInfo | undefined>()
   readonly #templates = new Map<string, SendTemplate>()
   readonly #batchTemplates = new Map<string, SendTemplate>()
 
-  constructor(instance: ClientInstance, config: ProducerConfig) {
+  constructor(instance: ClientInstance, config: ProducerConfig, status?: ClientStatus) {
+    this.status = status
     this.#instance = instance
     this.#config = config
   }
@@ -52,13 +55,7 @@ export class PublishTable implements ProducerInner {
     }
     const found = this.get(topic)
     if (found !== undefined) return found
-    const reason =
-      own === undefined
-        ? `it does not exist, and brokers do not create topics by themselves (no route for ${createTopicKey})`
-        : 'no broker of it has a master and a queue that may be written to'
-    throw new RouteError(`no route info of topic ${topic}: ${reason}`, {
-      clientErrorCode: ClientErrorCode.NOT_FOUND_TOPIC_EXCEPTION
-    })
+    throw noQueueToWriteTo(topic, own, createTopicKey)
   }
 
   /** The header template for sends to a queue. */

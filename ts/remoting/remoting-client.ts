@@ -12,6 +12,9 @@ import {
 } from '../errors.js'
 import { NativeChannels } from '../native.js'
 import { type CompletionSink, CompletionReader, FailureKind } from './completion-reader.js'
+import { RequestCode } from './request-code.js'
+import { HookedSend, RPCHooks } from './rpc-hooks.js'
+import { sendMessageV2Fields } from './send-header.js'
 import { NO_TOKEN, SubmissionWriter } from './submission-writer.js'
 import type {
   ExtField,
@@ -130,8 +133,12 @@ export class RemotingClient {
   #requestHandler: RequestHandler = () => undefined
   #closeHandler: (address: string, reason: string) => void = () => undefined
   #closed = false
+  readonly #hooks: RPCHooks | undefined
+  /** Kept for sends that hooks see. */
+  readonly #templates: SendTemplateFields[] = []
 
   constructor(options: RemotingClientOptions = {}) {
+    if (options.rpcHooks !== undefined && options.rpcHooks.length > 0) this.#hooks = new RPCHooks(options.rpcHooks)
     this.#native = new NativeChannels(
       {
         connectTimeoutMs: options.connectTimeoutMs ?? 3000,
@@ -148,7 +155,9 @@ export class RemotingClient {
 
   /** Registers the constant part of a send header. Register once per group, topic, queue and broker, and reuse. */
   sendTemplate(fields: SendTemplateFields): SendTemplate {
-    return this.#native.sendTemplate(fields) as SendTemplate
+    const template = this.#native.sendTemplate(fields) as SendTemplate
+    if (this.#hooks !== undefined) this.#templates[template] = fields
+    return template
   }
 
   /**
@@ -157,12 +166,22 @@ export class RemotingClient {
    */
   send(address: string, template: SendTemplate, fields: SendFields, timeoutMs: number, pending: PendingSend): void {
     const channel = this.#channel(address)
-    channel.writer.send(this.#register(pending), timeoutMs, template, fields)
+    if (this.#hooks === undefined) {
+      channel.writer.send(this.#register(pending), timeoutMs, template, fields)
+    } else {
+      const request = this.#hooks.before(address, this.#sendRequest(template, fields))
+      const token = this.#register(new HookedSend(pending, this.#hooks, address, request))
+      channel.writer.invoke(token, timeoutMs, request.code, request.extFields, request.body)
+    }
     this.#submitSoon(channel)
   }
 
   /** Sends a message that nobody answers. */
   sendOneway(address: string, template: SendTemplate, fields: SendFields): void {
+    if (this.#hooks !== undefined) {
+      this.invokeOneway(address, this.#sendRequest(template, fields))
+      return
+    }
     const channel = this.#channel(address)
     channel.writer.send(NO_TOKEN, 0, template, fields)
     this.#submitSoon(channel)
@@ -173,6 +192,12 @@ export class RemotingClient {
    * @throws ConnectionError, TimeoutError, BusyError, AbortedError, ClientStateError
    */
   invoke(address: string, request: RemotingRequest, options: InvokeOptions): Promise<RemotingCommand> {
+    const hooks = this.#hooks
+    if (hooks === undefined) return this.#invoke(address, request, options)
+    return hooks.around(address, request, seen => this.#invoke(address, seen, options))
+  }
+
+  #invoke(address: string, request: RemotingRequest, options: InvokeOptions): Promise<RemotingCommand> {
     return this.#call<RemotingCommand>(address, `request ${request.code} to ${address}`, options, (writer, token) =>
       writer.invoke(token, options.timeoutMs, request.code, request.extFields, request.body)
     )
@@ -181,7 +206,8 @@ export class RemotingClient {
   /** Sends a request that nobody answers. */
   invokeOneway(address: string, request: RemotingRequest): void {
     const channel = this.#channel(address)
-    channel.writer.invoke(NO_TOKEN, 0, request.code, request.extFields, request.body)
+    const { code, extFields, body } = this.#hooks?.before(address, request) ?? request
+    channel.writer.invoke(NO_TOKEN, 0, code, extFields, body)
     this.#submitSoon(channel)
   }
 
@@ -191,6 +217,20 @@ export class RemotingClient {
    * @throws as `invoke`
    */
   async pull(
+    address: string,
+    extFields: Readonly<Record<string, ExtField>>,
+    tags: readonly string[] | undefined,
+    options: InvokeOptions
+  ): Promise<PulledBatch> {
+    const hooks = this.#hooks
+    if (hooks === undefined) return this.#pull(address, extFields, tags, options)
+    const request = hooks.before(address, { code: RequestCode.PULL_MESSAGE, extFields })
+    const batch = await this.#pull(address, request.extFields, tags, options)
+    hooks.afterPull(address, request, batch)
+    return batch
+  }
+
+  async #pull(
     address: string,
     extFields: Readonly<Record<string, ExtField>>,
     tags: readonly string[] | undefined,
@@ -225,6 +265,12 @@ export class RemotingClient {
     clearInterval(this.#keepAlive)
     this.#keepAlive = undefined
     this.#channels.clear()
+  }
+
+  #sendRequest(template: SendTemplate, fields: SendFields): RemotingRequest {
+    const header = this.#templates[template]!
+    const code = header.batch ? RequestCode.SEND_BATCH_MESSAGE : RequestCode.SEND_MESSAGE_V2
+    return { code, extFields: sendMessageV2Fields(header, fields), body: fields.body }
   }
 
   #call<T>(

@@ -1,5 +1,6 @@
 import type Long from 'long'
 import type { RocketMQError } from '../errors.js'
+import type { RPCHook } from './rpc-hook.js'
 
 /** One remoting frame as JavaScript sees it. Header values travel as strings, as they do on the wire. */
 export interface RemotingCommand {
@@ -118,6 +119,8 @@ export interface RemotingClientOptions {
   readonly connectTimeoutMs?: number
   /** Header encoding of requests; answers are read in both. @default 'ROCKETMQ' */
   readonly serializeType?: 'JSON' | 'ROCKETMQ'
+  /** See every request and answer. @default none */
+  readonly rpcHooks?: readonly RPCHook[]
   /** Frames larger than this end their connection. @default 16777216 */
   readonly maxFrameBytes?: number
   /** Requests waiting for an answer, in all; one more fails at once with a retryable error. @default 65535 */

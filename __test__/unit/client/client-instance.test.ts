@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { CLIENT_OPTIONS } from '../../../ts/client/client-config.js'
+import { ClientStatus } from '../../../ts/client/client-status.js'
+import type { ClientEvent } from '../../../ts/diagnostics.js'
 import type { ClientInstance, ConsumerInner, ProducerInner } from '../../../ts/client/client-instance.js'
-import { NameServerApi } from '../../../ts/client/name-server-api.js'
-import { ConfigError, ConnectionError, RouteError } from '../../../ts/errors.js'
+import { ConnectionError } from '../../../ts/errors.js'
 import { buildSubscriptionData } from '../../../ts/consumer/subscription.js'
 import { readOptions } from '../../../ts/options.js'
 import { FakeRemoting, registryOf, routeBody, settle } from '../helpers/fake-remoting.js'
@@ -35,7 +36,11 @@ function consumer(rebalances: { count: number } = { count: 0 }): ConsumerInner {
       rebalances.count++
       return true
     },
-    persistConsumerOffset: () => undefined
+    persistConsumerOffset: () => undefined,
+    resetOffset: async () => undefined,
+    offsetsOf: () => [],
+    runningInfo: () => Promise.reject(new Error('not asked for here')),
+    consumeMessageDirectly: () => Promise.reject(new Error('not asked for here'))
   }
 }
 
@@ -70,41 +75,9 @@ describe('the client registry', () => {
     const config = (namesrvAddr: string) => readOptions('X', CLIENT_OPTIONS, { ...registryConfig, namesrvAddr })
     registry.getOrCreate(config('a:1;b:1'), true)
     registry.getOrCreate(config('b:1;a:1'), true)
-    assert.throws(() => registry.getOrCreate(config('c:1'), true), /in use with name servers a:1;b:1, not c:1/)
-  })
-
-  it('knows no instance without a name server', t => {
-    const before = process.env['NAMESRV_ADDR']
-    t.after(() => (before === undefined ? delete process.env['NAMESRV_ADDR'] : (process.env['NAMESRV_ADDR'] = before)))
-    delete process.env['NAMESRV_ADDR']
-    const registry = registryOf(new FakeRemoting())
-    assert.throws(() => registry.getOrCreate(readOptions('X', CLIENT_OPTIONS, {}), true), ConfigError)
-    assert.equal(registry.size, 0)
-    process.env['NAMESRV_ADDR'] = 'env:9876'
-    const instance = registry.getOrCreate(readOptions('X', CLIENT_OPTIONS, {}), true)
-    assert.deepEqual(instance.nameServerApi.addresses, ['env:9876'])
-  })
-})
-
-describe('the name servers', () => {
-  it('are asked one after the other when they cannot be reached, and the one that answers stays chosen', async () => {
-    const remoting = new FakeRemoting()
-    const down = new Set(['a:1', 'b:1'])
-    remoting.answers.set(105, ({ address }) =>
-      down.has(address) ? new ConnectionError('refused', address) : { body: routeBody({ x: 1 }) }
-    )
-    const api = new NameServerApi(remoting, ['a:1', 'b:1', 'c:1'])
-    await api.getTopicRoute('T', { timeoutMs: 100 })
-    remoting.requests.length = 0
-    await api.getTopicRoute('T', { timeoutMs: 100 })
-    assert.deepEqual(
-      remoting.requests.map(request => request.address),
-      ['c:1']
-    )
-    down.add('c:1')
-    await assert.rejects(
-      api.getTopicRoute('T', { timeoutMs: 100 }),
-      (error: unknown) => error instanceof RouteError && error.clientErrorCode === 10004
+    assert.throws(
+      () => registry.getOrCreate(config('c:1'), true),
+      /in use with name servers from the option namesrvAddr \(a:1;b:1\), not from the option namesrvAddr \(c:1\)/
     )
   })
 })
@@ -116,12 +89,14 @@ describe('the client instance', () => {
     const instance = instanceOf(remoting, { clientIP: '10.0.0.1', instanceName: '1#2' })
     instance.registerProducer('PG', producer())
     instance.registerConsumer('CG', consumer())
-    instance.start()
+    await instance.start()
     await instance.updateTopicRoute('TopicTest')
     assert.equal(await instance.sendHeartbeatToAllBrokers(), true)
-    const [heartbeat] = remoting.requestsOf(34)
+    const heartbeat = remoting.requestsOf(34).at(-1)
     assert.equal(heartbeat!.address, 'a:10911')
-    assert.deepEqual(JSON.parse(heartbeat!.body.toString()), JSON.parse(golden('bodies.txt', 'heartbeat')))
+    const expected = JSON.parse(golden('bodies.txt', 'heartbeat')) as { producerDataSet: object[] }
+    expected.producerDataSet.push({ groupName: 'CLIENT_INNER_PRODUCER' })
+    assert.deepEqual(JSON.parse(heartbeat!.body.toString()), expected)
     await instance.unregisterProducer('PG')
     await instance.unregisterConsumer('CG')
     assert.equal(remoting.closed, true)
@@ -129,7 +104,8 @@ describe('the client instance', () => {
       remoting.requestsOf(35).map(({ extFields }) => [extFields['producerGroup'], extFields['consumerGroup']]),
       [
         ['PG', undefined],
-        [undefined, 'CG']
+        [undefined, 'CG'],
+        ['CLIENT_INNER_PRODUCER', undefined]
       ]
     )
   })
@@ -146,8 +122,10 @@ describe('the client instance', () => {
     const remoting = new FakeRemoting()
     remoting.route({ T: { a: 1 } })
     const instance = instanceOf(remoting)
+    await instance.start()
     await Promise.all([instance.updateTopicRoute('T'), instance.updateTopicRoute('T')])
     assert.equal(remoting.requestsOf(105).length, 1)
+    await instance.shutdownIfUnused()
   })
 
   it('shares out queues when a broker says that members have changed, and knows no other request', async t => {
@@ -156,13 +134,13 @@ describe('the client instance', () => {
     const instance = instanceOf(remoting)
     const rebalances = { count: 0 }
     instance.registerConsumer('CG', consumer(rebalances))
-    instance.start()
+    await instance.start()
     const request = { version: 0, remark: undefined, extFields: {}, body: Buffer.alloc(0) }
     assert.deepEqual(await remoting.requestHandler('a:10911', { ...request, code: 40 }), { code: 0 })
     t.mock.timers.tick(1)
     await settle()
     assert.equal(rebalances.count, 1)
-    for (const code of [39, 220, 221, 307, 309, 326, 99_999]) {
+    for (const code of [99_999]) {
       assert.equal(await remoting.requestHandler('a:10911', { ...request, code }), undefined)
     }
     await instance.unregisterConsumer('CG')
@@ -181,7 +159,7 @@ describe('the client instance', () => {
         return settled.shift() ?? true
       }
     })
-    instance.start()
+    await instance.start()
     for (let ms = 0; ms < 45_000; ms += 100) {
       t.mock.timers.tick(100)
       await settle()
@@ -202,11 +180,10 @@ describe('the client instance', () => {
     const reports: string[] = []
     const instance = instanceOf(remoting, { onError: (_error: Error, doing: string) => reports.push(doing) })
     instance.registerProducer('PG', producer(['T']))
-    instance.start()
+    await instance.start()
     await instance.updateTopicRoute('T')
     t.mock.timers.tick(1000)
     await settle()
-    assert.equal(remoting.requestsOf(34).length, 1)
     remoting.requests.length = 0
     let down = true
     remoting.answers.set(34, ({ address }) => (down ? new ConnectionError('refused', address) : {}))
@@ -227,17 +204,102 @@ describe('the client instance', () => {
     await instance.unregisterProducer('PG')
   })
 
+  it('greets a broker as soon as a route names it, and follows one that has moved', async t => {
+    t.mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'], now: 1_000_000 })
+    const remoting = new FakeRemoting()
+    remoting.route({ T: { a: 1 } })
+    const instance = instanceOf(remoting, { onError: () => undefined })
+    instance.registerProducer('PG', producer(['T']))
+    await instance.start()
+    await instance.updateTopicRoute('T')
+    await settle()
+    assert.deepEqual(
+      remoting.requestsOf(34).map(({ address }) => address),
+      ['a:10911']
+    )
+    const moved = routeBody({ a: 1 }).toString().replace('a:10911', 'elsewhere:10911')
+    remoting.answers.set(105, () => ({ body: Buffer.from(moved) }))
+    remoting.answers.set(34, ({ address }) => (address === 'a:10911' ? new ConnectionError('refused', address) : {}))
+    remoting.closeHandler('a:10911', 'reset')
+    t.mock.timers.tick(1000)
+    await settle()
+    assert.equal(instance.routes.masterAddress('a'), 'elsewhere:10911')
+    assert.equal(remoting.requestsOf(34).at(-1)!.address, 'elsewhere:10911')
+    await instance.unregisterProducer('PG')
+  })
+
+  it('tells its members what happens', async () => {
+    const remoting = new FakeRemoting()
+    remoting.route({ T: { a: 1 } })
+    const status = new ClientStatus({ onError: undefined, logger: undefined })
+    const events: ClientEvent[] = []
+    const reading = (async () => {
+      for await (const event of status.stream()) events.push(event)
+    })()
+    const instance = instanceOf(remoting)
+    instance.registerProducer('PG', { ...producer(['T']), status })
+    await instance.start()
+    await instance.updateTopicRoute('T')
+    await settle()
+    remoting.closeHandler('a:10911', 'reset')
+    remoting.closeHandler(NAME_SERVER, 'gone')
+    await instance.unregisterProducer('PG')
+    status.end()
+    await reading
+    assert.deepEqual(events, [
+      { type: 'connect', peer: 'nameServer', address: NAME_SERVER },
+      { type: 'routeChange', topic: 'T', brokers: { a: 'a:10911' } },
+      { type: 'connect', peer: 'broker', address: 'a:10911' },
+      { type: 'disconnect', peer: 'broker', address: 'a:10911', reason: 'reset' },
+      { type: 'disconnect', peer: 'nameServer', address: NAME_SERVER, reason: 'gone' }
+    ])
+  })
+
+  it('leaves subscriptions out of heartbeats that a broker knows, with the second version', async () => {
+    const remoting = new FakeRemoting()
+    remoting.route({ TopicTest: { a: 1 } })
+    let subChange = 'false'
+    remoting.answers.set(34, () => ({ extFields: { IS_SUPPORT_HEART_BEAT_V2: 'true', IS_SUB_CHANGE: subChange } }))
+    const instance = instanceOf(remoting, { useHeartbeatV2: true })
+    let data = consumer().consumerData()
+    instance.registerConsumer('CG', { ...consumer(), consumerData: () => data })
+    await instance.start()
+    await instance.updateTopicRoute('TopicTest')
+    await settle()
+    const said = async (): Promise<[withoutSub: boolean, subscriptions: number, fingerprint: number]> => {
+      remoting.requests.length = 0
+      await instance.sendHeartbeatToAllBrokers()
+      const body = JSON.parse(remoting.requestsOf(34)[0]!.body.toString()) as {
+        withoutSub: boolean
+        heartbeatFingerprint: number
+        consumerDataSet: { subscriptionDataSet: object[] }[]
+      }
+      return [body.withoutSub, body.consumerDataSet[0]!.subscriptionDataSet.length, body.heartbeatFingerprint]
+    }
+    const [, , fingerprint] = await said()
+    assert.notEqual(fingerprint, 0)
+    assert.deepEqual(await said(), [true, 0, fingerprint])
+    data = { ...data, subscriptionDataSet: [{ ...data.subscriptionDataSet[0]!, subVersion: 1_800_000_000_000 }] }
+    assert.deepEqual(await said(), [false, 1, fingerprint], 'a newer version is said, under the same fingerprint')
+    subChange = 'true'
+    assert.deepEqual(await said(), [true, 0, fingerprint])
+    assert.deepEqual(await said(), [false, 1, fingerprint], 'the broker asked for it')
+    remoting.closeHandler('a:10911', 'reset')
+    assert.deepEqual(await said(), [false, 1, fingerprint])
+    await instance.unregisterConsumer('CG')
+  })
+
   it('forgets brokers that are in no route any more', async t => {
     t.mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'], now: 1_000_000 })
     const remoting = new FakeRemoting()
     remoting.route({ T: { a: 1, b: 1 } })
     const instance = instanceOf(remoting)
     instance.registerProducer('PG', producer(['T']))
-    instance.start()
+    await instance.start()
     await instance.updateTopicRoute('T')
     assert.equal(instance.routes.masterAddress('b'), 'b:10911')
     remoting.route({ T: { a: 1 } })
-    for (let half = 0; half < 2; half++) {
+    for (let half = 0; half < 3; half++) {
       t.mock.timers.tick(30_000)
       await settle()
     }

@@ -9,6 +9,7 @@ import { ClientStateError, ConfigError, ConnectionError, RouteError } from '../.
 import type { PushConsumerOptions } from '../../../ts/consumer/options.js'
 import { PushConsumer } from '../../../ts/consumer/push-consumer.js'
 import type { MessageListenerConcurrently } from '../../../ts/consumer/types.js'
+import { decodeProperties } from '../../../ts/message/properties.js'
 import type { PulledBatch } from '../../../ts/remoting/types.js'
 import { FakeRemoting, registryOf, settle } from '../helpers/fake-remoting.js'
 import { range, recordsAt } from '../helpers/records.js'
@@ -439,14 +440,17 @@ describe('the group', () => {
     await consumer.shutdown()
   })
 
-  it('stores offsets every 5 s', async t => {
+  it('stores offsets after 10 s and then every 5 s', async t => {
     const fixture = setUp(t)
     const { remoting, consumer } = fixture
     await pulling(fixture, t)
     remoting.pulls[0]!.answer(found([100]))
     await settle()
     remoting.oneways.length = 0
-    await tick(t, 5000)
+    await tick(t, 10_000)
+    assert.ok(remoting.oneways.some(({ extFields }) => extFields['commitOffset'] === 101))
+    remoting.oneways.length = 0
+    await tick(t, 5_000)
     assert.ok(remoting.oneways.some(({ extFields }) => extFields['commitOffset'] === 101))
     await consumer.shutdown()
   })
@@ -483,6 +487,35 @@ describe('a message the listener fails at', () => {
     assert.deepEqual([group, delayLevel, originTopic, maxReconsumeTimes], ['cg', 0, 'TopicTest', 3])
     assert.equal(String(offset), String(0x102030405))
     assert.equal(originMsgId, '7F00000100002A9F4B3C000000000001')
+    await consumer.shutdown()
+    const stored = remoting.oneways.filter(({ extFields }) => extFields['queueId'] === 0)
+    assert.equal(stored.at(-1)!.extFields['commitOffset'], 101)
+  })
+
+  it('is sent to the retry topic as a new message when its broker does not take it back', async t => {
+    const fixture = setUp(t, { maxReconsumeTimes: 3 }, () => 'RECONSUME_LATER')
+    const { remoting, consumer, reports } = fixture
+    remoting.route({ T: { a: 2 }, '%RETRY%cg': { a: 1, b: 1 } })
+    let refusals = 1
+    remoting.answers.set(36, ({ address }) => new ConnectionError('connection lost', address))
+    remoting.answers.set(310, () => (refusals-- > 0 ? { code: 2, remark: 'busy' } : {}))
+    await pulling(fixture, t)
+    remoting.pulls[0]!.answer(found([100]))
+    await settle()
+    assert.match(reports[0]!, /giving .* sent to the group as a new message instead: connection lost/)
+    const sends = remoting.requestsOf(310)
+    assert.deepEqual(
+      new Set(sends.map(({ address }) => address)),
+      new Set(['a:10911', 'b:10911']),
+      'another broker then'
+    )
+    const { a, b, i, j, l } = sends[1]!.extFields
+    assert.deepEqual([a, b, j, l], ['CLIENT_INNER_PRODUCER', '%RETRY%cg', 3, 3])
+    const properties = decodeProperties(String(i))
+    assert.equal(properties.get('RETRY_TOPIC'), 'TopicTest')
+    assert.equal(properties.get('ORIGIN_MESSAGE_ID'), '7F00000100002A9F4B3C000000000001')
+    assert.equal(properties.get('DELAY'), '5', 'the third delivery')
+    assert.equal(properties.has('MIN_OFFSET'), false)
     await consumer.shutdown()
     const stored = remoting.oneways.filter(({ extFields }) => extFields['queueId'] === 0)
     assert.equal(stored.at(-1)!.extFields['commitOffset'], 101)

@@ -76,14 +76,17 @@ describe('the life of a producer', () => {
     await assert.rejects(producer.fetchPublishMessageQueues('T'), ClientStateError)
   })
 
-  it('ends in START_FAILED, with nothing left behind, when the group is unfit or no name server is known', async t => {
-    const before = process.env['NAMESRV_ADDR']
-    t.after(() => (before === undefined ? delete process.env['NAMESRV_ADDR'] : (process.env['NAMESRV_ADDR'] = before)))
-    delete process.env['NAMESRV_ADDR']
+  it('ends in START_FAILED, with nothing left behind, when the group is unfit or no name server is known', async () => {
     const registry = registryOf(routed())
-    for (const options of [{ ...OPTIONS, producerGroup: 'DEFAULT_PRODUCER' }, { producerGroup: 'pg' }]) {
+    const namesrvAddr = (): never => {
+      throw new Error('nowhere')
+    }
+    for (const [options, type] of [
+      [{ ...OPTIONS, producerGroup: 'DEFAULT_PRODUCER' }, ConfigError],
+      [{ ...OPTIONS, namesrvAddr }, RouteError]
+    ] as const) {
       const producer = new Producer(options, registry)
-      await assert.rejects(producer.start(), ConfigError)
+      await assert.rejects(producer.start(), type)
       assert.equal(producer.state, 'START_FAILED')
       assert.equal(registry.size, 0)
     }
