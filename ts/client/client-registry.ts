@@ -24,7 +24,7 @@ export class ClientRegistry {
    * The instance for these options.
    *
    * @param ownInstance whether the instance name `DEFAULT` stands for a name of its own
-   * @throws ConfigError when no name server is known, or the instance there is uses other name servers
+   * @throws ConfigError when no name server is known, or the instance there is uses other name servers, TLS or credentials
    */
   getOrCreate(config: ClientConfig, ownInstance: boolean): ClientInstance {
     const clientId = buildClientId(config, ownInstance)
@@ -37,6 +37,8 @@ export class ClientRegistry {
             `not ${wanted.join(';')}; give another instanceName`
         )
       }
+      checkSame(clientId, 'tls', existing.config.tls, config.tls)
+      checkSame(clientId, 'credentials', existing.config.credentials, config.credentials)
       return existing
     }
     const instance = new ClientInstance(
@@ -50,5 +52,19 @@ export class ClientRegistry {
   }
 }
 
+/** Clients that share connections cannot connect, or sign, differently. */
+function checkSame<T extends { equals(other: T): boolean }>(
+  clientId: string,
+  option: string,
+  existing: T | undefined,
+  wanted: T | undefined
+): void {
+  const same = existing === undefined || wanted === undefined ? existing === wanted : existing.equals(wanted)
+  if (same) return
+  throw new ConfigError(`client id ${clientId} is in use with other ${option}; give another instanceName`)
+}
+
 /** The registry of this process. */
-export const clientRegistry = new ClientRegistry(({ serializeType }) => new RemotingClient({ serializeType }))
+export const clientRegistry = new ClientRegistry(
+  ({ serializeType, tls, credentials }) => new RemotingClient({ serializeType, tls, credentials })
+)
