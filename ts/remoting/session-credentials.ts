@@ -68,10 +68,13 @@ export class SessionCredentials {
   }
 }
 
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value !== ''
+}
+
 /** No text of these errors has a value in it: it might be a secret in the wrong place. */
 function checked(init: SessionCredentialsInit): NativeCredentials {
   const { accessKey, secretKey, securityToken } = init
-  const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
   if (!isText(accessKey)) throw new ConfigError('credentials.accessKey must be a text')
   if (!isText(secretKey)) throw new ConfigError('credentials.secretKey must be a text')
   if (securityToken === undefined) return { accessKey, secretKey }

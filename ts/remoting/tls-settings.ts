@@ -72,8 +72,7 @@ export class TlsSettings {
 
   /** Whether both connect alike. */
   equals(other: TlsSettings): boolean {
-    const form = ({ privateKey, ...rest }: NativeTls): string => JSON.stringify([rest, privateKey?.toString('base64')])
-    return form(this.#native) === form(other.#native)
+    return formOf(this.#native) === formOf(other.#native)
   }
 
   /** What can be told. */
@@ -98,6 +97,10 @@ export function parseTls(key: string, given: boolean | TlsOptions): TlsSettings 
   if (given === true) return new TlsSettings({})
   if (typeof given === 'object' && given !== null) return new TlsSettings(given)
   throw new ConfigError(`option ${key} must be true, false or an object of TLS options`)
+}
+
+function formOf({ privateKey, ...rest }: NativeTls): string {
+  return JSON.stringify([rest, privateKey?.toString('base64')])
 }
 
 /** What Node.js trusts. Before 22.15 it does not tell, so that its own list and NODE_EXTRA_CA_CERTS are put together here. */

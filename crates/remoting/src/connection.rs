@@ -56,6 +56,8 @@ pub trait Service: Send + Sync + 'static {
     }
 }
 
+/// How the reason begins when the socket takes nothing more.
+const WRITE_FAILED: &str = "write failed";
 /// Why a connection ended that the peer closed.
 const PEER_CLOSED: &str = "the peer closed the connection";
 /// The same when it had not sent a single byte.
@@ -171,7 +173,7 @@ impl Connection {
                 Ok(count) => written = count,
                 Err(error) => {
                     drop(outbound);
-                    self.close(&format!("write failed: {error}"));
+                    self.close(&format!("{WRITE_FAILED}: {error}"));
                     return;
                 }
             }
@@ -189,7 +191,7 @@ impl Connection {
         match sent {
             Ok(true) => {}
             Ok(false) => self.changed.notify_one(),
-            Err(error) => self.close(&format!("write failed: {error}")),
+            Err(error) => self.close(&format!("{WRITE_FAILED}: {error}")),
         }
     }
 
@@ -258,12 +260,21 @@ impl Connection {
             Ok(()) => self.close_reason.lock().take().unwrap_or_else(|| "closed".to_owned()),
             Err(reason) => reason,
         };
+        let reason = if self.encrypted { self.end_tls(reason) } else { reason };
         self.closed.store(true, Ordering::Release);
-        if self.encrypted {
-            // Good manners only: to the peer the end of the connection says the same.
-            let _ = self.encrypt_and_write(TlsSession::end);
-        }
         service.disconnected(&self, &reason);
+    }
+
+    /// Takes leave of the peer, and prefers its words to ours for why the connection ends.
+    fn end_tls(&self, reason: String) -> String {
+        if reason.starts_with(WRITE_FAILED) {
+            let mut outbound = self.outbound.lock();
+            let last_words = outbound.tls.as_mut().and_then(|tls| tls.last_words(&self.stream));
+            return last_words.unwrap_or(reason);
+        }
+        // Good manners only: to the peer the end of the connection says the same.
+        let _ = self.encrypt_and_write(TlsSession::end);
+        reason
     }
 
     async fn drive<S: Service>(self: &Arc<Self>, service: &S, limits: Limits) -> Result<(), String> {
@@ -287,7 +298,7 @@ impl Connection {
                 ready = self.stream.ready(interest) => ready.map_err(|error| format!("socket failed: {error}"))?,
             };
             if waiting > 0 && ready.is_writable() {
-                self.flush(&mut self.outbound.lock()).map_err(|error| format!("write failed: {error}"))?;
+                self.flush(&mut self.outbound.lock()).map_err(|error| format!("{WRITE_FAILED}: {error}"))?;
             }
             if interest.is_readable() && ready.is_readable() {
                 let read = match self.encrypted {
@@ -344,7 +355,7 @@ impl Connection {
         input.ended = decrypted.ended;
         // New keys for this side, as a rule.
         if decrypted.output
-            && !self.encrypt_and_write(TlsSession::take_output).map_err(|error| format!("write failed: {error}"))?
+            && !self.encrypt_and_write(TlsSession::take_output).map_err(|error| format!("{WRITE_FAILED}: {error}"))?
         {
             self.changed.notify_one();
         }

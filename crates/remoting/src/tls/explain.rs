@@ -20,6 +20,9 @@ fn explain_certificate(error: &CertificateError) -> String {
         CertificateError::UnknownIssuer => {
             "none of the trusted authorities has signed it (trust another one with the option tls.ca)".to_owned()
         }
+        CertificateError::BadSignature => {
+            "the trusted authority of that name has not signed it (see the option tls.ca)".to_owned()
+        }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             format!("{error} (name the server with the option tls.servername)")
         }
@@ -39,7 +42,10 @@ fn explain_alert(alert: AlertDescription) -> String {
         AlertDescription::CertificateRequired => {
             "it wants a certificate of this client: give the options tls.cert and tls.key"
         }
-        AlertDescription::UnknownCA | AlertDescription::CertificateUnknown | AlertDescription::BadCertificate => {
+        AlertDescription::UnknownCA
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::BadCertificate
+        | AlertDescription::DecryptError => {
             "it does not accept the certificate of this client, or misses one: see the options tls.cert and tls.key"
         }
         AlertDescription::CertificateExpired => "the certificate of this client, the option tls.cert, has expired",

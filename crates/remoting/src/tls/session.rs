@@ -37,7 +37,7 @@ impl TlsSession {
                 match connection.write_tls(&mut Socket(stream)) {
                     Ok(_) => {}
                     Err(error) if would_block(&error) => ready(stream.writable().await)?,
-                    Err(error) => return Err(lost(&error)),
+                    Err(error) => return Err(last_words(&mut connection, stream).unwrap_or_else(|| lost(&error))),
                 }
             }
             if !connection.is_handshaking() {
@@ -94,11 +94,25 @@ impl TlsSession {
         Ok(Decrypted { ended, output: self.connection.wants_write() })
     }
 
+    /// Why the peer closed the connection, in case it said so before writing to it failed.
+    pub(crate) fn last_words(&mut self, stream: &TcpStream) -> Option<String> {
+        last_words(&mut self.connection, stream)
+    }
+
     /// Appends to `out` that nothing more is sent.
     pub(crate) fn end(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
         self.connection.send_close_notify();
         self.take_output(out)
     }
+}
+
+fn last_words(connection: &mut ClientConnection, stream: &TcpStream) -> Option<String> {
+    while connection.read_tls(&mut Socket(stream)).is_ok_and(|bytes| bytes > 0) {
+        if let Err(error) = connection.process_new_packets() {
+            return Some(explain(&error));
+        }
+    }
+    None
 }
 
 /// A socket as rustls wants it.
