@@ -19,6 +19,10 @@ import { until } from './helpers/until.js'
 const CA = tlsFixture('ca.pem')
 const CLIENT = { ca: CA, cert: tlsFixture('client.pem'), key: tlsFixture('client.key') }
 
+function body(size: number): Buffer {
+  return Buffer.from(Array.from({ length: size + 1 }, (_, i) => (i * 7) % 251))
+}
+
 /** A name server and a broker, and what clients do there. */
 class Cluster {
   readonly directory = new TemporaryDirectory()
@@ -58,7 +62,6 @@ class Cluster {
     await using producer = this.producer(tls)
     await producer.start()
     const sizes = [0, 1, 100, 16_384, 100_000, 4_000_000]
-    const body = (size: number) => Buffer.from(Array.from({ length: size + 1 }, (_, i) => (i * 7) % 251))
     const results = await Promise.all(sizes.map(size => producer.send({ topic, body: body(size), keys: String(size) })))
     for (const result of results) assert.equal(result.sendStatus, SendStatus.SEND_OK)
     await Promise.all(

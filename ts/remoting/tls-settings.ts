@@ -59,7 +59,7 @@ export class TlsSettings {
     const { ca, servername } = given
     const own = ownCertificate(given.cert, given.key, given.passphrase)
     const authorities =
-      ca === undefined ? defaultAuthorities() : [ca].flat().flatMap(one => certificates('tls.ca', one))
+      ca === undefined ? defaultAuthorities() : [ca].flat().flatMap(one => certificates('option tls.ca', one))
     this.#native = {
       authorities: authorities.join('\n'),
       lenient: ca === undefined,
@@ -108,7 +108,8 @@ function defaultAuthorities(): readonly string[] {
   const { getCACertificates } = nodeTls as { getCACertificates?: (type: 'default') => readonly string[] }
   if (getCACertificates !== undefined) return getCACertificates('default')
   const extra = process.env['NODE_EXTRA_CA_CERTS']
-  const extraCertificates = extra === undefined || extra === '' ? [] : certificates('NODE_EXTRA_CA_CERTS', extra)
+  const extraCertificates =
+    extra === undefined || extra === '' ? [] : certificates('the environment variable NODE_EXTRA_CA_CERTS', extra)
   return [...nodeTls.rootCertificates, ...extraCertificates]
 }
 
@@ -121,7 +122,7 @@ function ownCertificate(
   if (cert === undefined || key === undefined) {
     throw new ConfigError('options tls.cert and tls.key go together: one of them is missing')
   }
-  const chain = certificates('tls.cert', cert)
+  const chain = certificates('option tls.cert', cert)
   const privateKey = readKey(key, passphrase)
   if (!new X509Certificate(chain[0]!).checkPrivateKey(privateKey)) {
     throw new ConfigError('option tls.key is not the key of the first certificate of tls.cert')
@@ -131,7 +132,7 @@ function ownCertificate(
 
 /** Every form of key that OpenSSL reads, encrypted ones too. */
 function readKey(key: PemSource, passphrase: string | undefined): KeyObject {
-  const pem = readPem('tls.key', key)
+  const pem = readPem('option tls.key', key)
   try {
     return createPrivateKey(passphrase === undefined ? { key: pem } : { key: pem, passphrase })
   } catch (error) {
@@ -148,12 +149,12 @@ function readKey(key: PemSource, passphrase: string | undefined): KeyObject {
 /** The certificates of a source, checked, each as PEM. */
 function certificates(name: string, source: PemSource): string[] {
   const found = readPem(name, source).match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
-  if (found.length === 0) throw new ConfigError(`option ${name} has no PEM certificate in it${fileOf(source)}`)
+  if (found.length === 0) throw new ConfigError(`${name} has no PEM certificate in it${fileOf(source)}`)
   for (const [index, pem] of found.entries()) {
     try {
       void new X509Certificate(pem)
     } catch (error) {
-      const which = `certificate ${index + 1} of option ${name}${fileOf(source)}`
+      const which = `certificate ${index + 1} of ${name}${fileOf(source)}`
       throw new ConfigError(`${which} cannot be read: ${toError(error).message}`, { cause: error })
     }
   }
@@ -162,12 +163,12 @@ function certificates(name: string, source: PemSource): string[] {
 
 function readPem(name: string, source: PemSource): string {
   if (source instanceof Uint8Array) return Buffer.from(source.buffer, source.byteOffset, source.length).toString()
-  if (typeof source !== 'string') throw new ConfigError(`option ${name} must be PEM or the name of a file with PEM`)
+  if (typeof source !== 'string') throw new ConfigError(`${name} must be PEM or the name of a file with PEM`)
   if (source.includes('-----BEGIN')) return source
   try {
     return readFileSync(source, 'utf8')
   } catch (error) {
-    throw new ConfigError(`option ${name} is neither PEM nor a file that can be read: ${toError(error).message}`, {
+    throw new ConfigError(`${name} is neither PEM nor a file that can be read: ${toError(error).message}`, {
       cause: error
     })
   }
