@@ -25,6 +25,8 @@ export declare class NativeBroker {
 export declare class NativeChannels {
   /** `wake` is called, on the main thread, when completions wait and none did since the last `fetch` that emptied them. */
   constructor(options: NativeChannelOptions, wake: () => void)
+  /** Signs what is submitted from now on for another user, or the same with another key. */
+  setCredentials(credentials: NativeCredentials): void
   /** The number of the channel to `address`, for `submit`. Connects when first used. */
   channel(address: string): number
   /** Registers the constant part of send headers; returns its number. */
@@ -122,13 +124,22 @@ export interface NativeBrokerConf {
   namesrvAddrs: Array<string>
 }
 
-/** Limits of a client's channels. */
+/** Limits of a client's channels, and how they connect. */
 export interface NativeChannelOptions {
   connectTimeoutMs: number
   jsonHeaders: boolean
   maxFrameBytes: number
   maxPendingRequests: number
   maxPendingBytes: number
+  tls?: NativeTls
+  credentials?: NativeCredentials
+}
+
+/** Whom requests are signed for. */
+export interface NativeCredentials {
+  accessKey: string
+  secretKey: string
+  securityToken?: string
 }
 
 /** Something wrong at a place of a file. */
@@ -255,6 +266,18 @@ export interface NativeStoreOptions {
   diskFullRatio?: number
   host: string
   port: number
+}
+
+/** How a client speaks TLS: certificates in PEM, the key as PKCS #8 in DER. */
+export interface NativeTls {
+  authorities: string
+  /** The authorities are those of the system: those that cannot be used are passed over. */
+  lenient: boolean
+  certificate?: string
+  privateKey?: Buffer
+  serverName?: string
+  verifyCertificate: boolean
+  verifyName: boolean
 }
 
 /** What was found. */

@@ -23,6 +23,7 @@ export {
 export type {
   NativeBroker,
   NativeBrokerConf,
+  NativeCredentials,
   NativeFrame,
   NativeMessageStore,
   NativeNameServer,
@@ -30,5 +31,6 @@ export type {
   NativeRecoveryProgress,
   NativeShutdownSummary,
   NativeStoredQueue,
+  NativeTls,
   NativeVerifyReport
 } from '#binding'

@@ -8,6 +8,10 @@ import { bool, custom, int, optionalStr, oneOf, str } from '../options.js'
 import type { OptionsOf } from '../options.js'
 import type { NameServerFunction, NameServerList, NameServerSource } from './name-server-source.js'
 import { ComputedNameServers, HttpNameServers, ListedNameServers, parseNameServerList } from './name-server-source.js'
+import type { SessionCredentialsInit } from '../remoting/session-credentials.js'
+import { SessionCredentials, parseCredentials } from '../remoting/session-credentials.js'
+import type { TlsOptions, TlsSettings } from '../remoting/tls-settings.js'
+import { parseTls } from '../remoting/tls-settings.js'
 
 /** Options all clients have (`client/ClientConfig.java`). Times are milliseconds. */
 export const CLIENT_OPTIONS = {
@@ -74,6 +78,20 @@ export const CLIENT_OPTIONS = {
   }),
   /** How headers are encoded in requests; answers are understood in both. @default 'ROCKETMQ' */
   serializeType: oneOf(['ROCKETMQ', 'JSON'], 'ROCKETMQ'),
+  /**
+   * Connect to brokers and name servers with TLS: true, or how. Servers must prove who they are unless switched off by name.
+   * @default false
+   */
+  tls: custom<TlsSettings | undefined, boolean | TlsOptions>(undefined, parseTls),
+  /**
+   * Sign every request, as brokers with ACL 1.0 or 2.0 demand it (`acl/common/AclClientRPCHook.java`). A
+   * `SessionCredentials` object can be given new keys while clients run.
+   * @default requests are not signed
+   */
+  credentials: custom<SessionCredentials | undefined, SessionCredentials | SessionCredentialsInit>(
+    undefined,
+    parseCredentials
+  ),
   /**
    * Told of failures in the background. @default with a logger nothing, without one a warning of the process, at most one
    * in 30 seconds for each kind of work

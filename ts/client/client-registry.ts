@@ -25,7 +25,7 @@ export class ClientRegistry {
    * The instance for these options.
    *
    * @param ownInstance whether the instance name `DEFAULT` stands for a name of its own
-   * @throws ConfigError when the instance there has its name servers from elsewhere
+   * @throws ConfigError when the instance there has its name servers from elsewhere, or other TLS settings or credentials
    */
   getOrCreate(config: ClientConfig, ownInstance: boolean): ClientInstance {
     const clientId = buildClientId(config, ownInstance)
@@ -39,6 +39,8 @@ export class ClientRegistry {
             'give another instanceName'
         )
       }
+      checkSame(clientId, 'tls', existing.config.tls, config.tls)
+      checkSame(clientId, 'credentials', existing.config.credentials, config.credentials)
       return existing
     }
     const instance: ClientInstance = new ClientInstance(
@@ -60,7 +62,20 @@ function inWords({ description, identity }: NameServerSource): string {
   return typeof identity === 'string' && !description.includes(identity) ? `${description} (${identity})` : description
 }
 
+/** Clients that share connections cannot connect, or sign, differently. */
+function checkSame<T extends { equals(other: T): boolean }>(
+  clientId: string,
+  option: string,
+  existing: T | undefined,
+  wanted: T | undefined
+): void {
+  const same = existing === undefined || wanted === undefined ? existing === wanted : existing.equals(wanted)
+  if (same) return
+  throw new ConfigError(`client id ${clientId} is in use with other ${option}; give another instanceName`)
+}
+
 /** The registry of this process. */
 export const clientRegistry = new ClientRegistry(
-  ({ serializeType, rpcHook }) => new RemotingClient({ serializeType, rpcHooks: rpcHook })
+  ({ serializeType, rpcHook, tls, credentials }) =>
+    new RemotingClient({ serializeType, rpcHooks: rpcHook, tls, credentials })
 )

@@ -12,10 +12,13 @@ import {
 } from '../errors.js'
 import { NativeChannels } from '../native.js'
 import { type CompletionSink, CompletionReader, FailureKind } from './completion-reader.js'
-import { RequestCode } from './request-code.js'
+import { permissionAdvice } from './permission-advice.js'
+import { RequestCode, ResponseCode } from './request-code.js'
 import { HookedSend, RPCHooks } from './rpc-hooks.js'
 import { sendMessageV2Fields } from './send-header.js'
+import { type SessionCredentials, credentialsVersion, revealCredentials } from './session-credentials.js'
 import { NO_TOKEN, SubmissionWriter } from './submission-writer.js'
+import { revealTls } from './tls-settings.js'
 import type {
   ExtField,
   InvokeOptions,
@@ -136,16 +139,23 @@ export class RemotingClient {
   readonly #hooks: RPCHooks | undefined
   /** Kept for sends that hooks see. */
   readonly #templates: SendTemplateFields[] = []
+  readonly #credentials: SessionCredentials | undefined
+  #credentialsVersion = 0
 
   constructor(options: RemotingClientOptions = {}) {
-    if (options.rpcHooks !== undefined && options.rpcHooks.length > 0) this.#hooks = new RPCHooks(options.rpcHooks)
+    const { tls, credentials, rpcHooks } = options
+    if (rpcHooks !== undefined && rpcHooks.length > 0) this.#hooks = new RPCHooks(rpcHooks)
+    this.#credentials = credentials
+    if (credentials !== undefined) this.#credentialsVersion = credentialsVersion(credentials)
     this.#native = new NativeChannels(
       {
         connectTimeoutMs: options.connectTimeoutMs ?? 3000,
         jsonHeaders: options.serializeType === 'JSON',
         maxFrameBytes: options.maxFrameBytes ?? 16 * 1024 * 1024,
         maxPendingRequests: options.maxPendingRequests ?? 65535,
-        maxPendingBytes: options.maxPendingBytes ?? 128 * 1024 * 1024
+        maxPendingBytes: options.maxPendingBytes ?? 128 * 1024 * 1024,
+        ...(tls === undefined ? {} : { tls: revealTls(tls) }),
+        ...(credentials === undefined ? {} : { credentials: revealCredentials(credentials) })
       },
       () => this.#drain()
     )
@@ -346,8 +356,24 @@ export class RemotingClient {
   #submit(channel: Channel): void {
     const { writer } = channel
     if (writer.used === 0) return
+    if (this.#credentials !== undefined) this.#renewCredentials(this.#credentials)
     this.#native.submit(channel.index, writer.bytes, writer.used)
     writer.reset()
+  }
+
+  /** Has the addon sign with the keys of now. */
+  #renewCredentials(credentials: SessionCredentials): void {
+    const version = credentialsVersion(credentials)
+    if (version === this.#credentialsVersion) return
+    this.#credentialsVersion = version
+    this.#native.setCredentials(revealCredentials(credentials))
+  }
+
+  /** A refusal for want of permission, its remark followed by what to do about it. */
+  #advised(response: RemotingCommand): RemotingCommand {
+    const remark = response.remark ?? ''
+    const advice = permissionAdvice(remark, this.#credentials?.accessKey)
+    return advice === undefined ? response : { ...response, remark: `${remark} (${advice})` }
   }
 
   /** Fetches and hands out completions until there are none. */
@@ -368,7 +394,10 @@ export class RemotingClient {
     return {
       sent: (token, code, queueId, low, high, offsetMsgId, traceOn, regionId) =>
         this.#take(token)?.onSent(code, queueId, low, high, offsetMsgId, traceOn, regionId),
-      responded: (token, response) => this.#take(token)?.onResponse(response),
+      responded: (token, response) =>
+        this.#take(token)?.onResponse(
+          response.code === ResponseCode.NO_PERMISSION ? this.#advised(response) : response
+        ),
       pulled: (token, batch) => {
         const pending = this.#take(token)
         if (pending && 'onPulled' in pending) pending.onPulled(batch)

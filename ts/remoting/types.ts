@@ -1,6 +1,8 @@
 import type Long from 'long'
 import type { RocketMQError } from '../errors.js'
 import type { RPCHook } from './rpc-hook.js'
+import type { SessionCredentials } from './session-credentials.js'
+import type { TlsSettings } from './tls-settings.js'
 
 /** One remoting frame as JavaScript sees it. Header values travel as strings, as they do on the wire. */
 export interface RemotingCommand {
@@ -127,4 +129,8 @@ export interface RemotingClientOptions {
   readonly maxPendingRequests?: number
   /** Bytes waiting for a socket; more fails at once with a retryable error. @default 134217728 */
   readonly maxPendingBytes?: number
+  /** Connect with TLS. @default plain TCP */
+  readonly tls?: TlsSettings | undefined
+  /** Sign every request for this user. @default requests are not signed */
+  readonly credentials?: SessionCredentials | undefined
 }

@@ -1,13 +1,15 @@
 /** The real Apache name server and broker, as child processes on loopback. */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import type { ConnectionOptions } from 'node:tls'
 import { peerClassPath, PEER_JVM_FLAGS } from './java-peer.js'
 import { OwnedProcess, TemporaryDirectory } from './owned.js'
 import { freePort } from './ports.js'
 import { answers, brokerRegistered } from './raw-command.js'
 import { type BrokerProperties, type ServerProcess, untilReady, writeProperties } from './server-process.js'
 
-const SMALL_HEAP: readonly string[] = ['-Xms256m', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
+/** JVM flags for memory that is not needed. */
+export const SMALL_HEAP: readonly string[] = ['-Xms256m', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
 
 async function startJava(home: string, flags: readonly string[], main: string, config: string): Promise<OwnedProcess> {
   const java = [`-Duser.home=${home}`, ...flags, ...PEER_JVM_FLAGS, '-cp', await peerClassPath()]
@@ -29,14 +31,14 @@ export class ApacheNameServer implements ServerProcess {
     return `127.0.0.1:${this.port}`
   }
 
-  /** Starts it on a free port and resolves once it answers. */
-  static async start(heap: readonly string[] = SMALL_HEAP): Promise<ApacheNameServer> {
+  /** Starts it on a free port and resolves once it answers, over TLS if told how. */
+  static async start(heap: readonly string[] = SMALL_HEAP, tls?: ConnectionOptions): Promise<ApacheNameServer> {
     const home = new TemporaryDirectory()
     const port = await freePort()
     const config = writeProperties(join(home.path, 'namesrv.conf'), { listenPort: port, bindAddress: '127.0.0.1' })
     const main = 'org.apache.rocketmq.namesrv.NamesrvStartup'
     const server = new ApacheNameServer(port, await startJava(home.path, heap, main, config), home)
-    return untilReady(server, () => answers(port))
+    return untilReady(server, () => answers(port, tls))
   }
 
   /** Kills it: leaving in order takes Apache's servers seconds. */
@@ -56,6 +58,8 @@ export interface ApacheBrokerOptions {
   readonly properties?: BrokerProperties
   /** JVM flags for memory; a small heap by default. */
   readonly heap?: readonly string[]
+  /** How to talk to the name server over TLS; plain TCP by default. */
+  readonly nameServerTls?: ConnectionOptions
 }
 
 /** Apache's broker in a process of its own. */
@@ -74,7 +78,9 @@ export class ApacheBroker implements ServerProcess {
 
   /** Starts it on free ports and resolves once its name server gives out its routes. */
   static async start(options: ApacheBrokerOptions): Promise<ApacheBroker> {
-    return untilReady(await ApacheBroker.launch(options), () => brokerRegistered(options.nameServerPort))
+    return untilReady(await ApacheBroker.launch(options), () =>
+      brokerRegistered(options.nameServerPort, options.nameServerTls)
+    )
   }
 
   /** Starts the process and does not wait for it. */

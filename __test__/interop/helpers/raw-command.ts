@@ -4,6 +4,7 @@
  */
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 
 /** What a server answered. */
 export interface RawAnswer {
@@ -33,16 +34,17 @@ function parse(frame: Buffer): RawAnswer {
   return { ...header, body: frame.subarray(headerEnd) }
 }
 
-/** Sends request `code` to 127.0.0.1:`port` and resolves with the answer; rejects when the connection ends first. */
+/** Sends request `code` to 127.0.0.1:`port`, with TLS if given how, and resolves with the answer; rejects when the connection ends first. */
 export async function rawCommand(
   port: number,
   code: number,
   extFields: Readonly<Record<string, string>> = {},
-  body: Uint8Array = Buffer.alloc(0)
+  body: Uint8Array = Buffer.alloc(0),
+  tls?: ConnectionOptions
 ): Promise<RawAnswer> {
-  const socket = connect(port, '127.0.0.1')
+  const socket = tls === undefined ? connect(port, '127.0.0.1') : connectTls(port, '127.0.0.1', tls)
   try {
-    await once(socket, 'connect')
+    await once(socket, tls === undefined ? 'connect' : 'secureConnect')
     socket.setNoDelay(true).write(frameOf(code, extFields, body))
     let received = Buffer.alloc(0)
     for await (const chunk of socket) {
@@ -59,14 +61,14 @@ const GET_ROUTEINFO_BY_TOPIC = 105
 const GET_BROKER_CLUSTER_INFO = 106
 
 /** Whether a name server answers at `port`; rejects while it does not. */
-export async function answers(port: number): Promise<boolean> {
-  await rawCommand(port, GET_BROKER_CLUSTER_INFO) // any answer will do
+export async function answers(port: number, tls?: ConnectionOptions): Promise<boolean> {
+  await rawCommand(port, GET_BROKER_CLUSTER_INFO, {}, undefined, tls) // any answer will do
   return true
 }
 
 /** Whether the name server at `port` knows a broker that creates topics, which is the last thing a client needs. */
-export async function brokerRegistered(port: number): Promise<boolean> {
-  const answer = await rawCommand(port, GET_ROUTEINFO_BY_TOPIC, { topic: 'TBW102' })
+export async function brokerRegistered(port: number, tls?: ConnectionOptions): Promise<boolean> {
+  const answer = await rawCommand(port, GET_ROUTEINFO_BY_TOPIC, { topic: 'TBW102' }, undefined, tls)
   return answer.code === 0
 }
 

@@ -91,6 +91,7 @@ public class GoldenGenerator {
         write(directory, "bodies.txt", GoldenGenerator::bodies);
         write(directory, "texts.txt", GoldenGenerator::texts);
         write(directory, "index.txt", () -> index(directory));
+        write(directory, "signed.txt", GoldenGenerator::signed);
         System.exit(0);
     }
 
@@ -193,6 +194,28 @@ public class GoldenGenerator {
         header.setMaxMsgBytes(262144);
         header.setBrokerName("broker-a");
         return header;
+    }
+
+    private static void signed() throws Exception {
+        SignedFrames.write("send_v2", () -> {
+            RemotingCommand command = request(310, SendMessageRequestHeaderV2.createSendMessageRequestHeaderV2(sendHeader()), 12);
+            command.setBody("hello".getBytes(StandardCharsets.UTF_8));
+            return command;
+        }, GoldenGenerator::hex);
+        SignedFrames.write("pull", () -> request(11, pullHeader(), 13), GoldenGenerator::hex);
+        SignedFrames.write("heartbeat", () -> {
+            RemotingCommand command = request(34, new HeartbeatRequestHeader(), 15);
+            command.setBody(heartbeat().encode());
+            return command;
+        }, GoldenGenerator::hex);
+        SignedFrames.write("unicode", () -> {
+            NotifyConsumerIdsChangedRequestHeader header = new NotifyConsumerIdsChangedRequestHeader();
+            header.setConsumerGroup(UNICODE);
+            RemotingCommand command = request(40, header, -5);
+            command.markOnewayRPC();
+            return command;
+        }, GoldenGenerator::hex);
+        SignedFrames.writeEmptyValue(38, GoldenGenerator::hex);
     }
 
     private static void frames() throws Exception {

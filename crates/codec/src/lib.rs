@@ -20,6 +20,6 @@ pub mod message;
 pub use codes::{language_code, request_code, response_code};
 pub use frame::{
     Command, ExtFields, FLAG_ONEWAY, FLAG_RESPONSE, FrameError, FrameWriter, Head, MAX_FRAME_BYTES, SerializeType,
-    VERSION, frame_length,
+    Signer, VERSION, frame_length,
 };
 pub use header::{EncodeHeader, Header, HeaderError};

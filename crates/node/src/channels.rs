@@ -12,21 +12,23 @@ use parking_lot::Mutex;
 use rocketmq_codec::header::{PullMessageResponseHeader, SendMessageRequestHeaderV2, SendMessageResponseHeader};
 use rocketmq_codec::message::{PullLimits, TagSet, decode_pulled};
 use rocketmq_codec::{
-    Command, FLAG_ONEWAY, FLAG_RESPONSE, FrameError, FrameWriter, Head, SerializeType, language_code, request_code,
-    response_code,
+    Command, FLAG_ONEWAY, FLAG_RESPONSE, FrameError, FrameWriter, Head, SerializeType, Signer, language_code,
+    request_code, response_code,
 };
 use rocketmq_env::{Clock, SystemClock};
 use rocketmq_remoting::{
-    Channel, ChannelHandler, ChannelOptions, Channels, Connection, EventLoops, Failure, Limits, Submission,
+    Channel, ChannelHandler, ChannelOptions, Channels, Connection, EventLoops, Failure, Limits, Submission, TlsClient,
+    TlsClientOptions, Verification,
 };
 
 use crate::completions::Completions;
+use crate::failure::invalid;
 use crate::submission::{NONE, Record, Records, SendRecord};
 
 /// What one pull answer may grow to when its bodies are inflated.
 const PULL_LIMITS: PullLimits = PullLimits { max_body_bytes: 64 * 1024 * 1024, max_total_bytes: 256 * 1024 * 1024 };
 
-/// Limits of a client's channels.
+/// Limits of a client's channels, and how they connect.
 #[napi(object)]
 pub struct NativeChannelOptions {
     pub connect_timeout_ms: u32,
@@ -34,6 +36,29 @@ pub struct NativeChannelOptions {
     pub max_frame_bytes: u32,
     pub max_pending_requests: u32,
     pub max_pending_bytes: u32,
+    pub tls: Option<NativeTls>,
+    pub credentials: Option<NativeCredentials>,
+}
+
+/// How a client speaks TLS: certificates in PEM, the key as PKCS #8 in DER.
+#[napi(object)]
+pub struct NativeTls {
+    pub authorities: String,
+    /// The authorities are those of the system: those that cannot be used are passed over.
+    pub lenient: bool,
+    pub certificate: Option<String>,
+    pub private_key: Option<Buffer>,
+    pub server_name: Option<String>,
+    pub verify_certificate: bool,
+    pub verify_name: bool,
+}
+
+/// Whom requests are signed for.
+#[napi(object)]
+pub struct NativeCredentials {
+    pub access_key: String,
+    pub secret_key: String,
+    pub security_token: Option<String>,
 }
 
 /// The parts of a send header that stay the same from message to message.
@@ -154,6 +179,7 @@ pub struct NativeChannels {
     channels: Channels<Handler>,
     templates: Mutex<Vec<NativeSendTemplate>>,
     serialize_type: SerializeType,
+    signer: Mutex<Option<Signer>>,
 }
 
 /// The I/O thread of all clients of this process, and their clock; they start with the first client.
@@ -191,10 +217,18 @@ impl NativeChannels {
             connect_timeout: Duration::from_millis(u64::from(options.connect_timeout_ms)),
             max_pending_requests: options.max_pending_requests as usize,
             max_pending_bytes: options.max_pending_bytes as usize,
+            tls: options.tls.as_ref().map(tls_client).transpose()?,
         };
         let serialize_type = if options.json_headers { SerializeType::Json } else { SerializeType::RocketMq };
         let channels = Channels::new(handler, loops, clock, channel_options);
-        Ok(Self { channels, templates: Mutex::default(), serialize_type })
+        let signer = Mutex::new(options.credentials.as_ref().map(signer));
+        Ok(Self { channels, templates: Mutex::default(), serialize_type, signer })
+    }
+
+    /// Signs what is submitted from now on for another user, or the same with another key.
+    #[napi]
+    pub fn set_credentials(&self, credentials: NativeCredentials) {
+        *self.signer.lock() = Some(signer(&credentials));
     }
 
     /// The number of the channel to `address`, for `submit`. Connects when first used.
@@ -225,12 +259,13 @@ impl NativeChannels {
         let records =
             records.get(..used as usize).ok_or_else(|| Error::new(Status::InvalidArg, "used is too large"))?;
         let templates = self.templates.lock();
+        let signer = self.signer.lock();
         let mut result = Ok(());
         channel.submit(|submission| {
             let mut records = Records::new(records);
             loop {
                 match records.next_record() {
-                    Ok(Some(record)) => self.add(submission, &templates, record),
+                    Ok(Some(record)) => self.add(submission, &templates, signer.as_ref(), record),
                     Ok(None) => break,
                     Err(error) => {
                         result = Err(error);
@@ -270,31 +305,39 @@ impl NativeChannels {
         self.channels.handler().channels.lock().clear();
     }
 
-    fn add(&self, submission: &mut Submission<'_, Handler>, templates: &[NativeSendTemplate], record: Record<'_>) {
+    fn add(
+        &self,
+        submission: &mut Submission<'_, Handler>,
+        templates: &[NativeSendTemplate],
+        signer: Option<&Signer>,
+        record: Record<'_>,
+    ) {
         let serialize_type = self.serialize_type;
         match record {
-            Record::Send(send) => self.add_send(submission, templates, &send),
+            Record::Send(send) => self.add_send(submission, templates, signer, &send),
             Record::Invoke { token, timeout, code, ext, body } => {
                 let head = |opaque, flag| Head { flag, ..head(code, opaque) };
                 if token == NONE {
-                    submission
-                        .oneway(|out, opaque| write_frame(out, serialize_type, head(opaque, FLAG_ONEWAY), &ext, body));
+                    submission.oneway(|out, opaque| {
+                        write_frame(out, serialize_type, head(opaque, FLAG_ONEWAY), signer, &ext, body)
+                    });
                 } else {
                     submission.request(Pending::Invoke(token), timeout, |out, opaque| {
-                        write_frame(out, serialize_type, head(opaque, 0), &ext, body)
+                        write_frame(out, serialize_type, head(opaque, 0), signer, &ext, body)
                     });
                 }
             }
             Record::Respond { opaque, code, remark, ext, body } => {
                 submission.oneway(|out, _| {
                     let head = Head { flag: FLAG_RESPONSE, remark, ..head(code, opaque) };
-                    write_frame(out, serialize_type, head, &ext, body)
+                    // Only requests are signed.
+                    write_frame(out, serialize_type, head, None, &ext, body)
                 });
             }
             Record::Pull { token, timeout, ext, tags } => {
                 let tags = (!tags.is_empty()).then(|| tags.iter().copied().collect::<TagSet>());
                 submission.request(Pending::Pull(token, tags), timeout, |out, opaque| {
-                    write_frame(out, serialize_type, head(request_code::PULL_MESSAGE, opaque), &ext, &[])
+                    write_frame(out, serialize_type, head(request_code::PULL_MESSAGE, opaque), signer, &ext, &[])
                 });
             }
         }
@@ -304,6 +347,7 @@ impl NativeChannels {
         &self,
         submission: &mut Submission<'_, Handler>,
         templates: &[NativeSendTemplate],
+        signer: Option<&Signer>,
         send: &SendRecord<'_>,
     ) {
         let Some(template) = templates.get(send.template as usize) else {
@@ -331,6 +375,9 @@ impl NativeChannels {
         let write = |out: &mut Vec<u8>, opaque: i32, flag: i32| {
             let head = Head { flag, ..head(code, opaque) };
             let mut frame = FrameWriter::begin(out, serialize_type, head);
+            if let Some(signer) = signer {
+                frame.sign_with(signer);
+            }
             frame.header(&header);
             frame.begin_body().extend_from_slice(send.body);
             frame.finish()
@@ -343,6 +390,26 @@ impl NativeChannels {
     }
 }
 
+fn signer(credentials: &NativeCredentials) -> Signer {
+    Signer::new(&credentials.access_key, &credentials.secret_key, credentials.security_token.as_deref())
+}
+
+fn tls_client(tls: &NativeTls) -> Result<TlsClient> {
+    let options = TlsClientOptions {
+        authorities: tls.authorities.as_bytes(),
+        lenient: tls.lenient,
+        certificate: tls.certificate.as_deref().map(str::as_bytes),
+        private_key: tls.private_key.as_deref(),
+        server_name: tls.server_name.as_deref(),
+        verification: match (tls.verify_certificate, tls.verify_name) {
+            (true, true) => Verification::Full,
+            (true, false) => Verification::NameIgnored,
+            (false, _) => Verification::None,
+        },
+    };
+    TlsClient::new(options).map_err(|error| invalid(&error))
+}
+
 fn head(code: i32, opaque: i32) -> Head<'static> {
     Head { language: language_code::NODE_JS, ..Head::request(code, opaque) }
 }
@@ -351,10 +418,14 @@ fn write_frame(
     out: &mut Vec<u8>,
     serialize_type: SerializeType,
     head: Head<'_>,
+    signer: Option<&Signer>,
     ext: &[(&str, &str)],
     body: &[u8],
 ) -> std::result::Result<(), FrameError> {
     let mut frame = FrameWriter::begin(out, serialize_type, head);
+    if let Some(signer) = signer {
+        frame.sign_with(signer);
+    }
     for (key, value) in ext {
         frame.ext_str(key, value);
     }

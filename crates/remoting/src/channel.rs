@@ -16,8 +16,9 @@ use tokio::net::TcpStream;
 use crate::burst::Burst;
 use crate::channel_handler::{ChannelHandler, Failure, FailureKind};
 use crate::channels::Shared;
-use crate::connection::{Connection, Service, uptime_ms};
+use crate::connection::{Connection, PEER_CLOSED_UNHEARD, Service, uptime_ms};
 use crate::pending::{Entry, PendingTable};
+use crate::tls::TlsSession;
 
 /// The way to one address.
 pub struct Channel<H: ChannelHandler> {
@@ -165,13 +166,11 @@ impl<H: ChannelHandler> Channel<H> {
     async fn connect(self: Arc<Self>) {
         let shared = Arc::clone(&self.shared);
         let connected = tokio::select! {
-            stream = TcpStream::connect(self.address.as_str()) => stream.map_err(|error| error.to_string()),
+            connected = self.dial() => connected,
             () = sleep(&shared.clock, shared.options.connect_timeout) => {
                 Err(format!("no connection within {} ms", shared.options.connect_timeout.as_millis()))
             }
         };
-        let connected = connected
-            .and_then(|stream| Connection::new(stream, Arc::clone(&shared.clock)).map_err(|error| error.to_string()));
         let connection = match connected {
             Ok(connection) => connection,
             Err(cause) => {
@@ -189,6 +188,16 @@ impl<H: ChannelHandler> Channel<H> {
         }
         let service = Arc::new(ChannelService { channel: self });
         connection.run(service, shared.options.limits).await;
+    }
+
+    /// A connection, with the TLS handshake done if there is to be TLS; the error goes on after "cannot connect to address: ".
+    async fn dial(&self) -> Result<Arc<Connection>, String> {
+        let stream = TcpStream::connect(self.address.as_str()).await.map_err(|error| error.to_string())?;
+        let tls = match &self.shared.options.tls {
+            Some(client) => Some(TlsSession::connect(client, &self.address, &stream).await?),
+            None => None,
+        };
+        Connection::new(stream, tls, Arc::clone(&self.shared.clock)).map_err(|error| error.to_string())
     }
 
     /// Leaves the channel unconnected, failing what waits.
@@ -262,6 +271,13 @@ impl<H: ChannelHandler> Service for ChannelService<H> {
         let ours = matches!(&self.channel.state.lock().phase, Phase::Open(open) if open.id() == connection.id());
         if ours {
             let address = connection.peer();
+            let advice = match reason {
+                PEER_CLOSED_UNHEARD if self.channel.shared.options.tls.is_none() => {
+                    " (if it demands TLS, give the option tls)"
+                }
+                _ => "",
+            };
+            let reason = &format!("{reason}{advice}");
             self.channel.shared.handler.closed(&self.channel.address, reason);
             self.channel.end(FailureKind::ConnectionLost, &format!("connection to {address} lost: {reason}"));
         }

@@ -8,6 +8,7 @@ use rocketmq_codec::Command;
 
 use crate::channel::Channel;
 use crate::connection::{Connection, Limits};
+use crate::tls::TlsClient;
 
 /// What is told of a channel's requests. Called on event loops (and on the submitter's thread for what fails at once), so
 /// it must not block.
@@ -63,17 +64,19 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Limits of a set of channels.
-#[derive(Debug, Clone, Copy)]
+/// Limits of a set of channels, and how they connect.
+#[derive(Debug, Clone)]
 pub struct ChannelOptions {
     /// What one connection may cost.
     pub limits: Limits,
-    /// How long making a connection may take. Default 3 s, as Apache's `connectTimeoutMillis`.
+    /// How long making a connection may take, with the handshake of TLS. Default 3 s, as Apache's `connectTimeoutMillis`.
     pub connect_timeout: Duration,
     /// Requests that may wait for answers, over all channels. Default 65,535, as `clientAsyncSemaphoreValue`.
     pub max_pending_requests: usize,
     /// Bytes that may wait for one socket. Default 128 MiB.
     pub max_pending_bytes: usize,
+    /// Connect with TLS. Default: plain TCP.
+    pub tls: Option<TlsClient>,
 }
 
 impl Default for ChannelOptions {
@@ -83,6 +86,7 @@ impl Default for ChannelOptions {
             connect_timeout: Duration::from_secs(3),
             max_pending_requests: 65_535,
             max_pending_bytes: 128 * 1024 * 1024,
+            tls: None,
         }
     }
 }

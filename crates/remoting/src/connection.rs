@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use crate::burst::Burst;
+use crate::tls::{TlsSession, explain};
 
 /// Bytes asked of the socket in one read.
 const READ_BYTES: usize = 128 * 1024;
@@ -55,11 +56,20 @@ pub trait Service: Send + Sync + 'static {
     }
 }
 
-/// Bytes that the socket did not take yet.
+/// How the reason begins when the socket takes nothing more.
+const WRITE_FAILED: &str = "write failed";
+/// Why a connection ended that the peer closed.
+const PEER_CLOSED: &str = "the peer closed the connection";
+/// The same when it had not sent a single byte.
+pub(crate) const PEER_CLOSED_UNHEARD: &str = "the peer closed the connection before it sent anything";
+
+/// Bytes that the socket did not take yet, and what encrypts them.
 #[derive(Debug, Default)]
 struct Outbound {
     bytes: Vec<u8>,
     sent: usize,
+    /// Both directions of the TLS, if there is any: its keys belong together.
+    tls: Option<Box<TlsSession>>,
 }
 
 impl Outbound {
@@ -68,13 +78,14 @@ impl Outbound {
     }
 }
 
-/// One TCP connection. Sending is possible from every thread; reading happens on the connection's event loop.
+/// One TCP connection, with TLS or without. Sending is possible from every thread; reading happens on the connection's event loop.
 #[derive(Debug)]
 pub struct Connection {
     id: u64,
     peer: SocketAddr,
     local: SocketAddr,
     stream: TcpStream,
+    encrypted: bool,
     outbound: Mutex<Outbound>,
     /// There are outbound bytes for the loop to write, or the connection is to be closed.
     changed: Notify,
@@ -90,7 +101,8 @@ pub struct Connection {
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream, clock: Arc<dyn Clock>) -> io::Result<Arc<Self>> {
+    /// A connection over `stream`, on which `tls` has shaken hands.
+    pub(crate) fn new(stream: TcpStream, tls: Option<TlsSession>, clock: Arc<dyn Clock>) -> io::Result<Arc<Self>> {
         stream.set_nodelay(true)?;
         let now = uptime_ms(&clock);
         Ok(Arc::new(Self {
@@ -98,7 +110,8 @@ impl Connection {
             peer: stream.peer_addr()?,
             local: stream.local_addr()?,
             stream,
-            outbound: Mutex::default(),
+            encrypted: tls.is_some(),
+            outbound: Mutex::new(Outbound { tls: tls.map(Box::new), ..Outbound::default() }),
             changed: Notify::new(),
             closed: AtomicBool::new(false),
             finishing: AtomicBool::new(false),
@@ -150,6 +163,9 @@ impl Connection {
         if frames.is_empty() || !self.is_open() {
             return;
         }
+        if self.encrypted {
+            return self.send_encrypted(frames);
+        }
         let mut outbound = self.outbound.lock();
         let mut written = 0;
         if outbound.len() == 0 {
@@ -157,7 +173,7 @@ impl Connection {
                 Ok(count) => written = count,
                 Err(error) => {
                     drop(outbound);
-                    self.close(&format!("write failed: {error}"));
+                    self.close(&format!("{WRITE_FAILED}: {error}"));
                     return;
                 }
             }
@@ -167,6 +183,28 @@ impl Connection {
             drop(outbound);
             self.changed.notify_one();
         }
+    }
+
+    /// The same through TLS. Records are encrypted in the order in which they go to the socket, hence under the lock.
+    fn send_encrypted(&self, frames: &[u8]) {
+        let sent = self.encrypt_and_write(|tls, out| tls.encrypt(frames, out));
+        match sent {
+            Ok(true) => {}
+            Ok(false) => self.changed.notify_one(),
+            Err(error) => self.close(&format!("{WRITE_FAILED}: {error}")),
+        }
+    }
+
+    /// Puts what `encrypt` appends behind what waits, and writes as far as the socket takes it. Whether nothing is left.
+    fn encrypt_and_write(
+        &self,
+        encrypt: impl FnOnce(&mut TlsSession, &mut Vec<u8>) -> io::Result<()>,
+    ) -> io::Result<bool> {
+        let mut outbound = self.outbound.lock();
+        let Outbound { bytes, tls: Some(tls), .. } = &mut *outbound else { return Ok(true) };
+        encrypt(tls, bytes)?;
+        self.flush(&mut outbound)?;
+        Ok(outbound.len() == 0)
     }
 
     /// Closes the connection; what waits in its outbound buffer is dropped. The first reason given is the one reported.
@@ -203,8 +241,7 @@ impl Connection {
     }
 
     /// Writes what waits, as far as the socket takes it.
-    fn flush(&self) -> io::Result<()> {
-        let mut outbound = self.outbound.lock();
+    fn flush(&self, outbound: &mut Outbound) -> io::Result<()> {
         let written = self.write_some(outbound.bytes.get(outbound.sent..).unwrap_or_default())?;
         outbound.sent += written;
         if outbound.len() == 0 {
@@ -223,14 +260,28 @@ impl Connection {
             Ok(()) => self.close_reason.lock().take().unwrap_or_else(|| "closed".to_owned()),
             Err(reason) => reason,
         };
+        let reason = if self.encrypted { self.end_tls(reason) } else { reason };
         self.closed.store(true, Ordering::Release);
         service.disconnected(&self, &reason);
+    }
+
+    /// Takes leave of the peer, and prefers its words to ours for why the connection ends.
+    fn end_tls(&self, reason: String) -> String {
+        if reason.starts_with(WRITE_FAILED) {
+            let mut outbound = self.outbound.lock();
+            let last_words = outbound.tls.as_mut().and_then(|tls| tls.last_words(&self.stream));
+            return last_words.unwrap_or(reason);
+        }
+        // Good manners only: to the peer the end of the connection says the same.
+        let _ = self.encrypt_and_write(TlsSession::end);
+        reason
     }
 
     async fn drive<S: Service>(self: &Arc<Self>, service: &S, limits: Limits) -> Result<(), String> {
         let mut session = S::Session::default();
         let mut input = Input::default();
         let mut reply = Vec::new();
+        let mut heard = false;
         while self.is_open() {
             let waiting = self.outbound_bytes();
             let finishing = self.finishing.load(Ordering::Acquire);
@@ -247,12 +298,17 @@ impl Connection {
                 ready = self.stream.ready(interest) => ready.map_err(|error| format!("socket failed: {error}"))?,
             };
             if waiting > 0 && ready.is_writable() {
-                self.flush().map_err(|error| format!("write failed: {error}"))?;
+                self.flush(&mut self.outbound.lock()).map_err(|error| format!("{WRITE_FAILED}: {error}"))?;
             }
             if interest.is_readable() && ready.is_readable() {
-                match input.read(&self.stream, limits.max_frame_bytes) {
-                    Ok(true) => {}
+                let read = match self.encrypted {
+                    false => input.read(&self.stream, limits.max_frame_bytes),
+                    true => self.read_encrypted(&mut input, limits.max_frame_bytes),
+                };
+                match read {
+                    Ok(true) => heard = true,
                     Ok(false) => continue,
+                    Err(reason) if reason == PEER_CLOSED && !heard => return Err(PEER_CLOSED_UNHEARD.to_owned()),
                     Err(reason) => return Err(reason),
                 }
                 self.last_read_ms.store(uptime_ms(&self.clock), Ordering::Relaxed);
@@ -269,9 +325,41 @@ impl Connection {
                 if let Some(error) = error {
                     return Err(format!("malformed frame: {error}"));
                 }
+                if input.ended {
+                    return Err(PEER_CLOSED.to_owned());
+                }
             }
         }
         Ok(())
+    }
+
+    /// As [`Input::read`], through TLS.
+    fn read_encrypted(&self, input: &mut Input, max_frame_bytes: usize) -> Result<bool, String> {
+        let mut cipher = std::mem::take(&mut input.cipher);
+        cipher.clear();
+        cipher.reserve(READ_BYTES);
+        let read = read_some(&self.stream, &mut cipher);
+        let before = input.bytes.len();
+        let decrypted = match read {
+            Ok(true) => {
+                input.make_room(max_frame_bytes)?;
+                let mut outbound = self.outbound.lock();
+                let tls = outbound.tls.as_mut();
+                tls.map(|tls| tls.decrypt(&cipher, &mut input.bytes).map_err(|error| explain(&error))).transpose()
+            }
+            Ok(false) => Ok(None),
+            Err(reason) => Err(reason),
+        };
+        input.cipher = cipher;
+        let Some(decrypted) = decrypted? else { return Ok(false) };
+        input.ended = decrypted.ended;
+        // New keys for this side, as a rule.
+        if decrypted.output
+            && !self.encrypt_and_write(TlsSession::take_output).map_err(|error| format!("{WRITE_FAILED}: {error}"))?
+        {
+            self.changed.notify_one();
+        }
+        Ok(input.bytes.len() > before || input.ended)
     }
 }
 
@@ -280,6 +368,10 @@ impl Connection {
 struct Input {
     bytes: Vec<u8>,
     consumed: usize,
+    /// Kept between reads for its memory; with TLS only.
+    cipher: Vec<u8>,
+    /// The peer has said, in TLS, that it sends nothing more.
+    ended: bool,
 }
 
 impl Input {
@@ -301,6 +393,12 @@ impl Input {
     /// One read. `Ok(false)`: nothing there after all. The buffer grows with what has arrived, not with what a frame
     /// announces, so that an announced length alone costs no memory.
     fn read(&mut self, stream: &TcpStream, max_frame_bytes: usize) -> Result<bool, String> {
+        self.make_room(max_frame_bytes)?;
+        read_some(stream, &mut self.bytes)
+    }
+
+    /// Makes room for one read.
+    fn make_room(&mut self, max_frame_bytes: usize) -> Result<(), String> {
         // Refuses a hostile length before the buffer is made larger for it.
         frame_length(self.unread(), max_frame_bytes).map_err(|error| format!("malformed frame: {error}"))?;
         if self.consumed > 0 && self.bytes.capacity() - self.bytes.len() < READ_BYTES {
@@ -308,12 +406,17 @@ impl Input {
             self.consumed = 0;
         }
         self.bytes.reserve(READ_BYTES);
-        match stream.try_read_buf(&mut self.bytes) {
-            Ok(0) => Err("the peer closed the connection".to_owned()),
-            Ok(_) => Ok(true),
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(false),
-            Err(error) => Err(format!("read failed: {error}")),
-        }
+        Ok(())
+    }
+}
+
+/// One read to the end of `into`, which has room. `Ok(false)`: nothing there after all.
+fn read_some(stream: &TcpStream, into: &mut Vec<u8>) -> Result<bool, String> {
+    match stream.try_read_buf(into) {
+        Ok(0) => Err(PEER_CLOSED.to_owned()),
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(false),
+        Err(error) => Err(format!("read failed: {error}")),
     }
 }
 

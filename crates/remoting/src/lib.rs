@@ -16,6 +16,7 @@ mod connection;
 mod event_loops;
 mod pending;
 mod server;
+mod tls;
 
 pub use burst::Burst;
 pub use channel::{Channel, Submission};
@@ -25,3 +26,4 @@ pub use client::{Client, OwnedCommand};
 pub use connection::{Connection, Limits, Service};
 pub use event_loops::EventLoops;
 pub use server::{Server, ServerOptions};
+pub use tls::{TlsClient, TlsClientOptions, TlsError, Verification};

@@ -212,7 +212,7 @@ async fn accept<S: Service>(
         let Ok(stream) = stream.into_std() else { continue };
         let (tracked, clock, limits) = (Arc::clone(&tracked), Arc::clone(&clock), options.limits);
         loops.next().spawn(async move {
-            let connection = TcpStream::from_std(stream).and_then(|stream| Connection::new(stream, clock));
+            let connection = TcpStream::from_std(stream).and_then(|stream| Connection::new(stream, None, clock));
             // An error here means that the peer is gone already.
             let Ok(connection) = connection else { return };
             tracked.shared.connections.lock().insert(connection.id(), Arc::clone(&connection));

@@ -3,10 +3,12 @@
 mod command;
 mod ext;
 mod json_header;
+mod signer;
 mod writer;
 
 pub use command::Command;
 pub use ext::ExtFields;
+pub use signer::Signer;
 pub use writer::{FrameWriter, Head};
 
 /// The largest frame either side accepts, counted with its four length bytes (`NettyDecoder.java`, `frameMaxLength`).

@@ -1,6 +1,6 @@
 //! Writing one frame straight into an output buffer.
 
-use super::{FLAG_RESPONSE, FrameError, MAX_FRAME_BYTES, PREFIX_BYTES, SerializeType, VERSION};
+use super::{FLAG_RESPONSE, FrameError, MAX_FRAME_BYTES, PREFIX_BYTES, SerializeType, Signer, VERSION};
 use crate::bytes::overwrite;
 use crate::header::EncodeHeader;
 use crate::json::write_string;
@@ -49,6 +49,8 @@ pub struct FrameWriter<'o> {
     ext: usize,
     body_start: Option<usize>,
     longest_key: usize,
+    /// Who signs the frame, and where its signature is.
+    signer: Option<(&'o Signer, usize)>,
     finished: bool,
 }
 
@@ -68,6 +70,7 @@ impl<'o> FrameWriter<'o> {
             ext: 0,
             body_start: None,
             longest_key: 0,
+            signer: None,
             finished: false,
         };
         if let (SerializeType::RocketMq, Ok(code), Ok(version)) = (serialize_type, code, version) {
@@ -96,6 +99,13 @@ impl<'o> FrameWriter<'o> {
         self.out.extend_from_slice(remark);
         self.ext = self.out.len();
         self.out.extend_from_slice(&[0; 4]);
+    }
+
+    /// Has the frame signed when it is finished. To be called before any field is appended.
+    pub fn sign_with(&mut self, signer: &'o Signer) {
+        let length = signer.write_fields(|name, value| self.ext_str(name, value));
+        let closing_quote = usize::from(self.serialize_type == SerializeType::Json);
+        self.signer = Some((signer, self.out.len() - closing_quote - length));
     }
 
     /// Appends the fields of a typed header.
@@ -191,8 +201,21 @@ impl<'o> FrameWriter<'o> {
         let mark = (self.serialize_type as u32) << 24 | header as u32;
         let prefix = u64::from((total - 4) as u32) << 32 | u64::from(mark);
         overwrite(self.out, self.start, &prefix.to_be_bytes());
+        if let Some((signer, at)) = self.signer {
+            let signature = self.signature(signer);
+            overwrite(self.out, at, &signature);
+        }
         self.finished = true;
         Ok(())
+    }
+
+    fn signature(&self, signer: &Signer) -> [u8; 28] {
+        let part = |from: usize, to: usize| self.out.get(from..to).unwrap_or_default();
+        let (body_start, end) = (self.body_start.unwrap_or(self.out.len()), self.out.len());
+        match self.serialize_type {
+            SerializeType::RocketMq => signer.sign_binary(part(self.ext + 4, body_start), part(body_start, end)),
+            SerializeType::Json => signer.sign_json(part(self.start, end)),
+        }
     }
 
     fn push_integer(&mut self, value: i32) {

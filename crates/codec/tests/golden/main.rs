@@ -5,6 +5,7 @@ mod bodies;
 mod compressed;
 mod frames;
 mod records;
+mod signed;
 mod texts;
 
 /// Lines of a golden file: name, and what follows the first blank.
