@@ -13,10 +13,14 @@ import type { ConsumerData } from './heartbeat.js'
 import { encodeHeartbeat } from './heartbeat.js'
 import { NameServerApi } from './name-server-api.js'
 import type { WaitOptions } from './name-server-api.js'
+import { receiveReply } from './reply-receiver.js'
+import type { ReplyWaiter } from './reply-receiver.js'
 import { RebalanceService } from './rebalance-service.js'
 import type { Remoting } from './remoting.js'
 import { RouteTable } from './route-table.js'
 import { ServiceState, notRunning } from './service-state.js'
+import { receiveTransactionCheck } from './transaction-check.js'
+import type { TransactionCheckHandler } from './transaction-check.js'
 
 /** What a client instance asks of its producers (`impl/producer/MQProducerInner.java`). */
 export interface ProducerInner {
@@ -70,6 +74,10 @@ export class ClientInstance {
   readonly nameServerApi: NameServerApi
   /** Routes and broker addresses. */
   readonly routes = new RouteTable()
+  /** Who answers for the transactions of a producer group, by group. */
+  readonly transactionChecks = new Map<string, TransactionCheckHandler>()
+  /** Requests that wait for a reply, by correlation id. */
+  readonly awaitedReplies = new Map<string, ReplyWaiter>()
   /** Told of failures in the background. */
   readonly report: ErrorReporter
   readonly #producers = new Map<string, ProducerInner>()
@@ -292,10 +300,18 @@ export class ClientInstance {
   }
 
   /** `impl/ClientRemotingProcessor.java#processRequest`; codes of later features are answered as not supported. */
-  #onRequest(_address: string, request: RemotingCommand): RemotingResponse | undefined {
-    if (request.code !== RequestCode.NOTIFY_CONSUMER_IDS_CHANGED) return undefined
-    this.rebalanceImmediately()
-    return { code: 0 }
+  #onRequest(address: string, request: RemotingCommand): RemotingResponse | undefined {
+    switch (request.code) {
+      case RequestCode.NOTIFY_CONSUMER_IDS_CHANGED:
+        this.rebalanceImmediately()
+        return { code: 0 }
+      case RequestCode.CHECK_TRANSACTION_STATE:
+        return receiveTransactionCheck(this.transactionChecks, this.report, address, request)
+      case RequestCode.PUSH_REPLY_MESSAGE_TO_CLIENT:
+        return receiveReply(this.awaitedReplies, request)
+      default:
+        return undefined
+    }
   }
 
   /**

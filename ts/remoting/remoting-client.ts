@@ -174,14 +174,14 @@ export class RemotingClient {
    */
   invoke(address: string, request: RemotingRequest, options: InvokeOptions): Promise<RemotingCommand> {
     return this.#call<RemotingCommand>(address, `request ${request.code} to ${address}`, options, (writer, token) =>
-      writer.invoke(token, options.timeoutMs, request.code, request.extFields, request.body)
+      writer.invoke(token, options.timeoutMs, request.code, request.extFields, request.body, request.remark)
     )
   }
 
   /** Sends a request that nobody answers. */
   invokeOneway(address: string, request: RemotingRequest): void {
     const channel = this.#channel(address)
-    channel.writer.invoke(NO_TOKEN, 0, request.code, request.extFields, request.body)
+    channel.writer.invoke(NO_TOKEN, 0, request.code, request.extFields, request.body, request.remark)
     this.#submitSoon(channel)
   }
 
