@@ -221,6 +221,8 @@ export interface NativeSendTemplate {
   brokerName: string
   unitMode: boolean
   batch: boolean
+  /** SEND_REPLY_MESSAGE_V2 instead of SEND_MESSAGE_V2. */
+  reply?: boolean
   maxReconsumeTimes?: number
 }
 

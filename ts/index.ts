@@ -52,6 +52,17 @@ export { Producer } from './producer/producer.js'
 export type { Sendable } from './producer/send-content.js'
 export type { ProducerOptions } from './producer/options.js'
 export { SendStatus } from './producer/types.js'
+export { createReplyMessage, getReplyToClient } from './producer/reply.js'
+export type { RequestCallback } from './producer/request.js'
+export { TransactionProducer } from './producer/transaction-producer.js'
+export type { TransactionProducerOptions } from './producer/transaction-options.js'
+export { LocalTransactionState } from './producer/transaction-types.js'
+export type {
+  ExecuteLocalTransaction,
+  LocalTransactionOutcome,
+  TransactionListener,
+  TransactionSendResult
+} from './producer/transaction-types.js'
 export type { MessageQueueSelector, SendCallback, SendOptions, SendResult } from './producer/types.js'
 export { selectMessageQueueByHash, selectMessageQueueByRandom } from './producer/queue-selector.js'
 

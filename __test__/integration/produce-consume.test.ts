@@ -141,7 +141,7 @@ describe('a message sent through the embedded server', () => {
   it('is refused, and not stored, when it asks for what the broker cannot do yet', async () => {
     await using producer = await startProducer(server)
     const delayed = { topic: 'Delayed', body: 'x', delayTimeLevel: 3 }
-    await assert.rejects(producer.send(delayed), { code: 'RMQ_SEND', responseCode: 3, message: /delay level/ })
+    await assert.rejects(producer.send(delayed), { code: 'RMQ_NOT_SUPPORTED', message: /delay level/ })
     const [mq] = await queuesOf(producer, 'Delayed')
     assert.equal((await producer.maxOffset(mq!)).toNumber(), 0)
   })

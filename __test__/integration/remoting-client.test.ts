@@ -274,3 +274,40 @@ test('closing fails what waits and refuses what comes later', async () => {
   await rejected
   await assert.rejects(client.invoke(server.address, { code: 2 }, LONG), { code: 'RMQ_STATE' })
 })
+
+for (const serializeType of ['JSON', 'ROCKETMQ'] as const) {
+  test(`the remark of a request and the code of a reply travel with ${serializeType} headers`, async () => {
+    const requests: NativeFrame[] = []
+    await using server = await FakeServer.start((request, socket) => {
+      requests.push(request)
+      if (request.flag === 0) socket.write(reply(request))
+    })
+    await using client = new Client({ serializeType })
+    client.invokeOneway(server.address, { code: 37, remark: 'no mönéy', extFields: { a: 'b' }, body: Buffer.from('x') })
+    const template = client.sendTemplate({
+      producerGroup: 'g',
+      topic: 'C_REPLY_TOPIC',
+      defaultTopic: 'TBW102',
+      defaultTopicQueueNums: 4,
+      queueId: 0,
+      brokerName: 'b',
+      unitMode: false,
+      batch: false,
+      reply: true
+    })
+    const fields = {
+      sysFlag: 0,
+      flag: 0,
+      bornTimestampMs: 1,
+      properties: '',
+      body: Buffer.from('y'),
+      reconsumeTimes: 0
+    }
+    client.sendOneway(server.address, template, fields)
+    await client.invoke(server.address, { code: 1 }, LONG)
+    const [end, sent] = requests
+    assert.deepEqual([end?.code, end?.flag, end?.remark, end?.extFields], [37, 2, 'no mönéy', { a: 'b' }])
+    assert.equal(end?.body.toString(), 'x')
+    assert.deepEqual([sent?.code, sent?.flag, sent?.extFields['b']], [325, 2, 'C_REPLY_TOPIC'])
+  })
+}

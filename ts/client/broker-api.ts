@@ -33,6 +33,24 @@ export interface HeartbeatAnswer {
   readonly subChanged: boolean
 }
 
+/** How a transaction ended (`remoting/protocol/header/EndTransactionRequestHeader.java`). */
+export interface EndTransactionHeader {
+  readonly topic: string | undefined
+  readonly producerGroup: string
+  /** Where the half message is among the half messages. */
+  readonly tranStateTableOffset: LongLike | string
+  /** Where it lies in the commit log. */
+  readonly commitLogOffset: LongLike | string
+  /** `TRANSACTION_COMMIT`, `TRANSACTION_ROLLBACK` of `MessageSysFlag`, or 0 when nobody knows. */
+  readonly commitOrRollback: number
+  /** Whether the broker had asked. */
+  readonly fromTransactionCheck: boolean
+  /** The unique id of the message. */
+  readonly msgId: string
+  readonly transactionId: string | undefined
+  readonly bname: string | undefined
+}
+
 type ExtFields = Record<string, ExtField>
 
 /**
@@ -157,6 +175,25 @@ export class BrokerApi {
       },
       options
     )
+  }
+
+  /** END_TRANSACTION (37), oneway. `remark` says why the local transaction, or its check, failed. */
+  endTransaction(address: string, header: EndTransactionHeader, remark: string | undefined): void {
+    this.#remoting.invokeOneway(address, { code: RequestCode.END_TRANSACTION, extFields: { ...header }, remark })
+  }
+
+  /** RECALL_MESSAGE (370): what was delayed is not delivered. The unique id of the message comes back. */
+  async recallMessage(
+    address: string,
+    header: { producerGroup: string; topic: string; recallHandle: string; bname: string },
+    options: WaitOptions
+  ): Promise<string> {
+    const { extFields } = await this.#invoke(address, RequestCode.RECALL_MESSAGE, header, options)
+    const { msgId } = extFields
+    if (msgId === undefined) {
+      throw new ProtocolError(`${address} answered request ${RequestCode.RECALL_MESSAGE} without a msgId`)
+    }
+    return msgId
   }
 
   async #offset(address: string, code: number, fields: ExtFields, options: WaitOptions): Promise<Long> {

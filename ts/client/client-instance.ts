@@ -15,10 +15,13 @@ import { NameServerApi } from './name-server-api.js'
 import type { WaitOptions } from './name-server-api.js'
 import type { NameServerSource } from './name-server-source.js'
 import { NameServers } from './name-servers.js'
+
+import type { ReplyWaiter } from './reply-receiver.js'
 import { RebalanceService } from './rebalance-service.js'
 import type { Remoting } from './remoting.js'
 import { RouteTable } from './route-table.js'
 import { ServiceState, notRunning } from './service-state.js'
+import type { TransactionCheckHandler } from './transaction-check.js'
 
 /** What a client instance asks of its producers (`impl/producer/MQProducerInner.java`). */
 export interface ProducerInner {
@@ -88,6 +91,10 @@ export class ClientInstance {
   readonly routes = new RouteTable()
   /** Sends what consumers give back and brokers do not take. */
   readonly innerProducer: InnerProducer
+  /** Who answers for the transactions of a producer group, by group. */
+  readonly transactionChecks = new Map<string, TransactionCheckHandler>()
+  /** Requests that wait for a reply, by correlation id. */
+  readonly awaitedReplies = new Map<string, ReplyWaiter>()
   /** Told of failures in the background; tells all members. */
   readonly report: ErrorReporter = (error, doing) => this.emit({ type: 'fault', error, doing })
   readonly #producers = new Map<string, ProducerInner>()

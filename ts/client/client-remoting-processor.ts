@@ -4,6 +4,8 @@ import type { RemotingCommand, RemotingResponse } from '../remoting/types.js'
 import { parseQueueTable, encodeQueueTable } from '../route/queue-table.js'
 import type { ClientInstance } from './client-instance.js'
 import { encodeConsumerRunningInfo } from './consumer-info.js'
+import { receiveReply } from './reply-receiver.js'
+import { receiveTransactionCheck } from './transaction-check.js'
 
 /** How Java names the version this client reports in its requests (`common/MQVersion.java`). */
 const CLIENT_VERSION = 'V5_5_0'
@@ -34,6 +36,10 @@ export class ClientRemotingProcessor {
         return this.#consumerRunningInfo(request)
       case RequestCode.CONSUME_MESSAGE_DIRECTLY:
         return this.#consumeMessageDirectly(request)
+      case RequestCode.CHECK_TRANSACTION_STATE:
+        return receiveTransactionCheck(this.#instance.transactionChecks, this.#instance.report, address, request)
+      case RequestCode.PUSH_REPLY_MESSAGE_TO_CLIENT:
+        return receiveReply(this.#instance.awaitedReplies, request)
       default:
         return undefined
     }

@@ -15,6 +15,8 @@ export interface ReceivedFrom {
   readonly maxOffset: Long | undefined
   /** Set when the queue is the group's retry queue: then `topic` is the one the message had before. */
   readonly retryTopic: string | undefined
+  /** Set when a broker asks for the state of its transaction: the record itself does not say so any more. */
+  readonly transactionCheck?: boolean
 }
 
 const MAGIC_V2 = 0xdaa320ab | 0
@@ -208,7 +210,8 @@ export class MessageExt {
   /** For a half message, its transaction's id. */
   get transactionId(): string | undefined {
     const type = this.sysFlag & MessageSysFlag.TRANSACTION_ROLLBACK
-    return type === MessageSysFlag.TRANSACTION_PREPARED ? this.#property(MessageConst.UNIQ_KEY) : undefined
+    const isHalf = type === MessageSysFlag.TRANSACTION_PREPARED || this.#from.transactionCheck === true
+    return isHalf ? this.#property(MessageConst.UNIQ_KEY) : undefined
   }
 
   /** A copy with memory of its own, for keeping. */

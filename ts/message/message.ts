@@ -24,9 +24,30 @@ export interface MessageInit {
   flag?: number | undefined
   /** Whether the answer waits for flush and replication as the broker is configured. @default true */
   waitStoreMsgOK?: boolean | undefined
-  /** Delay level from 1; 0 is none. See the broker's `messageDelayLevel`. @default 0 */
+  /** Delay level from 1; 0 is none. See the broker's `messageDelayLevel`. Of the delays one at most. @default 0 */
   delayTimeLevel?: number | undefined
+  /** Delivery this many seconds after the broker got it; 0 is at once. @default 0 */
+  delayTimeSec?: number | undefined
+  /** Delivery this many milliseconds after the broker got it, by the broker's precision (1 s); 0 is at once. @default 0 */
+  delayTimeMs?: number | undefined
+  /** Another word for `delayTimeMs`. @default 0 */
+  delayMs?: number | undefined
+  /** Delivery at this time, ms since 1970, by the broker's clock; 0 is at once. @default 0 */
+  deliverTimeMs?: number | undefined
+  /** Another word for `deliverTimeMs`, which takes a Date as well. @default 0 */
+  deliverAt?: Date | number | undefined
 }
+
+/** The properties that delay a message; brokers look at them in this order (`store/hook/HookUtils.java`). */
+const DELAYS = [
+  MessageConst.DELAY,
+  MessageConst.TIMER_DELAY_SEC,
+  MessageConst.TIMER_DELAY_MS,
+  MessageConst.TIMER_DELIVER_MS
+] as const
+
+/** Set by the class, whose private fields it needs. */
+let copyWith: (message: Message, properties: Readonly<Record<string, string | undefined>>) => Message
 
 /** A message to be sent (`common/message/Message.java`). */
 export class Message {
@@ -36,17 +57,20 @@ export class Message {
   flag: number
   /** Whether the answer waits for flush and replication as the broker is configured. */
   waitStoreMsgOK: boolean
+  /** While its local transaction runs: the transaction's id. */
+  transactionId: string | undefined
   #body: Buffer
   #tags: string | undefined
   #keys: string | undefined
   /** All other properties. */
   #properties: Map<string, string> | undefined
 
-  /** @throws InvalidArgumentError for a property that is reserved, blank, or contains a separator */
+  /** @throws InvalidArgumentError for a property that is reserved, blank, or contains a separator, and for two delays */
   constructor(init: MessageInit) {
     this.topic = init.topic
     this.flag = init.flag ?? 0
     this.waitStoreMsgOK = init.waitStoreMsgOK ?? true
+    this.transactionId = undefined
     this.#body = toBuffer(init.body)
     this.#tags = undefined
     this.#keys = undefined
@@ -54,6 +78,11 @@ export class Message {
     if (init.tags !== undefined) this.tags = init.tags
     if (init.keys !== undefined) this.setKeys(init.keys)
     if (init.delayTimeLevel !== undefined) this.delayTimeLevel = init.delayTimeLevel
+    if (init.delayTimeSec !== undefined) this.delayTimeSec = init.delayTimeSec
+    if (init.delayTimeMs !== undefined) this.delayTimeMs = init.delayTimeMs
+    if (init.delayMs !== undefined) this.delayTimeMs = init.delayMs
+    if (init.deliverTimeMs !== undefined) this.deliverTimeMs = init.deliverTimeMs
+    if (init.deliverAt !== undefined) this.deliverTimeMs = Number(init.deliverAt)
     if (init.properties !== undefined) {
       for (const [name, value] of Object.entries(init.properties)) this.putUserProperty(name, value)
     }
@@ -94,7 +123,7 @@ export class Message {
     return this.#number(MessageConst.DELAY)
   }
   set delayTimeLevel(level: number) {
-    this.#putNumber(MessageConst.DELAY, 'delayTimeLevel', level)
+    this.#putDelay(MessageConst.DELAY, 'delayTimeLevel', level)
   }
 
   /** Delivery this many seconds after the broker got it, 0 for none. */
@@ -102,7 +131,7 @@ export class Message {
     return this.#number(MessageConst.TIMER_DELAY_SEC)
   }
   set delayTimeSec(seconds: number) {
-    this.#putNumber(MessageConst.TIMER_DELAY_SEC, 'delayTimeSec', seconds)
+    this.#putDelay(MessageConst.TIMER_DELAY_SEC, 'delayTimeSec', seconds)
   }
 
   /** Delivery this many milliseconds after the broker got it, 0 for none. */
@@ -110,7 +139,7 @@ export class Message {
     return this.#number(MessageConst.TIMER_DELAY_MS)
   }
   set delayTimeMs(ms: number) {
-    this.#putNumber(MessageConst.TIMER_DELAY_MS, 'delayTimeMs', ms)
+    this.#putDelay(MessageConst.TIMER_DELAY_MS, 'delayTimeMs', ms)
   }
 
   /** Delivery at this time (ms since 1970), 0 for none. */
@@ -118,7 +147,7 @@ export class Message {
     return this.#number(MessageConst.TIMER_DELIVER_MS)
   }
   set deliverTimeMs(ms: number) {
-    this.#putNumber(MessageConst.TIMER_DELIVER_MS, 'deliverTimeMs', ms)
+    this.#putDelay(MessageConst.TIMER_DELIVER_MS, 'deliverTimeMs', ms)
   }
 
   /** Priority from 0, −1 when none is set; for brokers and topics that know priorities. */
@@ -140,8 +169,7 @@ export class Message {
 
   /** Whether any kind of delay is asked for. */
   get delayed(): boolean {
-    if (this.#properties === undefined) return false
-    return this.delayTimeLevel > 0 || this.delayTimeMs > 0 || this.delayTimeSec > 0 || this.deliverTimeMs > 0
+    return this.#properties !== undefined && DELAYS.some(name => this.#properties!.has(name))
   }
 
   /**
@@ -213,12 +241,48 @@ export class Message {
     return Number(this.#properties?.get(name) ?? 0)
   }
 
+  /** Of two delays brokers would obey one and say nothing of the other. */
+  #putDelay(name: (typeof DELAYS)[number], what: string, value: number): void {
+    checkNumber(what, value)
+    const other = DELAYS.find(delay => delay !== name && this.#properties?.has(delay) === true)
+    if (value === 0) this.#properties?.delete(name)
+    else if (other === undefined) this.#put(name, String(value))
+    else throw new InvalidArgumentError(`${what} cannot be set beside the delay ${other}; a message has one delay`)
+  }
+
   #putNumber(name: string, what: string, value: number): void {
-    if (!Number.isSafeInteger(value) || value < 0) {
-      throw new InvalidArgumentError(`${what} must be a whole number from 0, not ${value}`)
-    }
+    checkNumber(what, value)
     this.#put(name, String(value))
   }
+
+  static {
+    copyWith = (message, properties) => {
+      const { topic, flag, waitStoreMsgOK } = message
+      const copy = new Message({ topic, body: message.#body, flag, waitStoreMsgOK })
+      copy.#tags = message.#tags
+      copy.#keys = message.#keys
+      copy.#properties = new Map(message.#properties)
+      for (const name in properties) {
+        const value = properties[name]
+        if (value !== undefined) copy.#properties.set(name, checkPropertyText(name, value))
+      }
+      return copy
+    }
+  }
+}
+
+function checkNumber(what: string, value: number): void {
+  if (!Number.isSafeInteger(value) || value < 0) {
+    throw new InvalidArgumentError(`${what} must be a whole number from 0, not ${value}`)
+  }
+}
+
+/**
+ * A message with further properties, reserved ones too (`common/message/MessageAccessor.java#putProperty`). The given
+ * message stays as it is; the two share the body.
+ */
+export function withProperties(message: Message, properties: Readonly<Record<string, string | undefined>>): Message {
+  return copyWith(message, properties)
 }
 
 const UNIQ_KEY_HEAD = 'UNIQ_KEY\u0001'

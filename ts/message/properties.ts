@@ -19,8 +19,22 @@ export const MessageConst = {
   TIMER_DELAY_MS: 'TIMER_DELAY_MS',
   TIMER_DELIVER_MS: 'TIMER_DELIVER_MS',
   PRIORITY: '_SYS_MSG_PRIORITY_',
-  INNER_MULTI_DISPATCH: 'INNER_MULTI_DISPATCH'
+  INNER_MULTI_DISPATCH: 'INNER_MULTI_DISPATCH',
+  /** `true` for the half message of a transaction. */
+  TRANSACTION_PREPARED: 'TRAN_MSG',
+  PRODUCER_GROUP: 'PGROUP',
+  CLUSTER: 'CLUSTER',
+  /** `reply` for the answer to a request. */
+  MESSAGE_TYPE: 'MSG_TYPE',
+  CORRELATION_ID: 'CORRELATION_ID',
+  MESSAGE_REPLY_TO_CLIENT: 'REPLY_TO_CLIENT',
+  /** How long the sender of a request waits for the reply, ms. */
+  MESSAGE_TTL: 'TTL',
+  REPLY_MESSAGE_ARRIVE_TIME: 'ARRIVE_TIME'
 } as const
+
+/** What `MSG_TYPE` says of an answer to a request (`common/MixAll.java`). */
+export const REPLY_MESSAGE_FLAG = 'reply'
 
 /** Between keys in the property `KEYS` (`MessageConst#KEY_SEPARATOR`). */
 export const KEY_SEPARATOR = ' '

@@ -1,5 +1,6 @@
 import { ConfigError } from '../errors.js'
 import { CLIENT_OPTIONS } from '../client/client-config.js'
+import { checkTopic } from '../client/validators.js'
 import type { OptionsInput, OptionsOf } from '../options.js'
 import { bool, custom, int, oneOf, str } from '../options.js'
 
@@ -8,6 +9,17 @@ export const PRODUCER_OPTIONS = {
   ...CLIENT_OPTIONS,
   /** The group; transactions and request-reply find their producers by it. Required. */
   producerGroup: str(''),
+  /**
+   * Topics whose brokers are to know this producer from the start, and not from its first send: for producers that only
+   * answer for transactions of others.
+   * @default none
+   */
+  topics: custom<readonly string[], Iterable<string>>([], (key, given) => {
+    if (typeof given === 'string') throw new ConfigError(`option ${key} must be a list of topics`)
+    const topics = [...given]
+    for (const topic of topics) checkTopic(topic)
+    return topics
+  }),
   /** The topic whose settings a new topic gets, where brokers create topics by themselves. @default 'TBW102' */
   createTopicKey: str('TBW102'),
   /** Queues per broker of a topic that is created by the first send. @default 4 */

@@ -6,6 +6,7 @@ import {
   BusyError,
   ClientStateError,
   ConnectionError,
+  NotSupportedError,
   ProtocolError,
   RouteError,
   SendError,
@@ -57,6 +58,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
   readonly #msgId: string
   readonly #uniqueId: string
   readonly #batch: boolean
+  readonly #reply: boolean
   readonly #timeoutMs: number
   readonly #signal: AbortSignal | undefined
   readonly #callback: SendCallback | undefined
@@ -91,6 +93,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     this.#msgId = content.msgId
     this.#uniqueId = content.uniqueId
     this.#batch = content.batch
+    this.#reply = content.reply
     this.#timeoutMs = timeoutMs
     this.#signal = signal
     this.#callback = callback
@@ -146,8 +149,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     const sendStatus = sendStatusOf(response.code)
     if (sendStatus === undefined) {
       const address = this.#context.instance.routes.masterAddress(this.#mq!.brokerName) ?? this.#mq!.brokerName
-      const code = this.#batch ? RequestCode.SEND_BATCH_MESSAGE : RequestCode.SEND_MESSAGE_V2
-      this.onFailed(new BrokerError(response.code, response.remark, address, code))
+      this.onFailed(new BrokerError(response.code, response.remark, address, this.#requestCode()))
       return
     }
     const { msgId, queueId, queueOffset, transactionId, recallHandle, batchUniqId, MSG_REGION, TRACE_ON } =
@@ -246,10 +248,16 @@ export class PendingSend implements RemotingPendingSend, SendFields {
   #hand(mq: MessageQueue, address: string, timeoutMs: number): void {
     const { instance, table } = this.#context
     try {
-      instance.remoting.send(instance.sendAddress(address), table.template(mq, this.#batch), this, timeoutMs, this)
+      const template = table.template(mq, this.#batch, this.#reply)
+      instance.remoting.send(instance.sendAddress(address), template, this, timeoutMs, this)
     } catch (error) {
       this.fail(asRocketMQError(error))
     }
+  }
+
+  #requestCode(): number {
+    if (this.#reply) return RequestCode.SEND_REPLY_MESSAGE_V2
+    return this.#batch ? RequestCode.SEND_BATCH_MESSAGE : RequestCode.SEND_MESSAGE_V2
   }
 
   #retry(nowMs: number): void {
@@ -299,16 +307,19 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     else this.fail(new TimeoutError(`the send to topic ${this.#topic} found no route in time`, this.#timeoutMs))
   }
 
-  #sendError(nowMs: number): SendError {
+  /** What a broker does not know at all is told apart: trying again, or elsewhere, is of no use. */
+  #sendError(nowMs: number): SendError | NotSupportedError {
     const attempts = this.#attempts!
     const brokers = attempts.map(attempt => attempt.brokerName).join(', ')
     const costMs = nowMs - this.bornTimestampMs
     const last = attempts.at(-1)!.error
-    return new SendError(
+    const error = new SendError(
       `sent ${attempts.length} times, still failed, cost ${costMs} ms, topic ${this.#topic}, brokers ${brokers}: ${last.message}`,
       this.#topic,
       attempts
     )
+    if (error.responseCode !== ResponseCode.REQUEST_CODE_NOT_SUPPORTED) return error
+    return new NotSupportedError(error.message, { cause: error })
   }
 
   #awaitRoute(): void {
@@ -362,7 +373,11 @@ export class PendingSend implements RemotingPendingSend, SendFields {
 }
 
 /** Calls a callback of the user's; what it throws is the user's uncaught exception, not ours. */
-export function tell(callback: SendCallback, error: RocketMQError | undefined, result: SendResult | undefined): void {
+export function tell<T>(
+  callback: (error: RocketMQError | undefined, result: T | undefined) => void,
+  error: RocketMQError | undefined,
+  result: T | undefined
+): void {
   try {
     callback(error, result)
   } catch (thrown) {

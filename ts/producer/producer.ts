@@ -5,7 +5,8 @@ import {
   ClientStateError,
   InvalidArgumentError,
   RouteError,
-  asRocketMQError
+  asRocketMQError,
+  toError
 } from '../errors.js'
 import type { ClientEvent } from '../diagnostics.js'
 import { readOptions } from '../options.js'
@@ -17,6 +18,7 @@ import { ClientStatus } from '../client/client-status.js'
 import { ServiceState, notRunning, notStartable } from '../client/service-state.js'
 import { checkGroup, checkNotSystemTopic, checkTopic } from '../client/validators.js'
 import type { Message } from '../message/message.js'
+import type { MessageExt } from '../message/message-ext.js'
 import type { MessageQueue } from '../message/message-queue.js'
 import type { TopicPublishInfo } from '../route/topic-publish-info.js'
 import { MASTER_ID, publishQueues } from '../route/topic-route-data.js'
@@ -25,6 +27,9 @@ import { PRODUCER_OPTIONS } from './options.js'
 import type { ChooseQueue, SendContext } from './pending-send.js'
 import { PendingSend, tell } from './pending-send.js'
 import { PublishTable } from './publish-table.js'
+import { recallMessage } from './recall.js'
+import type { RequestCallback, SendTo } from './request.js'
+import { PendingRequests } from './request.js'
 import type { SendArguments } from './send-arguments.js'
 import { readSendArguments } from './send-arguments.js'
 import type { SendContent, Sendable } from './send-content.js'
@@ -55,6 +60,7 @@ export class Producer {
   #inFlight = 0
   #onIdle: (() => void) | undefined
   #shutdown = Promise.resolve()
+  readonly #requests = new PendingRequests()
 
   /**
    * Checks the options; connects to nothing.
@@ -126,6 +132,8 @@ export class Producer {
     }
     this.#instance = instance
     this.#context = { instance, config: this.#config, table, sendEnded: () => this.#sendEnded() }
+    this.onStart(this.#context)
+    await this.#findTopics(instance, table)
     this.#state = ServiceState.RUNNING
     void instance.sendHeartbeatToAllBrokers()
   }
@@ -203,7 +211,7 @@ export class Producer {
   sendOneway<A>(message: Sendable, selector: MessageQueueSelector<A>, arg: A): Promise<void>
   sendOneway(message: Sendable, ...given: unknown[]): Promise<void> {
     try {
-      const context = this.#running()
+      const context = this.running()
       const args = readSendArguments(given)
       const checked = toMessage(message)
       const content = messageContent(checked, this.#config, Date.now())
@@ -219,12 +227,65 @@ export class Producer {
   }
 
   /**
+   * Sends a request and waits for the reply, which a consumer makes by {@link createReplyMessage} and sends. Goes where
+   * {@link send} goes; `timeoutMs` is for the send and the wait together.
+   *
+   * With a promise: rejects with TimeoutError (`clientErrorCode` 10006) when no reply came in time, AbortedError,
+   * ClientStateError when the producer is shut down meanwhile, and the errors of {@link send} when the request could not be
+   * sent. The send itself is retried as one with a callback. With a callback in the last place nothing is returned.
+   */
+  request(message: Sendable, limits?: SendOptions | number): Promise<MessageExt>
+  request(message: Sendable, mq: MessageQueue, limits?: SendOptions | number): Promise<MessageExt>
+  request<A>(
+    message: Sendable,
+    selector: MessageQueueSelector<A>,
+    arg: A,
+    limits?: SendOptions | number
+  ): Promise<MessageExt>
+  request(message: Sendable, callback: RequestCallback): void
+  request(message: Sendable, limits: SendOptions | number, callback: RequestCallback): void
+  request(message: Sendable, mq: MessageQueue, callback: RequestCallback): void
+  request(message: Sendable, mq: MessageQueue, limits: SendOptions | number, callback: RequestCallback): void
+  request<A>(message: Sendable, selector: MessageQueueSelector<A>, arg: A, callback: RequestCallback): void
+  request<A>(
+    message: Sendable,
+    selector: MessageQueueSelector<A>,
+    arg: A,
+    limits: SendOptions | number,
+    callback: RequestCallback
+  ): void
+  request(message: Sendable, ...args: unknown[]): Promise<MessageExt> | undefined {
+    const last = args.at(-1)
+    if (typeof last === 'function' && (args.length !== 2 || typeof args[0] !== 'function')) {
+      this.#request(message, args.slice(0, -1), last as RequestCallback)
+      return undefined
+    }
+    return new Promise((resolve, reject) => {
+      this.#request(message, args, (error, reply) => (reply === undefined ? reject(error!) : resolve(reply)))
+    })
+  }
+
+  /**
+   * Takes a delayed message back: it is not delivered, if it is still in the broker's timer.
+   *
+   * @param recallHandle that of its SendResult
+   * @returns its unique id
+   * @throws InvalidArgumentError for a handle that is none
+   * @throws BrokerError when the broker does not let messages be recalled (16, `recallMessageEnable`), or it is too late (604)
+   * @throws NotSupportedError when the broker does not know recalls
+   */
+  async recallMessage(topic: string, recallHandle: string, options: SendOptions = {}): Promise<string> {
+    const { timeoutMs = this.#config.sendMsgTimeout, signal } = options
+    return recallMessage(this.running(), topic, recallHandle, { timeoutMs, signal })
+  }
+
+  /**
    * The queues of a topic that may be written to, asked from the name server.
    *
    * @throws RouteError when there are none
    */
   async fetchPublishMessageQueues(topic: string, options: { signal?: AbortSignal } = {}): Promise<MessageQueue[]> {
-    const { instance } = this.#running()
+    const { instance } = this.running()
     const route = await instance.nameServerApi.getTopicRoute(topic, instance.waitOptions(options.signal))
     const queues = route === undefined ? [] : publishQueues(topic, route)
     if (queues.length === 0) {
@@ -249,7 +310,7 @@ export class Producer {
     queueNum: number,
     options: { topicSysFlag?: number; signal?: AbortSignal } = {}
   ): Promise<void> {
-    const { instance } = this.#running()
+    const { instance } = this.running()
     checkTopic(newTopic)
     checkNotSystemTopic(newTopic)
     const route = await instance.nameServerApi.getTopicRoute(key, instance.waitOptions(options.signal))
@@ -272,30 +333,37 @@ export class Producer {
 
   /** The first offset of a queue stored at or after a time. */
   async searchOffset(mq: MessageQueue, time: Date | number, options: { signal?: AbortSignal } = {}): Promise<Long> {
-    const { instance } = this.#running()
+    const { instance } = this.running()
     const address = await instance.masterAddress(mq)
     return instance.brokerApi.searchOffset(address, mq, Number(time), instance.waitOptions(options.signal))
   }
 
   /** The offset the next message of a queue will get. */
   async maxOffset(mq: MessageQueue, options: { signal?: AbortSignal } = {}): Promise<Long> {
-    const { instance } = this.#running()
+    const { instance } = this.running()
     return instance.brokerApi.maxOffset(await instance.masterAddress(mq), mq, instance.waitOptions(options.signal))
   }
 
   /** The oldest offset of a queue that is still stored. */
   async minOffset(mq: MessageQueue, options: { signal?: AbortSignal } = {}): Promise<Long> {
-    const { instance } = this.#running()
+    const { instance } = this.running()
     return instance.brokerApi.minOffset(await instance.masterAddress(mq), mq, instance.waitOptions(options.signal))
   }
 
-  #running(): SendContext {
+  /** Called when it is known to its client instance, before any broker hears of it. */
+  protected onStart(_context: SendContext): void {}
+
+  /** Called at the end, when no send is under way any more and connections are still there. */
+  protected async onEnd(_context: SendContext, _signal: AbortSignal | undefined): Promise<void> {}
+
+  /** @throws ClientStateError when it does not run */
+  protected running(): SendContext {
     if (this.#state !== ServiceState.RUNNING) throw notRunning('producer', this.#state)
     return this.#context!
   }
 
   #send(given: Sendable | readonly Sendable[], args: SendArguments): Promise<SendResult> | undefined {
-    const context = this.#running()
+    const context = this.running()
     const { mq, signal, callback } = args
     const nowMs = Date.now()
     const message = isList(given) ? undefined : toMessage(given)
@@ -319,7 +387,7 @@ export class Producer {
     const { instance, table } = context
     const fields = { ...content, bornTimestampMs: Date.now(), reconsumeTimes: 0 }
     const hand = (address: string): void =>
-      instance.remoting.sendOneway(instance.sendAddress(address), table.template(mq, false), fields)
+      instance.remoting.sendOneway(instance.sendAddress(address), table.template(mq, false, content.reply), fields)
     const address = instance.routes.masterAddress(mq.brokerName)
     if (address === undefined) return instance.masterAddress(mq).then(hand)
     hand(address)
@@ -342,6 +410,36 @@ export class Producer {
     }
   }
 
+  #request(given: Sendable, args: readonly unknown[], callback: RequestCallback): void {
+    try {
+      const read = readSendArguments(args)
+      const context = this.running()
+      const message = toMessage(given)
+      const { timeoutMs = this.#config.sendMsgTimeout, signal, mq } = read
+      if (mq !== undefined && mq.topic !== message.topic) throw wrongTopic(mq, message.topic)
+      if (signal?.aborted === true) throw new AbortedError(`the request to topic ${message.topic}`, signal)
+      this.#requests.start(context, this.#sendTo, message, { ...read, timeoutMs }, callback)
+    } catch (error) {
+      process.nextTick(tell, callback, asRocketMQError(error), undefined)
+    }
+  }
+
+  readonly #sendTo: SendTo = (message, { mq, selector, arg }, limits, callback) => {
+    if (mq !== undefined) this.send(message, mq, limits, callback)
+    else if (selector !== undefined) this.send(message, selector, arg, limits, callback)
+    else this.send(message, limits, callback)
+  }
+
+  /** `impl/producer/DefaultMQProducerImpl.java#initTopicRoute`: what is not there yet is found by the first send. */
+  async #findTopics(instance: ClientInstance, table: PublishTable): Promise<void> {
+    const { topics } = this.#config
+    await Promise.all(
+      topics.map(topic =>
+        table.find(topic).catch((error: unknown) => instance.report(toError(error), `the route of topic ${topic}`))
+      )
+    )
+  }
+
   #sendEnded(): void {
     this.#inFlight--
     if (this.#inFlight === 0) this.#onIdle?.()
@@ -349,11 +447,13 @@ export class Producer {
 
   async #end(signal: AbortSignal | undefined): Promise<void> {
     this.#state = ServiceState.SHUTDOWN_ALREADY
+    this.#requests.failAll()
     if (this.#inFlight > 0) {
       const idle = new Promise<void>(resolve => (this.#onIdle = resolve))
       // Aborted or not, the rest of the shutdown is the same.
       await abortable('waiting for sends', idle, signal).catch(() => undefined)
     }
+    await this.onEnd(this.#context!, signal)
     await this.#instance!.unregisterProducer(this.#config.producerGroup)
     this.#status.end()
   }

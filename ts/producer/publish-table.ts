@@ -15,6 +15,7 @@ export class PublishTable implements ProducerInner {
   readonly #infos = new Map<string, TopicPublishInfo | undefined>()
   readonly #templates = new Map<string, SendTemplate>()
   readonly #batchTemplates = new Map<string, SendTemplate>()
+  readonly #replyTemplates = new Map<string, SendTemplate>()
 
   constructor(instance: ClientInstance, config: ProducerConfig, status?: ClientStatus) {
     this.status = status
@@ -59,8 +60,8 @@ export class PublishTable implements ProducerInner {
   }
 
   /** The header template for sends to a queue. */
-  template(mq: MessageQueue, batch: boolean): SendTemplate {
-    const templates = batch ? this.#batchTemplates : this.#templates
+  template(mq: MessageQueue, batch: boolean, reply = false): SendTemplate {
+    const templates = batch ? this.#batchTemplates : reply ? this.#replyTemplates : this.#templates
     let template = templates.get(mq.key)
     if (template === undefined) {
       const { producerGroup, createTopicKey, defaultTopicQueueNums, unitMode } = this.#config
@@ -72,7 +73,8 @@ export class PublishTable implements ProducerInner {
         queueId: mq.queueId,
         brokerName: mq.brokerName,
         unitMode,
-        batch
+        batch,
+        reply
       })
       templates.set(mq.key, template)
     }

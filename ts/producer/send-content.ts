@@ -4,6 +4,7 @@ import { checkBatch, encodeBatch } from '../message/batch.js'
 import type { MessageInit } from '../message/message.js'
 import { Message } from '../message/message.js'
 import { createUniqueId } from '../message/message-id.js'
+import { MessageConst, REPLY_MESSAGE_FLAG } from '../message/properties.js'
 import { COMPRESSION_TYPE_FLAGS, MessageSysFlag } from '../message/sys-flag.js'
 import { compress } from '../native.js'
 import type { ProducerConfig } from './options.js'
@@ -23,6 +24,8 @@ export interface SendContent {
   /** The unique id of the request: for one message its `msgId`, for a batch one of its own. */
   readonly uniqueId: string
   readonly batch: boolean
+  /** Whether it answers a request; such a message goes to the client that waits for it. */
+  readonly reply: boolean
 }
 
 /** Whether a batch is given. */
@@ -51,8 +54,11 @@ export function messageContent(message: Message, config: ProducerConfig, nowMs: 
     body = compress(config.compressType, config.compressLevel, body)
     sysFlag = MessageSysFlag.COMPRESSED | COMPRESSION_TYPE_FLAGS[config.compressType]
   }
+  if (message.getProperty(MessageConst.TRANSACTION_PREPARED) === 'true') sysFlag |= MessageSysFlag.TRANSACTION_PREPARED
+  const reply = message.getProperty(MessageConst.MESSAGE_TYPE) === REPLY_MESSAGE_FLAG
   const properties = message.encodeProperties(msgId)
-  return { topic: message.topic, sysFlag, flag: message.flag, properties, body, msgId, uniqueId: msgId, batch: false }
+  const { topic, flag } = message
+  return { topic, sysFlag, flag, properties, body, msgId, uniqueId: msgId, batch: false, reply }
 }
 
 /**
@@ -68,5 +74,15 @@ export function batchContent(given: readonly Sendable[], config: ProducerConfig,
   const { body, uniqueIds } = encodeBatch(messages, nowMs, maxMessageSize)
   const uniqueId = createUniqueId(nowMs)
   const properties = new Message({ topic, body, waitStoreMsgOK }).encodeProperties(uniqueId)
-  return { topic, sysFlag: 0, flag: 0, properties, body, msgId: uniqueIds.join(','), uniqueId, batch: true }
+  return {
+    topic,
+    sysFlag: 0,
+    flag: 0,
+    properties,
+    body,
+    msgId: uniqueIds.join(','),
+    uniqueId,
+    batch: true,
+    reply: false
+  }
 }

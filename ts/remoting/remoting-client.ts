@@ -209,15 +209,15 @@ export class RemotingClient {
 
   #invoke(address: string, request: RemotingRequest, options: InvokeOptions): Promise<RemotingCommand> {
     return this.#call<RemotingCommand>(address, `request ${request.code} to ${address}`, options, (writer, token) =>
-      writer.invoke(token, options.timeoutMs, request.code, request.extFields, request.body)
+      writer.invoke(token, options.timeoutMs, request.code, request.extFields, request.body, request.remark)
     )
   }
 
   /** Sends a request that nobody answers. */
   invokeOneway(address: string, request: RemotingRequest): void {
     const channel = this.#channel(address)
-    const { code, extFields, body } = this.#hooks?.before(address, request) ?? request
-    channel.writer.invoke(NO_TOKEN, 0, code, extFields, body)
+    const { code, extFields, body, remark } = this.#hooks?.before(address, request) ?? request
+    channel.writer.invoke(NO_TOKEN, 0, code, extFields, body, remark)
     this.#submitSoon(channel)
   }
 

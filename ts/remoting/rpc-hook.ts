@@ -7,6 +7,8 @@ export interface HookedRequest {
   /** The header fields by their names on the wire. */
   readonly extFields: Record<string, ExtField>
   readonly body?: Uint8Array
+  /** The remark of the request, where it has one. */
+  readonly remark?: string | undefined
 }
 
 /**

@@ -79,15 +79,18 @@ export class SubmissionWriter {
     timeoutMs: number,
     code: number,
     extFields: Readonly<Record<string, ExtField>> | undefined,
-    body: Uint8Array = EMPTY
+    body: Uint8Array = EMPTY,
+    remark = ''
   ): void {
     const start = this.#begin(Kind.Invoke, token, timeoutMs)
     this.#int32(code)
-    const counts = this.#skip(8)
+    const counts = this.#skip(12)
+    const remarkBytes = this.#text(remark)
     const extCount = this.#extFields(extFields)
     this.#bytes(body)
-    this.#view.setUint32(counts, extCount, true)
-    this.#view.setUint32(counts + 4, body.length, true)
+    this.#view.setUint32(counts, remarkBytes, true)
+    this.#view.setUint32(counts + 4, extCount, true)
+    this.#view.setUint32(counts + 8, body.length, true)
     this.#end(start)
   }
 

@@ -24,6 +24,8 @@ export type ExtField = string | number | bigint | boolean | Long | undefined
 /** A request to be sent. */
 export interface RemotingRequest {
   readonly code: number
+  /** Free text; for END_TRANSACTION why the local transaction failed. */
+  readonly remark?: string | undefined
   readonly extFields?: Readonly<Record<string, ExtField>>
   readonly body?: Uint8Array
 }
@@ -55,6 +57,8 @@ export interface SendTemplateFields {
   readonly unitMode: boolean
   /** True for SEND_BATCH_MESSAGE (320): the body is a sequence of encoded messages. */
   readonly batch: boolean
+  /** True for SEND_REPLY_MESSAGE_V2 (325): the broker pushes it to the client that waits for it. */
+  readonly reply?: boolean
   readonly maxReconsumeTimes?: number
 }
 

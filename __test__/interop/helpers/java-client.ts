@@ -16,6 +16,27 @@ export interface FindRequest {
   readonly type: 'K' | 'T' | 'U'
 }
 
+/** What Apache's client got for a request. */
+export interface JavaReply {
+  readonly body: string
+  readonly topic: string
+  readonly properties: Readonly<Record<string, string>>
+}
+
+/** A group of transaction producers, and what it sends to. */
+export interface TransactionGroup {
+  readonly group: string
+  readonly topic: string
+}
+
+/** A member of such a group. */
+export interface JavaTransactions {
+  /** Sends a half message that is left to a check; its transaction id. */
+  send(body: string): Promise<string>
+  /** Ends it; the ids of the transactions that it was asked for. */
+  leave(): Promise<string[]>
+}
+
 const JVM_FLAGS = ['-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
 
 /** Drives one PeerClient process. */
@@ -57,6 +78,31 @@ export class JavaClient implements Client {
   /** mqadmin queryMsgByKey, by key (K) or tag (T), and queryMsgByUniqueKey (U): the msgIds of what is found. */
   find(request: FindRequest): Promise<string[]> {
     return this.#process.ask('find', request)
+  }
+
+  /** Apache's consumer and producer that answer every request of a topic with `re: ` and its body. */
+  async startReplier(request: { nameServer: string; topic: string }): Promise<AsyncDisposable> {
+    await this.#process.ask('startReplier', request)
+    return {
+      [Symbol.asyncDispose]: async () => {
+        const failures = await this.#process.ask<string[]>('endReplier', request)
+        if (failures.length > 0) throw new Error(`Apache's replier failed: ${failures.join('; ')}`)
+      }
+    }
+  }
+
+  /** Apache's `DefaultMQProducer#request`. */
+  request(request: { nameServer: string; topic: string; body: string; timeoutMs: number }): Promise<JavaReply> {
+    return this.#process.ask('request', request)
+  }
+
+  /** Apache's `TransactionMQProducer`, whose local transactions are UNKNOW and whose checks all give one state. */
+  async joinTransactions(request: TransactionGroup & { nameServer: string; state: string }): Promise<JavaTransactions> {
+    await this.#process.ask('joinTransactions', request)
+    return {
+      send: body => this.#process.ask('sendInTransaction', { ...request, body }),
+      leave: () => this.#process.ask('leaveTransactions', request)
+    }
   }
 
   async join(request: JoinRequest): Promise<GroupMember> {

@@ -84,6 +84,20 @@ public final class PeerClient {
                 return Admin.clean(request);
             case "find":
                 return Admin.find(request);
+            case "startReplier":
+                RequestReply.startReplier(request);
+                return null;
+            case "endReplier":
+                return RequestReply.endReplier(request);
+            case "request":
+                return RequestReply.request(request);
+            case "joinTransactions":
+                Transactions.join(request);
+                return null;
+            case "sendInTransaction":
+                return Transactions.send(request);
+            case "leaveTransactions":
+                return Transactions.leave(request);
             default:
                 throw new IllegalArgumentException("no such op: " + op);
         }

@@ -22,6 +22,7 @@ export type FakeAnswer = Partial<RemotingCommand> | Error
 export interface FakeRequest {
   readonly address: string
   readonly code: number
+  readonly remark: string | undefined
   readonly extFields: Readonly<Record<string, ExtField>>
   readonly body: Buffer
 }
@@ -148,8 +149,11 @@ const EMPTY_BATCH: PulledBatch = {
   messages: Buffer.alloc(0)
 }
 
-function toRequest(address: string, { code, extFields = {}, body = Buffer.alloc(0) }: RemotingRequest): FakeRequest {
-  return { address, code, extFields, body: Buffer.from(body) }
+function toRequest(
+  address: string,
+  { code, remark, extFields = {}, body = Buffer.alloc(0) }: RemotingRequest
+): FakeRequest {
+  return { address, code, remark, extFields, body: Buffer.from(body) }
 }
 
 /** The body of a route answer. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { InvalidArgumentError } from '../../../ts/errors.js'
-import { Message } from '../../../ts/message/message.js'
+import { Message, withProperties } from '../../../ts/message/message.js'
 import { decodeProperties } from '../../../ts/message/properties.js'
 
 const delayed = (set: (message: Message) => void): boolean => {
@@ -73,5 +73,40 @@ describe('Message', () => {
     assert.ok(delayed(message => (message.delayTimeSec = 1)))
     assert.ok(delayed(message => (message.deliverTimeMs = 1)))
     assert.throws(() => delayed(message => (message.delayTimeLevel = -1)), InvalidArgumentError)
+  })
+
+  for (const [init, name, value] of [
+    [{ delayTimeLevel: 2 }, 'DELAY', '2'],
+    [{ delayTimeSec: 3 }, 'TIMER_DELAY_SEC', '3'],
+    [{ delayTimeMs: 4 }, 'TIMER_DELAY_MS', '4'],
+    [{ delayMs: 5 }, 'TIMER_DELAY_MS', '5'],
+    [{ deliverTimeMs: 6 }, 'TIMER_DELIVER_MS', '6'],
+    [{ deliverAt: 7 }, 'TIMER_DELIVER_MS', '7'],
+    [{ deliverAt: new Date(8) }, 'TIMER_DELIVER_MS', '8']
+  ] as const) {
+    it(`says ${name} for ${JSON.stringify(init)}`, () => {
+      const message = new Message({ topic: 'T', body: 'b', ...init })
+      assert.equal(decodeProperties(message.encodeProperties('ID')).get(name), value)
+    })
+  }
+
+  it('has one delay at most, which 0 takes away', () => {
+    assert.throws(() => new Message({ topic: 'T', body: 'b', delayMs: 5, delayTimeLevel: 1 }), /one delay/)
+    assert.throws(() => new Message({ topic: 'T', body: 'b', deliverAt: new Date(Number.NaN) }), InvalidArgumentError)
+    const message = new Message({ topic: 'T', body: 'b', delayMs: 5 })
+    assert.throws(() => (message.deliverTimeMs = 1), /deliverTimeMs cannot be set beside the delay TIMER_DELAY_MS/)
+    message.delayTimeMs = 0
+    assert.equal(message.delayed, false)
+    message.deliverTimeMs = 1
+    assert.equal(message.deliverTimeMs, 1)
+  })
+
+  it('is copied with further properties, and stays as it is', () => {
+    const message = new Message({ topic: 'T', body: 'b', tags: 'TagA', keys: 'k', flag: 3, properties: { x: 'y' } })
+    message.waitStoreMsgOK = false
+    const copy = withProperties(message, { TRAN_MSG: 'true', TTL: undefined })
+    assert.deepEqual([copy.body, copy.flag, copy.topic], [message.body, 3, 'T'])
+    assert.deepEqual(copy.properties, new Map([...message.properties, ['TRAN_MSG', 'true']]))
+    assert.equal(message.getProperty('TRAN_MSG'), undefined)
   })
 })

@@ -161,7 +161,8 @@ describe('the forms of send', () => {
       queueId,
       brokerName,
       unitMode: false,
-      batch: false
+      batch: false,
+      reply: false
     })
     assert.equal(send.address, `${brokerName}:10911`)
     assert.equal(send.timeoutMs, 3000)

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { RocketMQError } from '../../../ts/errors.js'
-import { AbortedError, ClientStateError, ConnectionError, SendError, TimeoutError } from '../../../ts/errors.js'
+import {
+  AbortedError,
+  ClientStateError,
+  ConnectionError,
+  NotSupportedError,
+  SendError,
+  TimeoutError
+} from '../../../ts/errors.js'
 import { MessageQueue } from '../../../ts/message/message-queue.js'
 import type { ProducerOptions } from '../../../ts/producer/options.js'
 import { Producer } from '../../../ts/producer/producer.js'
@@ -83,7 +90,7 @@ describe('a send that returns a promise', () => {
     })
   }
 
-  for (const code of [13, 29, 3, 215]) {
+  for (const code of [13, 29, 215]) {
     it(`does not try again after the answer ${code}`, async () => {
       const { remoting, producer } = await setUp(send => refused(send, code))
       await assert.rejects(producer.send(MESSAGE), { code: 'RMQ_SEND', responseCode: code })
@@ -91,6 +98,16 @@ describe('a send that returns a promise', () => {
       await producer.shutdown()
     })
   }
+
+  it('tells what the broker cannot do, the answer 3, from what failed', async () => {
+    const { remoting, producer } = await setUp(send => refused(send, 3))
+    await assert.rejects(producer.send(MESSAGE), (error: Error) => {
+      assert.ok(error instanceof NotSupportedError && error.cause instanceof SendError)
+      return error.cause.responseCode === 3
+    })
+    assert.equal(remoting.sends.length, 1)
+    await producer.shutdown()
+  })
 
   it('tries as often as retryTimesWhenSendFailed says', async () => {
     const { remoting, producer } = await setUp(unreachable, { retryTimesWhenSendFailed: 0 })

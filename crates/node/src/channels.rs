@@ -72,6 +72,8 @@ pub struct NativeSendTemplate {
     pub broker_name: String,
     pub unit_mode: bool,
     pub batch: bool,
+    /// SEND_REPLY_MESSAGE_V2 instead of SEND_MESSAGE_V2.
+    pub reply: Option<bool>,
     pub max_reconsume_times: Option<i32>,
 }
 
@@ -315,8 +317,8 @@ impl NativeChannels {
         let serialize_type = self.serialize_type;
         match record {
             Record::Send(send) => self.add_send(submission, templates, signer, &send),
-            Record::Invoke { token, timeout, code, ext, body } => {
-                let head = |opaque, flag| Head { flag, ..head(code, opaque) };
+            Record::Invoke { token, timeout, code, remark, ext, body } => {
+                let head = |opaque, flag| Head { flag, remark, ..head(code, opaque) };
                 if token == NONE {
                     submission.oneway(|out, opaque| {
                         write_frame(out, serialize_type, head(opaque, FLAG_ONEWAY), signer, &ext, body)
@@ -370,7 +372,11 @@ impl NativeChannels {
             batch: Some(template.batch),
             broker_name: Some(template.broker_name.as_str().into()),
         };
-        let code = if template.batch { request_code::SEND_BATCH_MESSAGE } else { request_code::SEND_MESSAGE_V2 };
+        let code = match (template.batch, template.reply) {
+            (true, _) => request_code::SEND_BATCH_MESSAGE,
+            (false, Some(true)) => request_code::SEND_REPLY_MESSAGE_V2,
+            (false, _) => request_code::SEND_MESSAGE_V2,
+        };
         let serialize_type = self.serialize_type;
         let write = |out: &mut Vec<u8>, opaque: i32, flag: i32| {
             let head = Head { flag, ..head(code, opaque) };

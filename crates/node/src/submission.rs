@@ -5,7 +5,7 @@
 //! every record   u32 kind | u32 record bytes | u32 token | u32 timeout ms | ...
 //! 1 SEND         u32 template | u32 sysFlag | i32 flag | i32 reconsumeTimes | f64 bornTimestamp | u32 properties len | u32 body len
 //!                properties | body                                                  token NONE: oneway
-//! 2 INVOKE       i32 code | u32 ext count | u32 body len | ext* | body              token NONE: oneway
+//! 2 INVOKE       i32 code | u32 remark len | u32 ext count | u32 body len | remark | ext* | body     token NONE: oneway
 //! 3 RESPOND      i32 code | u32 remark len | u32 ext count | u32 body len | remark | ext* | body     token: opaque
 //! 4 PULL         u32 ext count | u32 tag count | ext* | tag*
 //! ext            u32 key len | u32 value len | key | value
@@ -27,7 +27,14 @@ pub enum Record<'a> {
     /// A send request whose header comes from a template.
     Send(SendRecord<'a>),
     /// Any other request.
-    Invoke { token: u32, timeout: Duration, code: i32, ext: Vec<(&'a str, &'a str)>, body: &'a [u8] },
+    Invoke {
+        token: u32,
+        timeout: Duration,
+        code: i32,
+        remark: Option<&'a str>,
+        ext: Vec<(&'a str, &'a str)>,
+        body: &'a [u8],
+    },
     /// An answer to a request of the broker's.
     Respond { opaque: i32, code: i32, remark: Option<&'a str>, ext: Vec<(&'a str, &'a str)>, body: &'a [u8] },
     /// A pull, whose answer is decoded here.
@@ -72,8 +79,9 @@ impl<'a> Records<'a> {
         let record = match kind {
             1 => reader.send(token, timeout)?,
             2 => {
-                let (code, ext, body) = (reader.i32()?, reader.u32()?, reader.u32()?);
-                Record::Invoke { token, timeout, code, ext: reader.ext(ext)?, body: reader.bytes(body)? }
+                let (code, remark, ext, body) = (reader.i32()?, reader.u32()?, reader.u32()?, reader.u32()?);
+                let remark = Some(reader.text(remark)?).filter(|remark| !remark.is_empty());
+                Record::Invoke { token, timeout, code, remark, ext: reader.ext(ext)?, body: reader.bytes(body)? }
             }
             3 => {
                 let (code, remark, ext, body) = (reader.i32()?, reader.u32()?, reader.u32()?, reader.u32()?);
