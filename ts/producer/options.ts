@@ -26,6 +26,25 @@ export const PRODUCER_OPTIONS = {
   retryTimesWhenSendFailed: int(2, 0, 100),
   /** Further attempts of a send with a callback. @default 2 */
   retryTimesWhenSendAsyncFailed: int(2, 0, 100),
+  /**
+   * Whether brokers that were slow or failed are left alone for a while, as `latencyMax` and `notAvailableDuration` say.
+   * @default false
+   */
+  sendLatencyFaultEnable: bool(false),
+  /** With `sendLatencyFaultEnable`: whether brokers that cannot be reached are watched until they can. @default false */
+  startDetectorEnable: bool(false),
+  /** Time allowed for a look at such a broker. @default 200 */
+  detectTimeout: int(200, 1),
+  /** Time between two looks at the same broker, at least; looks are made every 3 s. @default 2000 */
+  detectInterval: int(2_000, 1),
+  /**
+   * Latencies, ascending: a send that took at least so long isolates its broker for the duration in the same place of
+   * `notAvailableDuration`; one that failed counts as 10 s.
+   * @default [50, 100, 550, 1800, 3000, 5000, 15000]
+   */
+  latencyMax: custom<readonly number[]>([50, 100, 550, 1_800, 3_000, 5_000, 15_000], ascendingMs),
+  /** See `latencyMax`; must have as many entries. @default [0, 0, 2000, 5000, 6000, 10000, 30000] */
+  notAvailableDuration: custom<readonly number[]>([0, 0, 2_000, 5_000, 6_000, 10_000, 30_000], listOfMs),
   /** Whether to try another broker when the message was stored, but not flushed or replicated in time. @default false */
   retryAnotherBrokerWhenNotStoreOK: bool(false),
   /** Largest body. @default 4194304 */
@@ -50,3 +69,33 @@ export const PRODUCER_OPTIONS = {
 export type ProducerOptions = OptionsInput<typeof PRODUCER_OPTIONS> & { producerGroup: string }
 /** The checked values of {@link PRODUCER_OPTIONS}. */
 export type ProducerConfig = OptionsOf<typeof PRODUCER_OPTIONS>
+
+function listOfMs(key: string, given: readonly number[]): readonly number[] {
+  if (!Array.isArray(given) || !given.every(ms => Number.isSafeInteger(ms) && ms >= 0)) {
+    throw new ConfigError(`option ${key} must be a list of whole numbers from 0, not ${JSON.stringify(given)}`)
+  }
+  return Object.freeze([...given])
+}
+
+function ascendingMs(key: string, given: readonly number[]): readonly number[] {
+  const list = listOfMs(key, given)
+  if (list.some((ms, i) => i > 0 && ms <= list[i - 1]!)) {
+    throw new ConfigError(`option ${key} must ascend, not ${JSON.stringify(given)}`)
+  }
+  return list
+}
+
+/**
+ * Checks what one option alone cannot tell.
+ *
+ * @throws ConfigError when options contradict each other
+ */
+export function checkProducerConfig(config: ProducerConfig): ProducerConfig {
+  const { latencyMax, notAvailableDuration } = config
+  if (latencyMax.length !== notAvailableDuration.length) {
+    throw new ConfigError(
+      `options latencyMax and notAvailableDuration must have equally many entries, not ${latencyMax.length} and ${notAvailableDuration.length}`
+    )
+  }
+  return config
+}

@@ -6,6 +6,7 @@ import {
   BusyError,
   ClientStateError,
   ConnectionError,
+  InvalidArgumentError,
   ProtocolError,
   RouteError,
   SendError,
@@ -16,6 +17,7 @@ import type { ClientInstance } from '../client/client-instance.js'
 import { MessageQueue } from '../message/message-queue.js'
 import { RequestCode, ResponseCode } from '../remoting/request-code.js'
 import type { PendingSend as RemotingPendingSend, RemotingCommand, SendFields } from '../remoting/types.js'
+import type { MQFaultStrategy } from '../route/fault-strategy.js'
 import type { TopicPublishInfo } from '../route/topic-publish-info.js'
 import type { ProducerConfig } from './options.js'
 import type { PublishTable } from './publish-table.js'
@@ -28,12 +30,25 @@ export interface SendContext {
   readonly instance: ClientInstance
   readonly config: ProducerConfig
   readonly table: PublishTable
+  /** Only when `sendLatencyFaultEnable` is on. */
+  readonly faults: MQFaultStrategy | undefined
   /** Called at the end of each send. */
   sendEnded(): void
 }
 
 /** Chooses among the queues of a topic; throws when it chooses none of them. */
 export type ChooseQueue = (queues: readonly MessageQueue[]) => MessageQueue
+
+/** The queue whose turn it is, for a first attempt (`lastBrokerName` undefined) or a further one. */
+export function nextQueue(
+  { faults }: SendContext,
+  info: TopicPublishInfo,
+  lastBrokerName?: string,
+  resetIndex = false
+): MessageQueue {
+  if (faults === undefined) return info.selectOneMessageQueue(lastBrokerName)
+  return faults.selectOneMessageQueue(info, lastBrokerName, resetIndex)
+}
 
 const DEFAULT_REGION = 'DefaultRegion'
 
@@ -173,6 +188,18 @@ export class PendingSend implements RemotingPendingSend, SendFields {
   onFailed(error: RocketMQError): void {
     if (this.#settled) return
     const nowMs = Date.now()
+    if (this.#context.faults !== undefined) this.#noteFailure(this.#context.faults, error, nowMs)
+    this.#attemptFailed(error, nowMs)
+  }
+
+  /** The master of the broker is not known, and name servers did not tell. */
+  #lookupFailed(error: RocketMQError): void {
+    if (this.#settled) return
+    this.#noteEnd()
+    this.#attemptFailed(error, Date.now())
+  }
+
+  #attemptFailed(error: RocketMQError, nowMs: number): void {
     const { brokerName, queueId } = this.#mq!
     clearTimeout(this.#routeTimer)
     this.#attempts ??= []
@@ -192,13 +219,14 @@ export class PendingSend implements RemotingPendingSend, SendFields {
 
   /** The signal fired (an AbortSignal calls this). */
   handleEvent(): void {
+    this.#noteEnd()
     this.fail(new AbortedError(`the send to topic ${this.#topic}`, this.#signal!))
   }
 
   #startAmong(info: TopicPublishInfo): void {
     if (this.#choose === undefined) {
       this.#info = info
-      this.#attempt(info.selectOneMessageQueue())
+      this.#attempt(nextQueue(this.#context, info))
       return
     }
     let mq: MessageQueue
@@ -219,7 +247,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
       this.#limitLookup()
       instance.masterAddress(mq).then(
         found => this.#send(mq, found, Date.now()),
-        (error: unknown) => this.onFailed(asRocketMQError(error))
+        (error: unknown) => this.#lookupFailed(asRocketMQError(error))
       )
       return
     }
@@ -252,6 +280,27 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     }
   }
 
+  /**
+   * What a failed attempt says of its broker: for promises as `DefaultMQProducerImpl.java#sendDefaultImpl` has it, for
+   * callbacks as `MQClientAPIImpl.java#sendMessageAsync`, where no failure makes a broker
+   * unreachable. A limit of our own, or our end, says nothing of a broker.
+   */
+  #noteFailure(faults: MQFaultStrategy, error: RocketMQError, nowMs: number): void {
+    const { brokerName } = this.#mq!
+    const latencyMs = nowMs - this.#attemptStartMs
+    if (error instanceof BusyError || error instanceof ClientStateError || error instanceof InvalidArgumentError) return
+    if (this.#callback !== undefined) faults.updateFaultItem(brokerName, latencyMs, true, true)
+    else if (error instanceof BrokerError) faults.updateFaultItem(brokerName, latencyMs, true, false)
+    else faults.updateFaultItem(brokerName, latencyMs, true, !faults.detectorEnabled)
+  }
+
+  /** An attempt ended, well or because nobody waits any more. */
+  #noteEnd(): void {
+    const { faults } = this.#context
+    if (faults === undefined || this.#mq === undefined) return
+    faults.updateFaultItem(this.#mq.brokerName, Date.now() - this.#attemptStartMs, false, true)
+  }
+
   #retry(nowMs: number): void {
     const lastBrokerName = this.#mq!.brokerName
     const info = this.#context.table.get(this.#topic) ?? this.#info
@@ -260,7 +309,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
       return
     }
     this.#attemptStartMs = nowMs
-    this.#attempt(info.selectOneMessageQueue(lastBrokerName))
+    this.#attempt(nextQueue(this.#context, info, lastBrokerName, this.#callback === undefined))
   }
 
   #mayRetry(error: RocketMQError, nowMs: number): boolean {
@@ -333,10 +382,11 @@ export class PendingSend implements RemotingPendingSend, SendFields {
 
   #stored(result: SendResult): void {
     if (this.#settled) return
+    this.#noteEnd()
     if (result.sendStatus !== SendStatus.SEND_OK && this.#mayStoreElsewhere()) {
       this.#notStoreOk = result
       const error = new ProtocolError(`broker ${result.messageQueue.brokerName} stored it with ${result.sendStatus}`)
-      this.onFailed(error)
+      this.#attemptFailed(error, Date.now())
       return
     }
     this.#succeed(result)

@@ -19,9 +19,10 @@ import type { MessageQueue } from '../message/message-queue.js'
 import type { TopicPublishInfo } from '../route/topic-publish-info.js'
 import { MASTER_ID, publishQueues } from '../route/topic-route-data.js'
 import type { ProducerConfig, ProducerOptions } from './options.js'
-import { PRODUCER_OPTIONS } from './options.js'
+import { PRODUCER_OPTIONS, checkProducerConfig } from './options.js'
+import { startFaultStrategy } from './fault-tolerance.js'
 import type { ChooseQueue, SendContext } from './pending-send.js'
-import { PendingSend, tell } from './pending-send.js'
+import { PendingSend, nextQueue, tell } from './pending-send.js'
 import { PublishTable } from './publish-table.js'
 import type { SendArguments } from './send-arguments.js'
 import { readSendArguments } from './send-arguments.js'
@@ -60,7 +61,7 @@ export class Producer {
    * @throws ConfigError for an option that is unknown or wrong
    */
   constructor(options: ProducerOptions, registry: ClientRegistry = clientRegistry) {
-    this.#config = readOptions('Producer', PRODUCER_OPTIONS, options)
+    this.#config = checkProducerConfig(readOptions('Producer', PRODUCER_OPTIONS, options))
     this.#registry = registry
   }
 
@@ -107,7 +108,8 @@ export class Producer {
       throw error
     }
     this.#instance = instance
-    this.#context = { instance, config: this.#config, table, sendEnded: () => this.#sendEnded() }
+    const faults = startFaultStrategy(this.#config, instance, table)
+    this.#context = { instance, config: this.#config, table, faults, sendEnded: () => this.#sendEnded() }
     this.#state = ServiceState.RUNNING
     void instance.sendHeartbeatToAllBrokers()
   }
@@ -192,7 +194,7 @@ export class Producer {
       if (args.mq !== undefined) return this.#oneway(context, content, args.mq)
       const choose = chooser(args, checked)
       const handTo = (info: TopicPublishInfo): Promise<void> =>
-        this.#oneway(context, content, choose?.(info.messageQueues) ?? info.selectOneMessageQueue())
+        this.#oneway(context, content, choose?.(info.messageQueues) ?? nextQueue(context, info))
       const info = context.table.get(checked.topic)
       return info === undefined ? context.table.find(checked.topic).then(handTo) : handTo(info)
     } catch (error) {
@@ -335,6 +337,7 @@ export class Producer {
       // Aborted or not, the rest of the shutdown is the same.
       await abortable('waiting for sends', idle, signal).catch(() => undefined)
     }
+    this.#context!.faults?.shutdown()
     await this.#instance!.unregisterProducer(this.#config.producerGroup)
   }
 }
