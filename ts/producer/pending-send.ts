@@ -14,6 +14,7 @@ import {
   asRocketMQError
 } from '../errors.js'
 import type { ClientInstance } from '../client/client-instance.js'
+import { compressBodyAsync } from '../message/compression.js'
 import { MessageQueue } from '../message/message-queue.js'
 import { RequestCode, ResponseCode } from '../remoting/request-code.js'
 import type { PendingSend as RemotingPendingSend, RemotingCommand, SendFields } from '../remoting/types.js'
@@ -22,6 +23,7 @@ import type { TopicPublishInfo } from '../route/topic-publish-info.js'
 import type { ProducerConfig } from './options.js'
 import type { PublishTable } from './publish-table.js'
 import type { SendContent } from './send-content.js'
+import type { HeldSend, SendOrder } from './send-order.js'
 import type { SendCallback, SendResult } from './types.js'
 import { SendStatus, sendStatusOf } from './types.js'
 
@@ -32,6 +34,8 @@ export interface SendContext {
   readonly table: PublishTable
   /** Only when `sendLatencyFaultEnable` is on. */
   readonly faults: MQFaultStrategy | undefined
+  /** Who waits for a large message that is being compressed. */
+  readonly order: SendOrder
   /** Called at the end of each send. */
   sendEnded(): void
 }
@@ -40,7 +44,7 @@ export interface SendContext {
 export type ChooseQueue = (queues: readonly MessageQueue[]) => MessageQueue
 
 /** The queue whose turn it is, for a first attempt (`lastBrokerName` undefined) or a further one. */
-export function nextQueue(
+function nextQueue(
   { faults }: SendContext,
   info: TopicPublishInfo,
   lastBrokerName?: string,
@@ -58,26 +62,30 @@ const DEFAULT_REGION = 'DefaultRegion'
  *
  * Retries follow `impl/producer/DefaultMQProducerImpl.java#sendDefaultImpl` for promises and
  * `impl/MQClientAPIImpl.java#onExceptionImpl` for callbacks. Where Java repeats an asynchronous send on another broker
- * under the queue id first chosen, the queue id of the queue chosen anew is used here.
+ * under the queue id first chosen, the queue id of the queue chosen anew is used here; where Java chooses again
+ * among the queues it knew at first, those that are known by then are used; and where Java ends with
+ * `RemotingTooMuchRequestException` because no time is left, the SendError here tells of the attempts that were made.
  */
-export class PendingSend implements RemotingPendingSend, SendFields {
+export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
   readonly sysFlag: number
   readonly flag: number
   readonly bornTimestampMs: number
   readonly properties: string
-  readonly body: Buffer
+  body: Buffer
   readonly reconsumeTimes = 0
   readonly #context: SendContext
   readonly #topic: string
   readonly #msgId: string
   readonly #uniqueId: string
   readonly #batch: boolean
+  readonly #oneway: boolean
   readonly #timeoutMs: number
   readonly #signal: AbortSignal | undefined
   readonly #callback: SendCallback | undefined
-  #resolve: ((result: SendResult) => void) | undefined
+  #resolve: ((result: SendResult | undefined) => void) | undefined
   #reject: ((error: RocketMQError) => void) | undefined
   #settled = false
+  #compressing = false
   /** Queues to choose from again; undefined when the caller chose the queue. */
   #info: TopicPublishInfo | undefined
   #choose: ChooseQueue | undefined
@@ -94,7 +102,8 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     nowMs: number,
     timeoutMs: number,
     signal: AbortSignal | undefined,
-    callback: SendCallback | undefined
+    callback: SendCallback | undefined,
+    oneway: boolean
   ) {
     this.sysFlag = content.sysFlag
     this.flag = content.flag
@@ -106,6 +115,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     this.#msgId = content.msgId
     this.#uniqueId = content.uniqueId
     this.#batch = content.batch
+    this.#oneway = oneway
     this.#timeoutMs = timeoutMs
     this.#signal = signal
     this.#callback = callback
@@ -113,12 +123,38 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     signal?.addEventListener('abort', this, { once: true })
   }
 
-  /** The promise of the result; only for sends without a callback, and once. */
-  promise(): Promise<SendResult> {
+  /** The promise of the result, of nothing for a oneway message; only for sends without a callback, and once. */
+  promise(): Promise<SendResult | undefined> {
     return new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
     })
+  }
+
+  /** Compresses the body; to be called before the send is started. */
+  compress(): void {
+    const { compressType, compressLevel } = this.#context.config
+    this.#compressing = true
+    compressBodyAsync(compressType, this.body, compressLevel).then(
+      body => {
+        this.body = body
+        this.#compressed()
+      },
+      (error: unknown) => {
+        this.fail(asRocketMQError(error))
+        this.#compressed()
+      }
+    )
+  }
+
+  /** Whether the body is as it will be sent (or will not be sent at all). */
+  get ready(): boolean {
+    return !this.#compressing
+  }
+
+  /** Its turn has come, after a wait for its own body or for those before it. */
+  go(): void {
+    if (!this.#settled) this.#startAttempt(this.#mq!)
   }
 
   /** Sends to the queue that `choose` names, else to the one whose turn it is; a new topic's route is asked for first. */
@@ -223,6 +259,12 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     this.fail(new AbortedError(`the send to topic ${this.#topic}`, this.#signal!))
   }
 
+  #compressed(): void {
+    this.#compressing = false
+    // Not yet held when its route is still being looked for.
+    if (this.#mq !== undefined) this.#context.order.release(this.#mq)
+  }
+
   #startAmong(info: TopicPublishInfo): void {
     if (this.#choose === undefined) {
       this.#info = info
@@ -241,10 +283,20 @@ export class PendingSend implements RemotingPendingSend, SendFields {
 
   #attempt(mq: MessageQueue): void {
     this.#mq = mq
+    const { order } = this.#context
+    if (this.#compressing || (!order.empty && order.holds(mq))) {
+      this.#limitWait()
+      order.hold(mq, this)
+    } else {
+      this.#startAttempt(mq)
+    }
+  }
+
+  #startAttempt(mq: MessageQueue): void {
     const { instance } = this.#context
     const address = instance.routes.masterAddress(mq.brokerName)
     if (address === undefined) {
-      this.#limitLookup()
+      this.#limitWait()
       instance.masterAddress(mq).then(
         found => this.#send(mq, found, Date.now()),
         (error: unknown) => this.#lookupFailed(asRocketMQError(error))
@@ -258,7 +310,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     }
   }
 
-  /** Any attempt that is not the first of a send whose route was known. */
+  /** Any attempt but the first of a send that had to wait for nothing. */
   #send(mq: MessageQueue, address: string, nowMs: number): void {
     if (this.#settled) return
     clearTimeout(this.#routeTimer)
@@ -274,10 +326,14 @@ export class PendingSend implements RemotingPendingSend, SendFields {
   #hand(mq: MessageQueue, address: string, timeoutMs: number): void {
     const { instance, table } = this.#context
     try {
-      instance.remoting.send(address, table.template(mq, this.#batch), this, timeoutMs, this)
+      const template = table.template(mq, this.#batch)
+      if (this.#oneway) instance.remoting.sendOneway(address, template, this)
+      else instance.remoting.send(address, template, this, timeoutMs, this)
     } catch (error) {
       this.fail(asRocketMQError(error))
+      return
     }
+    if (this.#oneway) this.#succeed(undefined)
   }
 
   /**
@@ -320,11 +376,11 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     return error instanceof BusyError || error instanceof ProtocolError || error instanceof RouteError
   }
 
-  /** How many attempts may follow the first. A promise for a queue chosen by the caller gets one attempt, as in Java. */
+  /** How many attempts may follow the first. Without a callback a queue chosen by the caller gets one attempt, as in Java. */
   #retryTimes(): number {
     const { retryTimesWhenSendFailed, retryTimesWhenSendAsyncFailed } = this.#context.config
     if (this.#callback !== undefined) return retryTimesWhenSendAsyncFailed
-    return this.#info === undefined ? 0 : retryTimesWhenSendFailed
+    return this.#info === undefined || this.#oneway ? 0 : retryTimesWhenSendFailed
   }
 
   #leftMs(nowMs: number): number {
@@ -345,7 +401,10 @@ export class PendingSend implements RemotingPendingSend, SendFields {
   #noTimeLeft(nowMs: number): void {
     if (this.#notStoreOk !== undefined) this.#succeed(this.#notStoreOk)
     else if (this.#attempts !== undefined) this.fail(this.#sendError(nowMs))
-    else this.fail(new TimeoutError(`the send to topic ${this.#topic} found no route in time`, this.#timeoutMs))
+    else {
+      const what = this.#mq === undefined ? 'found no route' : `could not be handed to broker ${this.#mq.brokerName}`
+      this.fail(new TimeoutError(`the send to topic ${this.#topic} ${what} in time`, this.#timeoutMs))
+    }
   }
 
   #sendError(nowMs: number): SendError {
@@ -361,7 +420,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
   }
 
   #awaitRoute(): void {
-    this.#limitLookup()
+    this.#limitWait()
     this.#context.table.find(this.#topic).then(
       info => this.#settled || this.#routeFound(info),
       (error: unknown) => this.fail(asRocketMQError(error))
@@ -373,8 +432,8 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     this.#startAmong(info)
   }
 
-  /** Lookups of routes take their own time; the send ends in time even so. */
-  #limitLookup(): void {
+  /** Lookups of routes and compression take their own time; the send ends in time even so. */
+  #limitWait(): void {
     clearTimeout(this.#routeTimer)
     const nowMs = Date.now()
     this.#routeTimer = setTimeout(() => this.#noTimeLeft(Date.now()), Math.max(0, this.#leftMs(nowMs)))
@@ -397,7 +456,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     return retryAnotherBrokerWhenNotStoreOK && this.#callback === undefined && this.#info !== undefined
   }
 
-  #succeed(result: SendResult): void {
+  #succeed(result: SendResult | undefined): void {
     this.#end()
     if (this.#callback === undefined) this.#resolve!(result)
     else tell(this.#callback, undefined, result)

@@ -16,22 +16,21 @@ import { ServiceState, notRunning, notStartable } from '../client/service-state.
 import { checkGroup, checkNotSystemTopic, checkTopic } from '../client/validators.js'
 import type { Message } from '../message/message.js'
 import type { MessageQueue } from '../message/message-queue.js'
-import type { TopicPublishInfo } from '../route/topic-publish-info.js'
 import { MASTER_ID, publishQueues } from '../route/topic-route-data.js'
 import type { ProducerConfig, ProducerOptions } from './options.js'
 import { PRODUCER_OPTIONS, checkProducerConfig } from './options.js'
 import { startFaultStrategy } from './fault-tolerance.js'
 import type { ChooseQueue, SendContext } from './pending-send.js'
-import { PendingSend, nextQueue, tell } from './pending-send.js'
+import { PendingSend, tell } from './pending-send.js'
 import { PublishTable } from './publish-table.js'
 import type { SendArguments } from './send-arguments.js'
 import { readSendArguments } from './send-arguments.js'
-import type { SendContent, Sendable } from './send-content.js'
+import type { Sendable } from './send-content.js'
 import { batchContent, isList, messageContent, toMessage } from './send-content.js'
+import { SendOrder } from './send-order.js'
 import type { MessageQueueSelector, SendCallback, SendOptions, SendResult } from './types.js'
 
 const NO_ARGUMENTS: SendArguments = {}
-const DONE = Promise.resolve()
 /** A broker that fails to create a topic is asked this often (`impl/MQAdminImpl.java#createTopic`). */
 const CREATE_TOPIC_TRIES = 5
 
@@ -109,7 +108,14 @@ export class Producer {
     }
     this.#instance = instance
     const faults = startFaultStrategy(this.#config, instance, table)
-    this.#context = { instance, config: this.#config, table, faults, sendEnded: () => this.#sendEnded() }
+    this.#context = {
+      instance,
+      config: this.#config,
+      table,
+      faults,
+      order: new SendOrder(),
+      sendEnded: () => this.#sendEnded()
+    }
     this.#state = ServiceState.RUNNING
     void instance.sendHeartbeatToAllBrokers()
   }
@@ -137,6 +143,10 @@ export class Producer {
    * the queue), RouteError when the topic cannot be found, InvalidArgumentError when the message is not acceptable,
    * TimeoutError, AbortedError, ClientStateError. With a callback in the last place nothing is returned, and failures
    * of the transport only are retried, as with Java's asynchronous sends.
+   *
+   * First attempts leave for one queue in the order of the calls, awaited or not: bodies are compressed off the main
+   * thread, and what is called behind a large message for the same queue waits for it. An attempt that is tried again
+   * comes later; who needs order even then awaits each send.
    */
   send(message: Sendable | readonly Sendable[], limits?: SendOptions | number): Promise<SendResult>
   send(message: Sendable | readonly Sendable[], mq: MessageQueue, limits?: SendOptions | number): Promise<SendResult>
@@ -167,7 +177,7 @@ export class Producer {
     let read = NO_ARGUMENTS
     try {
       if (args.length > 0) read = readSendArguments(args)
-      return this.#send(message, read)
+      return this.#send(message, read, false) as Promise<SendResult> | undefined
     } catch (thrown) {
       const error = asRocketMQError(thrown)
       const { callback } = read
@@ -178,25 +188,21 @@ export class Producer {
   }
 
   /**
-   * Sends without an answer: nobody learns whether the message was stored. Settles when it was handed to the connection.
+   * Sends without an answer: nobody learns whether the message was stored, and nothing is tried again. Resolves when it was
+   * handed to the connection; a route that is not known yet is looked for within `sendMsgTimeout`.
    *
    * @throws the errors of {@link send} that are found before anything is sent
    */
   sendOneway(message: Sendable): Promise<void>
   sendOneway(message: Sendable, mq: MessageQueue): Promise<void>
   sendOneway<A>(message: Sendable, selector: MessageQueueSelector<A>, arg: A): Promise<void>
-  sendOneway(message: Sendable, ...given: unknown[]): Promise<void> {
+  sendOneway(message: Sendable, ...given: unknown[]): Promise<unknown> {
     try {
-      const context = this.#running()
-      const args = readSendArguments(given)
-      const checked = toMessage(message)
-      const content = messageContent(checked, this.#config, Date.now())
-      if (args.mq !== undefined) return this.#oneway(context, content, args.mq)
-      const choose = chooser(args, checked)
-      const handTo = (info: TopicPublishInfo): Promise<void> =>
-        this.#oneway(context, content, choose?.(info.messageQueues) ?? nextQueue(context, info))
-      const info = context.table.get(checked.topic)
-      return info === undefined ? context.table.find(checked.topic).then(handTo) : handTo(info)
+      const args = given.length > 0 ? readSendArguments(given) : NO_ARGUMENTS
+      if (args.callback !== undefined || isList(message)) {
+        throw new InvalidArgumentError('a oneway send takes one message and no callback')
+      }
+      return this.#send(message, args, true)!
     } catch (error) {
       return Promise.reject(asRocketMQError(error))
     }
@@ -278,7 +284,12 @@ export class Producer {
     return this.#context!
   }
 
-  #send(given: Sendable | readonly Sendable[], args: SendArguments): Promise<SendResult> | undefined {
+  /** The promise of a oneway message is one of nothing, that of any other message one of its result. */
+  #send(
+    given: Sendable | readonly Sendable[],
+    args: SendArguments,
+    oneway: boolean
+  ): Promise<SendResult | undefined> | undefined {
     const context = this.#running()
     const { mq, signal, callback } = args
     const nowMs = Date.now()
@@ -290,23 +301,13 @@ export class Producer {
     if (mq !== undefined && mq.topic !== content.topic) throw wrongTopic(mq, content.topic)
     if (signal?.aborted === true) throw new AbortedError(`the send to topic ${content.topic}`, signal)
     const timeoutMs = args.timeoutMs ?? this.#config.sendMsgTimeout
-    const pending = new PendingSend(context, content, nowMs, timeoutMs, signal, callback)
+    const pending = new PendingSend(context, content, nowMs, timeoutMs, signal, callback, oneway)
     this.#inFlight++
     const promise = callback === undefined ? pending.promise() : undefined
+    if (content.compress) pending.compress()
     if (mq !== undefined) pending.startTo(mq)
     else pending.start(chooser(args, message))
     return promise
-  }
-
-  #oneway(context: SendContext, content: SendContent, mq: MessageQueue): Promise<void> {
-    if (mq.topic !== content.topic) throw wrongTopic(mq, content.topic)
-    const { instance, table } = context
-    const fields = { ...content, bornTimestampMs: Date.now(), reconsumeTimes: 0 }
-    const hand = (address: string): void => instance.remoting.sendOneway(address, table.template(mq, false), fields)
-    const address = instance.routes.masterAddress(mq.brokerName)
-    if (address === undefined) return instance.masterAddress(mq).then(hand)
-    hand(address)
-    return DONE
   }
 
   async #createTopicOn(

@@ -5,7 +5,6 @@ import type { MessageInit } from '../message/message.js'
 import { Message } from '../message/message.js'
 import { createUniqueId } from '../message/message-id.js'
 import { COMPRESSION_TYPE_FLAGS, MessageSysFlag } from '../message/sys-flag.js'
-import { compress } from '../native.js'
 import type { ProducerConfig } from './options.js'
 
 /** A message, or what one is made from. */
@@ -23,6 +22,8 @@ export interface SendContent {
   /** The unique id of the request: for one message its `msgId`, for a batch one of its own. */
   readonly uniqueId: string
   readonly batch: boolean
+  /** Whether the body is still to be compressed, as `sysFlag` says it is. */
+  readonly compress: boolean
 }
 
 /** Whether a batch is given. */
@@ -38,21 +39,19 @@ export function toMessage(given: Sendable): Message {
 }
 
 /**
- * What is sent for one message: with a new unique id, compressed when it is large. The message stays as it is.
+ * What is sent for one message: with a new unique id, to be compressed when it is large
+ * (`impl/producer/DefaultMQProducerImpl.java#tryToCompressMessage`). The message stays as it is.
  *
  * @throws InvalidArgumentError when it is not acceptable
  */
 export function messageContent(message: Message, config: ProducerConfig, nowMs: number): SendContent {
   checkMessage(message, config.maxMessageSize)
   const msgId = createUniqueId(nowMs)
-  let sysFlag = 0
-  let { body } = message
-  if (body.length >= config.compressMsgBodyOverHowmuch) {
-    body = compress(config.compressType, config.compressLevel, body)
-    sysFlag = MessageSysFlag.COMPRESSED | COMPRESSION_TYPE_FLAGS[config.compressType]
-  }
+  const { topic, flag, body } = message
+  const compress = body.length >= config.compressMsgBodyOverHowmuch
+  const sysFlag = compress ? MessageSysFlag.COMPRESSED | COMPRESSION_TYPE_FLAGS[config.compressType] : 0
   const properties = message.encodeProperties(msgId)
-  return { topic: message.topic, sysFlag, flag: message.flag, properties, body, msgId, uniqueId: msgId, batch: false }
+  return { topic, sysFlag, flag, properties, body, msgId, uniqueId: msgId, batch: false, compress }
 }
 
 /**
@@ -68,5 +67,15 @@ export function batchContent(given: readonly Sendable[], config: ProducerConfig,
   const { body, uniqueIds } = encodeBatch(messages, nowMs, maxMessageSize)
   const uniqueId = createUniqueId(nowMs)
   const properties = new Message({ topic, body, waitStoreMsgOK }).encodeProperties(uniqueId)
-  return { topic, sysFlag: 0, flag: 0, properties, body, msgId: uniqueIds.join(','), uniqueId, batch: true }
+  return {
+    topic,
+    sysFlag: 0,
+    flag: 0,
+    properties,
+    body,
+    msgId: uniqueIds.join(','),
+    uniqueId,
+    batch: true,
+    compress: false
+  }
 }
