@@ -131,20 +131,18 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
     })
   }
 
-  /** Compresses the body; to be called before the send is started. */
-  compress(): void {
+  /** Compresses the body; to be called before the send is started. Never rejects. */
+  async compress(): Promise<void> {
     const { compressType, compressLevel } = this.#context.config
     this.#compressing = true
-    compressBodyAsync(compressType, this.body, compressLevel).then(
-      body => {
-        this.body = body
-        this.#compressed()
-      },
-      (error: unknown) => {
-        this.fail(asRocketMQError(error))
-        this.#compressed()
-      }
-    )
+    try {
+      this.body = await compressBodyAsync(compressType, this.body, compressLevel)
+    } catch (error) {
+      this.fail(asRocketMQError(error))
+    }
+    this.#compressing = false
+    // Not yet held when its route is still being looked for.
+    if (this.#mq !== undefined) this.#context.order.release(this.#mq)
   }
 
   /** Whether the body is as it will be sent (or will not be sent at all). */
@@ -257,12 +255,6 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
   handleEvent(): void {
     this.#noteEnd()
     this.fail(new AbortedError(`the send to topic ${this.#topic}`, this.#signal!))
-  }
-
-  #compressed(): void {
-    this.#compressing = false
-    // Not yet held when its route is still being looked for.
-    if (this.#mq !== undefined) this.#context.order.release(this.#mq)
   }
 
   #startAmong(info: TopicPublishInfo): void {

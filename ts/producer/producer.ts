@@ -26,7 +26,9 @@ import { PublishTable } from './publish-table.js'
 import type { SendArguments } from './send-arguments.js'
 import { readSendArguments } from './send-arguments.js'
 import type { Sendable } from './send-content.js'
-import { batchContent, isList, messageContent, toMessage } from './send-content.js'
+import { batchContent, checkedMessages, isList, messageContent, toMessage } from './send-content.js'
+import type { SendBatchOptions } from './send-batch.js'
+import { sendInParts } from './send-batch.js'
 import { SendOrder } from './send-order.js'
 import type { MessageQueueSelector, SendCallback, SendOptions, SendResult } from './types.js'
 
@@ -188,6 +190,28 @@ export class Producer {
   }
 
   /**
+   * Sends many messages of one topic as batches, as large as `maxBytes` allows, one request after the other; a message
+   * that fits into no batch goes alone. Unlike `send(list)`, which is one request, or an error, for all.
+   *
+   * @returns a result for each message, in their order
+   * @throws InvalidArgumentError before anything is sent when a message is not acceptable or they do not fit together;
+   * PartialBatchError when some are stored and the next request fails; else the errors of {@link send}
+   */
+  async sendBatch(messages: Iterable<Sendable>, options: SendBatchOptions = {}): Promise<SendResult[]> {
+    this.#running()
+    const { messageQueue, maxBytes = this.#config.maxMessageSize, ...limits } = options
+    if (!Number.isSafeInteger(maxBytes) || maxBytes < 1 || maxBytes > this.#config.maxMessageSize) {
+      throw new InvalidArgumentError(
+        `maxBytes must be a whole number from 1 to maxMessageSize (${this.#config.maxMessageSize}), not ${maxBytes}`
+      )
+    }
+    const list = checkedMessages([...messages], this.#config.maxMessageSize)
+    const args = messageQueue === undefined ? [limits] : [messageQueue, limits]
+    const read = readSendArguments(args)
+    return sendInParts(list, maxBytes, async part => (await this.#send(part, read, false))!)
+  }
+
+  /**
    * Sends without an answer: nobody learns whether the message was stored, and nothing is tried again. Resolves when it was
    * handed to the connection; a route that is not known yet is looked for within `sendMsgTimeout`.
    *
@@ -304,7 +328,7 @@ export class Producer {
     const pending = new PendingSend(context, content, nowMs, timeoutMs, signal, callback, oneway)
     this.#inFlight++
     const promise = callback === undefined ? pending.promise() : undefined
-    if (content.compress) pending.compress()
+    if (content.compress) void pending.compress()
     if (mq !== undefined) pending.startTo(mq)
     else pending.start(chooser(args, message))
     return promise

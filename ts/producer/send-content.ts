@@ -55,15 +55,26 @@ export function messageContent(message: Message, config: ProducerConfig, nowMs: 
 }
 
 /**
+ * The messages of a batch.
+ *
+ * @throws InvalidArgumentError when one is not acceptable, or they do not fit together
+ */
+export function checkedMessages(given: readonly Sendable[], maxMessageSize: number): Message[] {
+  const messages = given.map(toMessage)
+  checkBatch(messages)
+  for (const message of messages) checkMessage(message, maxMessageSize)
+  return messages
+}
+
+/**
  * What is sent for several messages as one; never compressed, as in Java.
  *
  * @throws InvalidArgumentError when one is not acceptable, they do not fit together, or are too large together
  */
 export function batchContent(given: readonly Sendable[], config: ProducerConfig, nowMs: number): SendContent {
   const { maxMessageSize } = config
-  const messages = given.map(toMessage)
-  const { topic, waitStoreMsgOK } = checkBatch(messages)
-  for (const message of messages) checkMessage(message, maxMessageSize)
+  const messages = checkedMessages(given, maxMessageSize)
+  const { topic, waitStoreMsgOK } = messages[0]!
   const { body, uniqueIds } = encodeBatch(messages, nowMs, maxMessageSize)
   const uniqueId = createUniqueId(nowMs)
   const properties = new Message({ topic, body, waitStoreMsgOK }).encodeProperties(uniqueId)

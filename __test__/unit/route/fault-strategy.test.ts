@@ -5,7 +5,7 @@ import type { FaultStrategyOptions } from '../../../ts/route/fault-strategy.js'
 import { MQFaultStrategy } from '../../../ts/route/fault-strategy.js'
 import { TopicPublishInfo } from '../../../ts/route/topic-publish-info.js'
 import { parseTopicRouteData } from '../../../ts/route/topic-route-data.js'
-import { routeBody } from '../helpers/fake-remoting.js'
+import { routeBody, settle } from '../helpers/fake-remoting.js'
 
 const APACHE: FaultStrategyOptions = {
   latencyMax: [50, 100, 550, 1800, 3000, 5000, 15000],
@@ -108,7 +108,6 @@ describe('the fault strategy', () => {
 
 describe('the reachability detector', () => {
   const enabled = { startDetectorEnable: true }
-  const passes = () => new Promise<void>(resolve => setImmediate(resolve))
 
   it('looks every 3 s at brokers that cannot be reached, and only at them, until they can', async t => {
     const { strategy, chosen, asked, up, tick } = setUp(t, enabled)
@@ -116,15 +115,15 @@ describe('the reachability detector', () => {
     strategy.updateFaultItem('a', 1, true, false)
     for (const broker of ['b', 'c']) strategy.updateFaultItem(broker, 1, true, true)
     tick(3_000)
-    await passes()
+    await settle()
     assert.deepEqual(asked, [['a:10911', 200]])
     assert.deepEqual(chosen(), new Set(['b', 'c']))
     up.add('a:10911')
     tick(3_000)
-    await passes()
+    await settle()
     assert.deepEqual(chosen(), new Set(['a', 'b', 'c']))
     tick(3_000)
-    await passes()
+    await settle()
     assert.equal(asked.length, 2)
     strategy.shutdown()
   })
@@ -134,7 +133,7 @@ describe('the reachability detector', () => {
     strategy.start()
     strategy.updateFaultItem('a', 1, true, false)
     for (let round = 0; round < 4; round++) tick(3_000)
-    await passes()
+    await settle()
     assert.equal(asked.length, 2)
     strategy.shutdown()
   })
@@ -145,7 +144,7 @@ describe('the reachability detector', () => {
     strategy.updateFaultItem('a', 15_000, false, true)
     gone.add('a')
     tick(3_000)
-    await passes()
+    await settle()
     assert.deepEqual(chosen(), new Set(['a', 'b', 'c']))
     strategy.shutdown()
   })
@@ -157,7 +156,7 @@ describe('the reachability detector', () => {
       strategy.updateFaultItem('a', 1, true, false)
       strategy.shutdown()
       tick(9_000)
-      await passes()
+      await settle()
       assert.deepEqual(asked, [])
       t.mock.timers.reset()
     }
