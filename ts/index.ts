@@ -49,7 +49,12 @@ export { PartialBatchError } from './producer/send-batch.js'
 export type { SendBatchOptions } from './producer/send-batch.js'
 export { SendStatus } from './producer/types.js'
 export type { MessageQueueSelector, SendCallback, SendOptions, SendResult } from './producer/types.js'
-export { selectMessageQueueByHash, selectMessageQueueByRandom } from './producer/queue-selector.js'
+export {
+  selectMessageQueueByHash,
+  selectMessageQueueByMachineRoom,
+  selectMessageQueueByRandom
+} from './producer/queue-selector.js'
+export type { JavaHashable } from './message/java-hash.js'
 
 export { PushConsumer } from './consumer/push-consumer.js'
 export type { PushConsumerOptions } from './consumer/options.js'
