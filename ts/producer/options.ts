@@ -1,5 +1,6 @@
 import { ConfigError } from '../errors.js'
 import { CLIENT_OPTIONS } from '../client/client-config.js'
+import type { MessageBody, Serializer } from '../message/serializer.js'
 import type { OptionsInput, OptionsOf } from '../options.js'
 import { bool, custom, int, oneOf, str } from '../options.js'
 
@@ -16,6 +17,14 @@ export const PRODUCER_OPTIONS = {
   sendMsgTimeout: int(3_000, 1),
   /** Time allowed for one attempt while others may follow; −1 for no such limit. @default -1 */
   sendMsgMaxTimeoutPerRequest: int(-1, -1),
+  /**
+   * Turns the bodies of messages into bytes, for programs that send values; `jsonSerializer()` is one.
+   * @default none: bodies are text or bytes
+   */
+  serializer: custom<Serializer<unknown> | undefined, Serializer<unknown>>(undefined, (key, given) => {
+    if (typeof given?.serialize !== 'function') throw new ConfigError(`option ${key} must have a method serialize`)
+    return given
+  }),
   /** Bodies of this size and more are compressed. @default 4096 */
   compressMsgBodyOverHowmuch: int(4_096, 1),
   /** How. @default 'ZLIB' */
@@ -65,8 +74,11 @@ export const PRODUCER_OPTIONS = {
   )
 }
 
-/** What a producer is made from. */
-export type ProducerOptions = OptionsInput<typeof PRODUCER_OPTIONS> & { producerGroup: string }
+/** What a producer is made from. `Body` is what its serializer takes. */
+export type ProducerOptions<Body = MessageBody> = Omit<OptionsInput<typeof PRODUCER_OPTIONS>, 'serializer'> & {
+  producerGroup: string
+  serializer?: Serializer<Body> | undefined
+}
 /** The checked values of {@link PRODUCER_OPTIONS}. */
 export type ProducerConfig = OptionsOf<typeof PRODUCER_OPTIONS>
 

@@ -16,6 +16,7 @@ import { ServiceState, notRunning, notStartable } from '../client/service-state.
 import { checkGroup, checkNotSystemTopic, checkTopic } from '../client/validators.js'
 import type { Message } from '../message/message.js'
 import type { MessageQueue } from '../message/message-queue.js'
+import type { MessageBody } from '../message/serializer.js'
 import { MASTER_ID, publishQueues } from '../route/topic-route-data.js'
 import type { ProducerConfig, ProducerOptions } from './options.js'
 import { PRODUCER_OPTIONS, checkProducerConfig } from './options.js'
@@ -44,8 +45,10 @@ const CREATE_TOPIC_TRIES = 5
  * await producer.start()
  * const result = await producer.send({ topic: 'TopicTest', body: 'hello', tags: 'TagA' })
  * ```
+ *
+ * @typeParam Body what messages are made from: text or bytes, or what the option `serializer` takes
  */
-export class Producer {
+export class Producer<Body = MessageBody> {
   readonly #config: ProducerConfig
   readonly #registry: ClientRegistry
   #state: ServiceState = ServiceState.CREATE_JUST
@@ -61,7 +64,7 @@ export class Producer {
    * @param registry where client instances live; for tests
    * @throws ConfigError for an option that is unknown or wrong
    */
-  constructor(options: ProducerOptions, registry: ClientRegistry = clientRegistry) {
+  constructor(options: ProducerOptions<Body>, registry: ClientRegistry = clientRegistry) {
     this.#config = checkProducerConfig(readOptions('Producer', PRODUCER_OPTIONS, options))
     this.#registry = registry
   }
@@ -150,32 +153,36 @@ export class Producer {
    * thread, and what is called behind a large message for the same queue waits for it. An attempt that is tried again
    * comes later; who needs order even then awaits each send.
    */
-  send(message: Sendable | readonly Sendable[], limits?: SendOptions | number): Promise<SendResult>
-  send(message: Sendable | readonly Sendable[], mq: MessageQueue, limits?: SendOptions | number): Promise<SendResult>
+  send(message: Sendable<Body> | readonly Sendable<Body>[], limits?: SendOptions | number): Promise<SendResult>
+  send(
+    message: Sendable<Body> | readonly Sendable<Body>[],
+    mq: MessageQueue,
+    limits?: SendOptions | number
+  ): Promise<SendResult>
   send<A>(
-    message: Sendable,
+    message: Sendable<Body>,
     selector: MessageQueueSelector<A>,
     arg: A,
     limits?: SendOptions | number
   ): Promise<SendResult>
-  send(message: Sendable | readonly Sendable[], callback: SendCallback): void
-  send(message: Sendable | readonly Sendable[], limits: SendOptions | number, callback: SendCallback): void
-  send(message: Sendable | readonly Sendable[], mq: MessageQueue, callback: SendCallback): void
+  send(message: Sendable<Body> | readonly Sendable<Body>[], callback: SendCallback): void
+  send(message: Sendable<Body> | readonly Sendable<Body>[], limits: SendOptions | number, callback: SendCallback): void
+  send(message: Sendable<Body> | readonly Sendable<Body>[], mq: MessageQueue, callback: SendCallback): void
   send(
-    message: Sendable | readonly Sendable[],
+    message: Sendable<Body> | readonly Sendable<Body>[],
     mq: MessageQueue,
     limits: SendOptions | number,
     callback: SendCallback
   ): void
-  send<A>(message: Sendable, selector: MessageQueueSelector<A>, arg: A, callback: SendCallback): void
+  send<A>(message: Sendable<Body>, selector: MessageQueueSelector<A>, arg: A, callback: SendCallback): void
   send<A>(
-    message: Sendable,
+    message: Sendable<Body>,
     selector: MessageQueueSelector<A>,
     arg: A,
     limits: SendOptions | number,
     callback: SendCallback
   ): void
-  send(message: Sendable | readonly Sendable[], ...args: unknown[]): Promise<SendResult> | undefined {
+  send(message: Sendable<Body> | readonly Sendable<Body>[], ...args: unknown[]): Promise<SendResult> | undefined {
     let read = NO_ARGUMENTS
     try {
       if (args.length > 0) read = readSendArguments(args)
@@ -197,7 +204,7 @@ export class Producer {
    * @throws InvalidArgumentError before anything is sent when a message is not acceptable or they do not fit together;
    * PartialBatchError when some are stored and the next request fails; else the errors of {@link send}
    */
-  async sendBatch(messages: Iterable<Sendable>, options: SendBatchOptions = {}): Promise<SendResult[]> {
+  async sendBatch(messages: Iterable<Sendable<Body>>, options: SendBatchOptions = {}): Promise<SendResult[]> {
     this.#running()
     const { messageQueue, maxBytes = this.#config.maxMessageSize, ...limits } = options
     if (!Number.isSafeInteger(maxBytes) || maxBytes < 1 || maxBytes > this.#config.maxMessageSize) {
@@ -205,7 +212,7 @@ export class Producer {
         `maxBytes must be a whole number from 1 to maxMessageSize (${this.#config.maxMessageSize}), not ${maxBytes}`
       )
     }
-    const list = checkedMessages([...messages], this.#config.maxMessageSize)
+    const list = checkedMessages([...messages], this.#config)
     const args = messageQueue === undefined ? [limits] : [messageQueue, limits]
     const read = readSendArguments(args)
     return sendInParts(list, maxBytes, async part => (await this.#send(part, read, false))!)
@@ -217,10 +224,10 @@ export class Producer {
    *
    * @throws the errors of {@link send} that are found before anything is sent
    */
-  sendOneway(message: Sendable): Promise<void>
-  sendOneway(message: Sendable, mq: MessageQueue): Promise<void>
-  sendOneway<A>(message: Sendable, selector: MessageQueueSelector<A>, arg: A): Promise<void>
-  sendOneway(message: Sendable, ...given: unknown[]): Promise<unknown> {
+  sendOneway(message: Sendable<Body>): Promise<void>
+  sendOneway(message: Sendable<Body>, mq: MessageQueue): Promise<void>
+  sendOneway<A>(message: Sendable<Body>, selector: MessageQueueSelector<A>, arg: A): Promise<void>
+  sendOneway(message: Sendable<Body>, ...given: unknown[]): Promise<unknown> {
     try {
       const args = given.length > 0 ? readSendArguments(given) : NO_ARGUMENTS
       if (args.callback !== undefined || isList(message)) {
@@ -310,17 +317,17 @@ export class Producer {
 
   /** The promise of a oneway message is one of nothing, that of any other message one of its result. */
   #send(
-    given: Sendable | readonly Sendable[],
+    given: Sendable<Body> | readonly Sendable<Body>[],
     args: SendArguments,
     oneway: boolean
   ): Promise<SendResult | undefined> | undefined {
     const context = this.#running()
     const { mq, signal, callback } = args
     const nowMs = Date.now()
-    const message = isList(given) ? undefined : toMessage(given)
+    const message = isList(given) ? undefined : toMessage(given, this.#config.serializer)
     const content =
       message === undefined
-        ? batchContent(given as readonly Sendable[], this.#config, nowMs)
+        ? batchContent(given as readonly Sendable<Body>[], this.#config, nowMs)
         : messageContent(message, this.#config, nowMs)
     if (mq !== undefined && mq.topic !== content.topic) throw wrongTopic(mq, content.topic)
     if (signal?.aborted === true) throw new AbortedError(`the send to topic ${content.topic}`, signal)

@@ -1,14 +1,18 @@
 import { checkMessage } from '../client/validators.js'
-import { InvalidArgumentError } from '../errors.js'
+import { InvalidArgumentError, toError } from '../errors.js'
 import { checkBatch, encodeBatch } from '../message/batch.js'
 import type { MessageInit } from '../message/message.js'
 import { Message } from '../message/message.js'
 import { createUniqueId } from '../message/message-id.js'
+import type { MessageBody, Serializer } from '../message/serializer.js'
 import { COMPRESSION_TYPE_FLAGS, MessageSysFlag } from '../message/sys-flag.js'
 import type { ProducerConfig } from './options.js'
 
-/** A message, or what one is made from. */
-export type Sendable = Message | MessageInit
+/**
+ * A message, or what one is made from. `Body` is what the producer's serializer takes; the body of a `Message` is bytes
+ * already and goes as it is.
+ */
+export type Sendable<Body = MessageBody> = Message | MessageInit<Body>
 
 /** What is sent, and under which ids. */
 export interface SendContent {
@@ -27,15 +31,27 @@ export interface SendContent {
 }
 
 /** Whether a batch is given. */
-export function isList(given: Sendable | readonly Sendable[]): given is readonly Sendable[] {
+export function isList<Body>(given: Sendable<Body> | readonly Sendable<Body>[]): given is readonly Sendable<Body>[] {
   return Array.isArray(given)
 }
 
 /** @throws InvalidArgumentError when no message can be made from it */
-export function toMessage(given: Sendable): Message {
+export function toMessage<Body>(given: Sendable<Body>, serializer: Serializer<unknown> | undefined): Message {
   if (given instanceof Message) return given
   if (typeof given !== 'object' || given === null) throw new InvalidArgumentError('the message is missing')
-  return new Message(given)
+  // Without a serializer `Body` is MessageBody, and what is none is refused by the message.
+  if (serializer === undefined) return new Message(given as MessageInit)
+  return new Message({ ...given, body: serialize(serializer, given.body, given.topic) })
+}
+
+function serialize(serializer: Serializer<unknown>, value: unknown, topic: string): MessageBody {
+  try {
+    return serializer.serialize(value, topic)
+  } catch (error) {
+    throw new InvalidArgumentError(`the serializer failed for a message to topic ${topic}: ${toError(error).message}`, {
+      cause: error
+    })
+  }
 }
 
 /**
@@ -59,10 +75,10 @@ export function messageContent(message: Message, config: ProducerConfig, nowMs: 
  *
  * @throws InvalidArgumentError when one is not acceptable, or they do not fit together
  */
-export function checkedMessages(given: readonly Sendable[], maxMessageSize: number): Message[] {
-  const messages = given.map(toMessage)
+export function checkedMessages<Body>(given: readonly Sendable<Body>[], config: ProducerConfig): Message[] {
+  const messages = given.map(each => toMessage(each, config.serializer))
   checkBatch(messages)
-  for (const message of messages) checkMessage(message, maxMessageSize)
+  for (const message of messages) checkMessage(message, config.maxMessageSize)
   return messages
 }
 
@@ -71,11 +87,14 @@ export function checkedMessages(given: readonly Sendable[], maxMessageSize: numb
  *
  * @throws InvalidArgumentError when one is not acceptable, they do not fit together, or are too large together
  */
-export function batchContent(given: readonly Sendable[], config: ProducerConfig, nowMs: number): SendContent {
-  const { maxMessageSize } = config
-  const messages = checkedMessages(given, maxMessageSize)
+export function batchContent<Body>(
+  given: readonly Sendable<Body>[],
+  config: ProducerConfig,
+  nowMs: number
+): SendContent {
+  const messages = checkedMessages(given, config)
   const { topic, waitStoreMsgOK } = messages[0]!
-  const { body, uniqueIds } = encodeBatch(messages, nowMs, maxMessageSize)
+  const { body, uniqueIds } = encodeBatch(messages, nowMs, config.maxMessageSize)
   const uniqueId = createUniqueId(nowMs)
   const properties = new Message({ topic, body, waitStoreMsgOK }).encodeProperties(uniqueId)
   return {
