@@ -1,5 +1,6 @@
 import { ConfigError } from '../errors.js'
 import { CLIENT_OPTIONS } from '../client/client-config.js'
+import { wrapNamespace } from '../client/namespace.js'
 import type { MessageBody, Serializer } from '../message/serializer.js'
 import type { OptionsInput, OptionsOf } from '../options.js'
 import { bool, custom, int, oneOf, str } from '../options.js'
@@ -9,6 +10,15 @@ export const PRODUCER_OPTIONS = {
   ...CLIENT_OPTIONS,
   /** The group; transactions and request-reply find their producers by it. Required. */
   producerGroup: str(''),
+  /**
+   * Topics and the group get `namespace%` before their names on the wire; what the program sees has none. @default none
+   */
+  namespace: custom<string | undefined, string>(undefined, (key, given) => {
+    if (typeof given !== 'string' || !/^[a-zA-Z0-9_-]+$/.test(given)) {
+      throw new ConfigError(`option ${key} must be made of letters, digits, _ and -, not ${JSON.stringify(given)}`)
+    }
+    return given
+  }),
   /** The topic whose settings a new topic gets, where brokers create topics by themselves. @default 'TBW102' */
   createTopicKey: str('TBW102'),
   /** Queues per broker of a topic that is created by the first send. @default 4 */
@@ -98,7 +108,8 @@ function ascendingMs(key: string, given: readonly number[]): readonly number[] {
 }
 
 /**
- * Checks what one option alone cannot tell.
+ * Checks what one option alone cannot tell, and puts the group into its namespace
+ * (`client/producer/DefaultMQProducer.java#start`).
  *
  * @throws ConfigError when options contradict each other
  */
@@ -109,5 +120,7 @@ export function checkProducerConfig(config: ProducerConfig): ProducerConfig {
       `options latencyMax and notAvailableDuration must have equally many entries, not ${latencyMax.length} and ${notAvailableDuration.length}`
     )
   }
-  return config
+  const { namespace, producerGroup } = config
+  if (namespace === undefined || producerGroup === '') return config
+  return Object.freeze({ ...config, producerGroup: wrapNamespace(namespace, producerGroup) })
 }

@@ -285,11 +285,11 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
   }
 
   #startAttempt(mq: MessageQueue): void {
-    const { instance } = this.#context
+    const { instance, table } = this.#context
     const address = instance.routes.masterAddress(mq.brokerName)
     if (address === undefined) {
       this.#limitWait()
-      instance.masterAddress(mq).then(
+      instance.masterAddress(table.wireQueue(mq)).then(
         found => this.#send(mq, found, Date.now()),
         (error: unknown) => this.#lookupFailed(asRocketMQError(error))
       )

@@ -245,8 +245,11 @@ export class Producer<Body = MessageBody> {
    * @throws RouteError when there are none
    */
   async fetchPublishMessageQueues(topic: string, options: { signal?: AbortSignal } = {}): Promise<MessageQueue[]> {
-    const { instance } = this.#running()
-    const route = await instance.nameServerApi.getTopicRoute(topic, instance.waitOptions(options.signal))
+    const { instance, table } = this.#running()
+    const route = await instance.nameServerApi.getTopicRoute(
+      table.wireTopic(topic),
+      instance.waitOptions(options.signal)
+    )
     const queues = route === undefined ? [] : publishQueues(topic, route)
     if (queues.length === 0) {
       const reason = route === undefined ? 'name servers know no such topic (yet)' : 'no queue of it may be written to'
@@ -270,15 +273,16 @@ export class Producer<Body = MessageBody> {
     queueNum: number,
     options: { topicSysFlag?: number; signal?: AbortSignal } = {}
   ): Promise<void> {
-    const { instance } = this.#running()
-    checkTopic(newTopic)
-    checkNotSystemTopic(newTopic)
+    const { instance, table } = this.#running()
+    const topic = table.wireTopic(newTopic)
+    checkTopic(topic)
+    checkNotSystemTopic(topic)
     const route = await instance.nameServerApi.getTopicRoute(key, instance.waitOptions(options.signal))
     const addresses = (route?.brokerDatas ?? []).flatMap(broker => broker.brokerAddrs.get(MASTER_ID) ?? [])
     if (addresses.length === 0)
       throw new RouteError(`no broker has the topic ${key} after which ${newTopic} is to be made`)
     const settings = {
-      topic: newTopic,
+      topic,
       readQueueNums: queueNum,
       writeQueueNums: queueNum,
       defaultTopic: key,
@@ -293,21 +297,32 @@ export class Producer<Body = MessageBody> {
 
   /** The first offset of a queue stored at or after a time. */
   async searchOffset(mq: MessageQueue, time: Date | number, options: { signal?: AbortSignal } = {}): Promise<Long> {
-    const { instance } = this.#running()
-    const address = await instance.masterAddress(mq)
-    return instance.brokerApi.searchOffset(address, mq, Number(time), instance.waitOptions(options.signal))
+    const { instance, table } = this.#running()
+    const queue = table.wireQueue(mq)
+    const address = await instance.masterAddress(queue)
+    return instance.brokerApi.searchOffset(address, queue, Number(time), instance.waitOptions(options.signal))
   }
 
   /** The offset the next message of a queue will get. */
   async maxOffset(mq: MessageQueue, options: { signal?: AbortSignal } = {}): Promise<Long> {
-    const { instance } = this.#running()
-    return instance.brokerApi.maxOffset(await instance.masterAddress(mq), mq, instance.waitOptions(options.signal))
+    const { instance, table } = this.#running()
+    const queue = table.wireQueue(mq)
+    return instance.brokerApi.maxOffset(
+      await instance.masterAddress(queue),
+      queue,
+      instance.waitOptions(options.signal)
+    )
   }
 
   /** The oldest offset of a queue that is still stored. */
   async minOffset(mq: MessageQueue, options: { signal?: AbortSignal } = {}): Promise<Long> {
-    const { instance } = this.#running()
-    return instance.brokerApi.minOffset(await instance.masterAddress(mq), mq, instance.waitOptions(options.signal))
+    const { instance, table } = this.#running()
+    const queue = table.wireQueue(mq)
+    return instance.brokerApi.minOffset(
+      await instance.masterAddress(queue),
+      queue,
+      instance.waitOptions(options.signal)
+    )
   }
 
   #running(): SendContext {
@@ -322,7 +337,8 @@ export class Producer<Body = MessageBody> {
     oneway: boolean
   ): Promise<SendResult | undefined> | undefined {
     const context = this.#running()
-    const { mq, signal, callback } = args
+    const { signal, callback } = args
+    const mq = args.mq === undefined ? undefined : context.table.userQueue(args.mq)
     const nowMs = Date.now()
     const message = isList(given) ? undefined : toMessage(given, this.#config.serializer)
     const content =
@@ -337,7 +353,7 @@ export class Producer<Body = MessageBody> {
     const promise = callback === undefined ? pending.promise() : undefined
     if (content.compress) void pending.compress()
     if (mq !== undefined) pending.startTo(mq)
-    else pending.start(chooser(args, message))
+    else pending.start(chooser(args, message, content.topic))
     return promise
   }
 
@@ -379,7 +395,11 @@ function wrongTopic(mq: MessageQueue, topic: string): InvalidArgumentError {
 }
 
 /** The selector of a call, checked: one attempt, on the queue it names (`DefaultMQProducerImpl.java#sendSelectImpl`). */
-function chooser({ selector, arg }: SendArguments, message: Message | undefined): ChooseQueue | undefined {
+function chooser(
+  { selector, arg }: SendArguments,
+  message: Message | undefined,
+  topic: string
+): ChooseQueue | undefined {
   if (selector === undefined) return undefined
   if (message === undefined) throw new InvalidArgumentError('a batch cannot be sent by a selector')
   return queues => {
@@ -389,8 +409,8 @@ function chooser({ selector, arg }: SendArguments, message: Message | undefined)
     } catch (error) {
       throw new InvalidArgumentError('the queue selector threw', { cause: error })
     }
-    if (mq?.topic !== message.topic) {
-      throw new InvalidArgumentError(`the selector chose no queue of topic ${message.topic}: ${String(mq)}`)
+    if (mq?.topic !== topic) {
+      throw new InvalidArgumentError(`the selector chose no queue of topic ${topic}: ${String(mq)}`)
     }
     return mq
   }

@@ -1,9 +1,11 @@
-import { checkMessage } from '../client/validators.js'
+import { withoutNamespace, wrapNamespace } from '../client/namespace.js'
+import { checkMessage, checkSendTopic } from '../client/validators.js'
 import { InvalidArgumentError, toError } from '../errors.js'
 import { checkBatch, encodeBatch } from '../message/batch.js'
 import type { MessageInit } from '../message/message.js'
 import { Message } from '../message/message.js'
 import { createUniqueId } from '../message/message-id.js'
+import { MessageConst, checkPropertiesLength, encodeProperty } from '../message/properties.js'
 import type { MessageBody, Serializer } from '../message/serializer.js'
 import { COMPRESSION_TYPE_FLAGS, MessageSysFlag } from '../message/sys-flag.js'
 import type { ProducerConfig } from './options.js'
@@ -67,7 +69,8 @@ export function messageContent(message: Message, config: ProducerConfig, nowMs: 
   const compress = body.length >= config.compressMsgBodyOverHowmuch
   const sysFlag = compress ? MessageSysFlag.COMPRESSED | COMPRESSION_TYPE_FLAGS[config.compressType] : 0
   const properties = message.encodeProperties(msgId)
-  return { topic, sysFlag, flag, properties, body, msgId, uniqueId: msgId, batch: false, compress }
+  const content = { topic, sysFlag, flag, properties, body, msgId, uniqueId: msgId, batch: false, compress }
+  return config.namespace === undefined ? content : inNamespace(content, config.namespace)
 }
 
 /**
@@ -97,15 +100,14 @@ export function batchContent<Body>(
   const { body, uniqueIds } = encodeBatch(messages, nowMs, config.maxMessageSize)
   const uniqueId = createUniqueId(nowMs)
   const properties = new Message({ topic, body, waitStoreMsgOK }).encodeProperties(uniqueId)
-  return {
-    topic,
-    sysFlag: 0,
-    flag: 0,
-    properties,
-    body,
-    msgId: uniqueIds.join(','),
-    uniqueId,
-    batch: true,
-    compress: false
-  }
+  const msgId = uniqueIds.join(',')
+  const content = { topic, sysFlag: 0, flag: 0, properties, body, msgId, uniqueId, batch: true, compress: false }
+  return config.namespace === undefined ? content : inNamespace(content, config.namespace)
+}
+
+/** `DefaultMQProducerImpl.java#sendKernelImpl`: the property INSTANCE_ID tells the namespace. */
+function inNamespace(content: SendContent, namespace: string): SendContent {
+  checkSendTopic(wrapNamespace(namespace, content.topic))
+  const properties = checkPropertiesLength(content.properties + encodeProperty(MessageConst.INSTANCE_ID, namespace))
+  return { ...content, topic: withoutNamespace(namespace, content.topic), properties }
 }
