@@ -202,8 +202,11 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
     const { msgId, queueId, queueOffset, transactionId, recallHandle, batchUniqId, MSG_REGION, TRACE_ON } =
       response.extFields
     const mq = this.#mq!
-    if (msgId === undefined || queueId === undefined || queueOffset === undefined) {
-      this.onFailed(new ProtocolError(`broker ${mq.brokerName} answered a send without msgId, queueId or queueOffset`))
+    if (msgId === undefined || !isWhole(queueId) || !isWhole(queueOffset)) {
+      const what = `queueId ${queueId}, queueOffset ${queueOffset}, msgId ${msgId}`
+      this.onFailed(
+        new ProtocolError(`broker ${mq.brokerName} answered a send with no place that can be read: ${what}`)
+      )
       return
     }
     this.#stored({
@@ -460,6 +463,10 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
     if (this.#routeTimer !== undefined) clearTimeout(this.#routeTimer)
     this.#context.sendEnded()
   }
+}
+
+function isWhole(text: string | undefined): text is string {
+  return text !== undefined && /^-?\d{1,19}$/.test(text)
 }
 
 /** Calls a callback of the user's; what it throws is the user's uncaught exception, not ours. */
