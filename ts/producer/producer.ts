@@ -151,7 +151,8 @@ export class Producer<Body = MessageBody> {
    *
    * First attempts leave for one queue in the order of the calls, awaited or not: bodies are compressed off the main
    * thread, and what is called behind a large message for the same queue waits for it. An attempt that is tried again
-   * comes later; who needs order even then awaits each send.
+   * comes later, and a broker with several threads for sends (Apache's, by default) may store what is under way together
+   * in another order: who needs order there awaits each send.
    */
   send(message: Sendable<Body> | readonly Sendable<Body>[], limits?: SendOptions | number): Promise<SendResult>
   send(
