@@ -90,6 +90,9 @@ export declare class NativeNameServer {
 /** Compresses a body; `kind` is `ZLIB`, `LZ4` or `ZSTD`. */
 export declare function compress(kind: string, level: number, body: Uint8Array): Buffer
 
+/** The same off the main thread. `body` is read there: leave it alone until the promise has settled. */
+export declare function compressAsync(kind: string, level: number, body: Buffer): Promise<Buffer>
+
 /** The CRC of a message body: CRC-32 without its top bit. */
 export declare function crc32(bytes: Uint8Array): number
 

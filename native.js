@@ -840,6 +840,7 @@ module.exports.NativeChannels = nativeBinding.NativeChannels
 module.exports.NativeMessageStore = nativeBinding.NativeMessageStore
 module.exports.NativeNameServer = nativeBinding.NativeNameServer
 module.exports.compress = nativeBinding.compress
+module.exports.compressAsync = nativeBinding.compressAsync
 module.exports.crc32 = nativeBinding.crc32
 module.exports.decodeFrame = nativeBinding.decodeFrame
 module.exports.decodePulledBody = nativeBinding.decodePulledBody

@@ -181,13 +181,17 @@ export class SendError extends RocketMQError {
   /** The response code of the last failure if a broker gave one. */
   readonly responseCode: number | undefined
 
-  constructor(message: string, topic: string, attempts: readonly SendAttempt[]) {
-    const last = attempts.at(-1)?.error
+  constructor(
+    message: string,
+    topic: string,
+    attempts: readonly SendAttempt[],
+    last: RocketMQError | undefined = attempts.at(-1)?.error
+  ) {
     super(message, { cause: last, clientErrorCode: last?.clientErrorCode })
     this.topic = topic
     this.attempts = attempts
     this.retryable = last?.retryable ?? true
-    this.responseCode = last instanceof BrokerError ? last.responseCode : undefined
+    this.responseCode = last instanceof BrokerError || last instanceof SendError ? last.responseCode : undefined
   }
 }
 

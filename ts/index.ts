@@ -27,6 +27,8 @@ export type { ClientEvent, ErrorReporter, Logger } from './diagnostics.js'
 export { Message } from './message/message.js'
 export type { MessageInit } from './message/message.js'
 export { MessageExt } from './message/message-ext.js'
+export { jsonSerializer } from './message/serializer.js'
+export type { MessageBody, Serializer } from './message/serializer.js'
 export { MessageQueue } from './message/message-queue.js'
 export { MessageSysFlag } from './message/sys-flag.js'
 export type { CompressionType } from './message/sys-flag.js'
@@ -51,6 +53,8 @@ export { ResponseCode } from './remoting/request-code.js'
 export { Producer } from './producer/producer.js'
 export type { Sendable } from './producer/send-content.js'
 export type { ProducerOptions } from './producer/options.js'
+export { PartialBatchError } from './producer/send-batch.js'
+export type { SendBatchOptions } from './producer/send-batch.js'
 export { SendStatus } from './producer/types.js'
 export { createReplyMessage, getReplyToClient } from './producer/reply.js'
 export type { RequestCallback } from './producer/request.js'
@@ -64,7 +68,12 @@ export type {
   TransactionSendResult
 } from './producer/transaction-types.js'
 export type { MessageQueueSelector, SendCallback, SendOptions, SendResult } from './producer/types.js'
-export { selectMessageQueueByHash, selectMessageQueueByRandom } from './producer/queue-selector.js'
+export {
+  selectMessageQueueByHash,
+  selectMessageQueueByMachineRoom,
+  selectMessageQueueByRandom
+} from './producer/queue-selector.js'
+export type { JavaHashable } from './message/java-hash.js'
 
 export { PushConsumer } from './consumer/push-consumer.js'
 export type { PushConsumerOptions } from './consumer/options.js'

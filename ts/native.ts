@@ -6,6 +6,7 @@
 export {
   NativeChannels,
   compress,
+  compressAsync,
   crc32,
   decodeFrame,
   decodePulledBody,

@@ -1,67 +1,11 @@
 import assert from 'node:assert/strict'
-import { createServer, type Server, type Socket } from 'node:net'
-import type { AddressInfo } from 'node:net'
+import type { Socket } from 'node:net'
 import { test } from 'node:test'
 import { AbortedError } from '../../ts/errors.js'
-import { type NativeFrame, decodeFrame, encodeFrame } from '../../ts/native.js'
+import { type NativeFrame, encodeFrame } from '../../ts/native.js'
 import { RemotingClient } from '../../ts/remoting/remoting-client.js'
 import type { PendingSend, RemotingCommand } from '../../ts/remoting/types.js'
-
-type Script = (request: NativeFrame, socket: Socket) => void
-
-/** A server that does with each request what the test says. */
-class FakeServer {
-  readonly #server: Server
-  readonly sockets = new Set<Socket>()
-  connections = 0
-
-  private constructor(server: Server) {
-    this.#server = server
-  }
-
-  static async start(script: Script): Promise<FakeServer> {
-    const server = createServer()
-    const fake = new FakeServer(server)
-    server.on('connection', socket => {
-      fake.connections++
-      fake.sockets.add(socket)
-      socket.on('error', () => undefined)
-      socket.on('close', () => fake.sockets.delete(socket))
-      let buffer = Buffer.alloc(0)
-      socket.on('data', chunk => {
-        buffer = Buffer.concat([buffer, chunk])
-        while (buffer.length >= 4 && buffer.length >= buffer.readInt32BE(0) + 4) {
-          const length = buffer.readInt32BE(0) + 4
-          const request = decodeFrame(buffer.subarray(0, length))
-          buffer = buffer.subarray(length)
-          script(request, socket)
-        }
-      })
-    })
-    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-    return fake
-  }
-
-  get address(): string {
-    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.sockets) socket.destroy()
-    await new Promise(resolve => this.#server.close(resolve))
-  }
-}
-
-function reply(request: NativeFrame, fields: Partial<NativeFrame> = {}): Buffer {
-  return encodeFrame({
-    ...request,
-    code: 0,
-    flag: 1,
-    extFields: {},
-    body: Buffer.alloc(0),
-    ...fields
-  })
-}
+import { FakeServer, reply } from './helpers/fake-server.js'
 
 class Client extends RemotingClient {
   async [Symbol.asyncDispose](): Promise<void> {

@@ -76,9 +76,14 @@ export function checkTopic(topic: string): void {
   }
 }
 
+/** Whether the topic is one of RocketMQ's own. */
+export function isSystemTopic(topic: string): boolean {
+  return SYSTEM_TOPICS.has(topic) || topic.startsWith('rmq_sys_')
+}
+
 /** @throws InvalidArgumentError when the topic is one of RocketMQ's own */
 export function checkNotSystemTopic(topic: string): void {
-  if (SYSTEM_TOPICS.has(topic) || topic.startsWith('rmq_sys_')) {
+  if (isSystemTopic(topic)) {
     throw new InvalidArgumentError(`the topic ${topic} is a system topic`)
   }
 }

@@ -39,6 +39,30 @@ export function checkBatch(messages: readonly Message[]): Message {
   return first
 }
 
+/** Any unique id: all have this length, and none has a character of more than one byte. */
+const SOME_UNIQUE_ID = '0'.repeat(32)
+
+/**
+ * Parts of a list, in order, whose encoded batches have at most `maxBytes` each; a message that is larger by itself is a
+ * part of its own (as in the `ListSplitter` of Apache's batch example).
+ */
+export function* splitBatch(messages: readonly Message[], maxBytes: number): Generator<readonly Message[]> {
+  let start = 0
+  let bytes = 0
+  for (let end = 0; end < messages.length; end++) {
+    const message = messages[end]!
+    const encoded = message.encodeProperties(SOME_UNIQUE_ID)
+    const messageBytes = FIXED_BYTES + message.body.length + Buffer.byteLength(encoded)
+    if (end > start && bytes + messageBytes > maxBytes) {
+      yield messages.slice(start, end)
+      start = end
+      bytes = 0
+    }
+    bytes += messageBytes
+  }
+  if (start < messages.length) yield messages.slice(start)
+}
+
 /**
  * Encodes messages as Apache does for a batch (`common/message/MessageDecoder.java#encodeMessages`). Each gets a unique
  * id of its own: brokers add none to the messages of a batch.
@@ -58,7 +82,7 @@ export function encodeBatch(messages: readonly Message[], nowMs: number, maxByte
   }
   if (total > maxBytes) {
     throw new InvalidArgumentError(
-      `the batch of ${messages.length} messages takes ${total} bytes, maxMessageSize is ${maxBytes}; send it in parts`
+      `the batch of ${messages.length} messages takes ${total} bytes, maxMessageSize is ${maxBytes}; sendBatch() sends it in parts`
     )
   }
   const body = Buffer.allocUnsafe(total)

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, ProtocolError, toError } from '../errors.js'
-import { compress, crc32, decompress } from '../native.js'
+import { compress, compressAsync, crc32, decompress } from '../native.js'
 import type { CompressionType } from './sys-flag.js'
 
 /** Largest body that is inflated unless told otherwise: what a broker takes by default, sixteen times. */
@@ -14,6 +14,19 @@ const MAX_INFLATED_BYTES = 64 * 1024 * 1024
 export function compressBody(type: CompressionType, body: Uint8Array, level = 5): Buffer {
   try {
     return compress(type, level, body)
+  } catch (error) {
+    throw new InvalidArgumentError(toError(error).message, { cause: error })
+  }
+}
+
+/**
+ * The same off the main thread. The body is read there: leave it alone until the promise has settled.
+ *
+ * @throws InvalidArgumentError for a level the algorithm does not have
+ */
+export async function compressBodyAsync(type: CompressionType, body: Buffer, level: number): Promise<Buffer> {
+  try {
+    return await compressAsync(type, level, body)
   } catch (error) {
     throw new InvalidArgumentError(toError(error).message, { cause: error })
   }

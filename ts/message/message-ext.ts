@@ -1,4 +1,5 @@
 import Long from 'long'
+import { ProtocolError } from '../errors.js'
 import { MessageConst, decodeProperties, findProperty } from './properties.js'
 import { encodeOffsetMessageId } from './message-id.js'
 import { ipText } from './local-address.js'
@@ -60,6 +61,19 @@ export class MessageExt {
   /** Bytes of the record. */
   get storeSize(): number {
     return this.#buffer.readInt32BE(this.#start)
+  }
+
+  /**
+   * The value that the body is the JSON of. What it is is the sender's word; nothing is checked.
+   *
+   * @throws ProtocolError when the body is no JSON
+   */
+  json<T = unknown>(): T {
+    try {
+      return JSON.parse(this.body.toString()) as T
+    } catch (error) {
+      throw new ProtocolError(`the body of message ${this.msgId} of topic ${this.topic} is no JSON`, { cause: error })
+    }
   }
 
   /** CRC-32 of the body as stored, without its highest bit. */

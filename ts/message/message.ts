@@ -1,4 +1,6 @@
 import { InvalidArgumentError } from '../errors.js'
+import type { MessageBody } from './serializer.js'
+import { bodyBytes } from './serializer.js'
 import {
   KEY_SEPARATOR,
   MessageConst,
@@ -8,12 +10,12 @@ import {
   encodeProperty
 } from './properties.js'
 
-/** What a message is made of. */
-export interface MessageInit {
+/** What a message is made of. `Body` is what the serializer of a producer takes, if it has one. */
+export interface MessageInit<Body = MessageBody> {
   /** Where it goes. */
   topic: string
   /** What it says; a string travels as UTF-8. Buffers are not copied: leave them alone until the send has ended. */
-  body: string | Uint8Array
+  body: Body
   /** For filtering by consumers; one tag as a rule. */
   tags?: string | undefined
   /** For finding it again; several keys are joined by a blank. */
@@ -71,7 +73,7 @@ export class Message {
     this.flag = init.flag ?? 0
     this.waitStoreMsgOK = init.waitStoreMsgOK ?? true
     this.transactionId = undefined
-    this.#body = toBuffer(init.body)
+    this.#body = bodyBytes(init.body)
     this.#tags = undefined
     this.#keys = undefined
     this.#properties = undefined
@@ -92,8 +94,8 @@ export class Message {
   get body(): Buffer {
     return this.#body
   }
-  set body(body: string | Uint8Array) {
-    this.#body = toBuffer(body)
+  set body(body: MessageBody) {
+    this.#body = bodyBytes(body)
   }
 
   /** For filtering by consumers; undefined and the empty text mean none. */
@@ -290,10 +292,3 @@ const WAIT_TRUE_TAIL = '\u0002WAIT\u0001true\u0002'
 const WAIT_FALSE_TAIL = '\u0002WAIT\u0001false\u0002'
 const TAGS_HEAD = 'TAGS\u0001'
 const KEYS_HEAD = 'KEYS\u0001'
-
-function toBuffer(body: string | Uint8Array): Buffer {
-  if (Buffer.isBuffer(body)) return body
-  if (typeof body === 'string') return Buffer.from(body)
-  if (body instanceof Uint8Array) return Buffer.from(body.buffer, body.byteOffset, body.byteLength)
-  throw new InvalidArgumentError(`the message body must be a string, Buffer or Uint8Array, not ${String(body)}`)
-}

@@ -1,6 +1,8 @@
 import { ConfigError } from '../errors.js'
 import { CLIENT_OPTIONS } from '../client/client-config.js'
 import { checkTopic } from '../client/validators.js'
+import { wrapNamespace } from '../client/namespace.js'
+import type { MessageBody, Serializer } from '../message/serializer.js'
 import type { OptionsInput, OptionsOf } from '../options.js'
 import { bool, custom, int, oneOf, str } from '../options.js'
 
@@ -20,6 +22,15 @@ export const PRODUCER_OPTIONS = {
     for (const topic of topics) checkTopic(topic)
     return topics
   }),
+  /**
+   * Topics and the group get `namespace%` before their names on the wire; what the program sees has none. @default none
+   */
+  namespace: custom<string | undefined, string>(undefined, (key, given) => {
+    if (typeof given !== 'string' || !/^[a-zA-Z0-9_-]+$/.test(given)) {
+      throw new ConfigError(`option ${key} must be made of letters, digits, _ and -, not ${JSON.stringify(given)}`)
+    }
+    return given
+  }),
   /** The topic whose settings a new topic gets, where brokers create topics by themselves. @default 'TBW102' */
   createTopicKey: str('TBW102'),
   /** Queues per broker of a topic that is created by the first send. @default 4 */
@@ -28,6 +39,14 @@ export const PRODUCER_OPTIONS = {
   sendMsgTimeout: int(3_000, 1),
   /** Time allowed for one attempt while others may follow; −1 for no such limit. @default -1 */
   sendMsgMaxTimeoutPerRequest: int(-1, -1),
+  /**
+   * Turns the bodies of messages into bytes, for programs that send values; `jsonSerializer()` is one.
+   * @default none: bodies are text or bytes
+   */
+  serializer: custom<Serializer<unknown> | undefined, Serializer<unknown>>(undefined, (key, given) => {
+    if (typeof given?.serialize !== 'function') throw new ConfigError(`option ${key} must have a method serialize`)
+    return given
+  }),
   /** Bodies of this size and more are compressed. @default 4096 */
   compressMsgBodyOverHowmuch: int(4_096, 1),
   /** How. @default 'ZLIB' */
@@ -38,6 +57,25 @@ export const PRODUCER_OPTIONS = {
   retryTimesWhenSendFailed: int(2, 0, 100),
   /** Further attempts of a send with a callback. @default 2 */
   retryTimesWhenSendAsyncFailed: int(2, 0, 100),
+  /**
+   * Whether brokers that were slow or failed are left alone for a while, as `latencyMax` and `notAvailableDuration` say.
+   * @default false
+   */
+  sendLatencyFaultEnable: bool(false),
+  /** With `sendLatencyFaultEnable`: whether brokers that cannot be reached are watched until they can. @default false */
+  startDetectorEnable: bool(false),
+  /** Time allowed for a look at such a broker. @default 200 */
+  detectTimeout: int(200, 1),
+  /** Time between two looks at the same broker, at least; looks are made every 3 s. @default 2000 */
+  detectInterval: int(2_000, 1),
+  /**
+   * Latencies, ascending: a send that took at least so long isolates its broker for the duration in the same place of
+   * `notAvailableDuration`; one that failed counts as 10 s.
+   * @default [50, 100, 550, 1800, 3000, 5000, 15000]
+   */
+  latencyMax: custom<readonly number[]>([50, 100, 550, 1_800, 3_000, 5_000, 15_000], ascendingMs),
+  /** See `latencyMax`; must have as many entries. @default [0, 0, 2000, 5000, 6000, 10000, 30000] */
+  notAvailableDuration: custom<readonly number[]>([0, 0, 2_000, 5_000, 6_000, 10_000, 30_000], listOfMs),
   /** Whether to try another broker when the message was stored, but not flushed or replicated in time. @default false */
   retryAnotherBrokerWhenNotStoreOK: bool(false),
   /** Largest body. @default 4194304 */
@@ -58,7 +96,43 @@ export const PRODUCER_OPTIONS = {
   )
 }
 
-/** What a producer is made from. */
-export type ProducerOptions = OptionsInput<typeof PRODUCER_OPTIONS> & { producerGroup: string }
+/** What a producer is made from. `Body` is what its serializer takes. */
+export type ProducerOptions<Body = MessageBody> = Omit<OptionsInput<typeof PRODUCER_OPTIONS>, 'serializer'> & {
+  producerGroup: string
+  serializer?: Serializer<Body> | undefined
+}
 /** The checked values of {@link PRODUCER_OPTIONS}. */
 export type ProducerConfig = OptionsOf<typeof PRODUCER_OPTIONS>
+
+function listOfMs(key: string, given: readonly number[]): readonly number[] {
+  if (!Array.isArray(given) || !given.every(ms => Number.isSafeInteger(ms) && ms >= 0)) {
+    throw new ConfigError(`option ${key} must be a list of whole numbers from 0, not ${JSON.stringify(given)}`)
+  }
+  return Object.freeze([...given])
+}
+
+function ascendingMs(key: string, given: readonly number[]): readonly number[] {
+  const list = listOfMs(key, given)
+  if (list.some((ms, i) => i > 0 && ms <= list[i - 1]!)) {
+    throw new ConfigError(`option ${key} must ascend, not ${JSON.stringify(given)}`)
+  }
+  return list
+}
+
+/**
+ * Checks what one option alone cannot tell, and puts the group into its namespace
+ * (`client/producer/DefaultMQProducer.java#start`).
+ *
+ * @throws ConfigError when options contradict each other
+ */
+export function checkProducerConfig(config: ProducerConfig): ProducerConfig {
+  const { latencyMax, notAvailableDuration } = config
+  if (latencyMax.length !== notAvailableDuration.length) {
+    throw new ConfigError(
+      `options latencyMax and notAvailableDuration must have equally many entries, not ${latencyMax.length} and ${notAvailableDuration.length}`
+    )
+  }
+  const { namespace, producerGroup } = config
+  if (namespace === undefined || producerGroup === '') return config
+  return Object.freeze({ ...config, producerGroup: wrapNamespace(namespace, producerGroup) })
+}

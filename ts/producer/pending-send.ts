@@ -6,6 +6,7 @@ import {
   BusyError,
   ClientStateError,
   ConnectionError,
+  InvalidArgumentError,
   NotSupportedError,
   ProtocolError,
   RouteError,
@@ -14,13 +15,16 @@ import {
   asRocketMQError
 } from '../errors.js'
 import type { ClientInstance } from '../client/client-instance.js'
+import { compressBodyAsync } from '../message/compression.js'
 import { MessageQueue } from '../message/message-queue.js'
 import { RequestCode, ResponseCode } from '../remoting/request-code.js'
 import type { PendingSend as RemotingPendingSend, RemotingCommand, SendFields } from '../remoting/types.js'
+import type { MQFaultStrategy } from '../route/fault-strategy.js'
 import type { TopicPublishInfo } from '../route/topic-publish-info.js'
 import type { ProducerConfig } from './options.js'
 import type { PublishTable } from './publish-table.js'
 import type { SendContent } from './send-content.js'
+import type { HeldSend, SendOrder } from './send-order.js'
 import type { SendCallback, SendResult } from './types.js'
 import { SendStatus, sendStatusOf } from './types.js'
 
@@ -29,12 +33,27 @@ export interface SendContext {
   readonly instance: ClientInstance
   readonly config: ProducerConfig
   readonly table: PublishTable
+  /** Only when `sendLatencyFaultEnable` is on. */
+  readonly faults: MQFaultStrategy | undefined
+  /** Who waits for a large message that is being compressed. */
+  readonly order: SendOrder
   /** Called at the end of each send. */
   sendEnded(): void
 }
 
 /** Chooses among the queues of a topic; throws when it chooses none of them. */
 export type ChooseQueue = (queues: readonly MessageQueue[]) => MessageQueue
+
+/** The queue whose turn it is, for a first attempt (`lastBrokerName` undefined) or a further one. */
+function nextQueue(
+  { faults }: SendContext,
+  info: TopicPublishInfo,
+  lastBrokerName?: string,
+  resetIndex = false
+): MessageQueue {
+  if (faults === undefined) return info.selectOneMessageQueue(lastBrokerName)
+  return faults.selectOneMessageQueue(info, lastBrokerName, resetIndex)
+}
 
 const DEFAULT_REGION = 'DefaultRegion'
 
@@ -44,14 +63,16 @@ const DEFAULT_REGION = 'DefaultRegion'
  *
  * Retries follow `impl/producer/DefaultMQProducerImpl.java#sendDefaultImpl` for promises and
  * `impl/MQClientAPIImpl.java#onExceptionImpl` for callbacks. Where Java repeats an asynchronous send on another broker
- * under the queue id first chosen, the queue id of the queue chosen anew is used here.
+ * under the queue id first chosen, the queue id of the queue chosen anew is used here; where Java chooses again
+ * among the queues it knew at first, those that are known by then are used; and where Java ends with
+ * `RemotingTooMuchRequestException` because no time is left, the SendError here tells of the attempts that were made.
  */
-export class PendingSend implements RemotingPendingSend, SendFields {
+export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
   readonly sysFlag: number
   readonly flag: number
   readonly bornTimestampMs: number
   readonly properties: string
-  readonly body: Buffer
+  body: Buffer
   readonly reconsumeTimes = 0
   readonly #context: SendContext
   readonly #topic: string
@@ -59,12 +80,14 @@ export class PendingSend implements RemotingPendingSend, SendFields {
   readonly #uniqueId: string
   readonly #batch: boolean
   readonly #reply: boolean
+  readonly #oneway: boolean
   readonly #timeoutMs: number
   readonly #signal: AbortSignal | undefined
   readonly #callback: SendCallback | undefined
-  #resolve: ((result: SendResult) => void) | undefined
+  #resolve: ((result: SendResult | undefined) => void) | undefined
   #reject: ((error: RocketMQError) => void) | undefined
   #settled = false
+  #compressing = false
   /** Queues to choose from again; undefined when the caller chose the queue. */
   #info: TopicPublishInfo | undefined
   #choose: ChooseQueue | undefined
@@ -81,7 +104,8 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     nowMs: number,
     timeoutMs: number,
     signal: AbortSignal | undefined,
-    callback: SendCallback | undefined
+    callback: SendCallback | undefined,
+    oneway: boolean
   ) {
     this.sysFlag = content.sysFlag
     this.flag = content.flag
@@ -94,6 +118,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     this.#uniqueId = content.uniqueId
     this.#batch = content.batch
     this.#reply = content.reply
+    this.#oneway = oneway
     this.#timeoutMs = timeoutMs
     this.#signal = signal
     this.#callback = callback
@@ -101,12 +126,36 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     signal?.addEventListener('abort', this, { once: true })
   }
 
-  /** The promise of the result; only for sends without a callback, and once. */
-  promise(): Promise<SendResult> {
+  /** The promise of the result, of nothing for a oneway message; only for sends without a callback, and once. */
+  promise(): Promise<SendResult | undefined> {
     return new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
     })
+  }
+
+  /** Compresses the body; to be called before the send is started. Never rejects. */
+  async compress(): Promise<void> {
+    const { compressType, compressLevel } = this.#context.config
+    this.#compressing = true
+    try {
+      this.body = await compressBodyAsync(compressType, this.body, compressLevel)
+    } catch (error) {
+      this.fail(asRocketMQError(error))
+    }
+    this.#compressing = false
+    // Not yet held when its route is still being looked for.
+    if (this.#mq !== undefined) this.#context.order.release(this.#mq)
+  }
+
+  /** Whether the body is as it will be sent (or will not be sent at all). */
+  get ready(): boolean {
+    return !this.#compressing
+  }
+
+  /** Its turn has come, after a wait for its own body or for those before it. */
+  go(): void {
+    if (!this.#settled) this.#startAttempt(this.#mq!)
   }
 
   /** Sends to the queue that `choose` names, else to the one whose turn it is; a new topic's route is asked for first. */
@@ -155,8 +204,11 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     const { msgId, queueId, queueOffset, transactionId, recallHandle, batchUniqId, MSG_REGION, TRACE_ON } =
       response.extFields
     const mq = this.#mq!
-    if (msgId === undefined || queueId === undefined || queueOffset === undefined) {
-      this.onFailed(new ProtocolError(`broker ${mq.brokerName} answered a send without msgId, queueId or queueOffset`))
+    if (msgId === undefined || !isWhole(queueId) || !isWhole(queueOffset)) {
+      const what = `queueId ${queueId}, queueOffset ${queueOffset}, msgId ${msgId}`
+      this.onFailed(
+        new ProtocolError(`broker ${mq.brokerName} answered a send with no place that can be read: ${what}`)
+      )
       return
     }
     this.#stored({
@@ -175,6 +227,18 @@ export class PendingSend implements RemotingPendingSend, SendFields {
   onFailed(error: RocketMQError): void {
     if (this.#settled) return
     const nowMs = Date.now()
+    if (this.#context.faults !== undefined) this.#noteFailure(this.#context.faults, error, nowMs)
+    this.#attemptFailed(error, nowMs)
+  }
+
+  /** The master of the broker is not known, and name servers did not tell. */
+  #lookupFailed(error: RocketMQError): void {
+    if (this.#settled) return
+    this.#noteEnd()
+    this.#attemptFailed(error, Date.now())
+  }
+
+  #attemptFailed(error: RocketMQError, nowMs: number): void {
     const { brokerName, queueId } = this.#mq!
     clearTimeout(this.#routeTimer)
     this.#attempts ??= []
@@ -194,13 +258,14 @@ export class PendingSend implements RemotingPendingSend, SendFields {
 
   /** The signal fired (an AbortSignal calls this). */
   handleEvent(): void {
+    this.#noteEnd()
     this.fail(new AbortedError(`the send to topic ${this.#topic}`, this.#signal!))
   }
 
   #startAmong(info: TopicPublishInfo): void {
     if (this.#choose === undefined) {
       this.#info = info
-      this.#attempt(info.selectOneMessageQueue())
+      this.#attempt(nextQueue(this.#context, info))
       return
     }
     let mq: MessageQueue
@@ -215,13 +280,23 @@ export class PendingSend implements RemotingPendingSend, SendFields {
 
   #attempt(mq: MessageQueue): void {
     this.#mq = mq
-    const { instance } = this.#context
+    const { order } = this.#context
+    if (this.#compressing || (!order.empty && order.holds(mq))) {
+      this.#limitWait()
+      order.hold(mq, this)
+    } else {
+      this.#startAttempt(mq)
+    }
+  }
+
+  #startAttempt(mq: MessageQueue): void {
+    const { instance, table } = this.#context
     const address = instance.routes.masterAddress(mq.brokerName)
     if (address === undefined) {
-      this.#limitLookup()
-      instance.masterAddress(mq).then(
+      this.#limitWait()
+      instance.masterAddress(table.wireQueue(mq)).then(
         found => this.#send(mq, found, Date.now()),
-        (error: unknown) => this.onFailed(asRocketMQError(error))
+        (error: unknown) => this.#lookupFailed(asRocketMQError(error))
       )
       return
     }
@@ -232,7 +307,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     }
   }
 
-  /** Any attempt that is not the first of a send whose route was known. */
+  /** Any attempt but the first of a send that had to wait for nothing. */
   #send(mq: MessageQueue, address: string, nowMs: number): void {
     if (this.#settled) return
     clearTimeout(this.#routeTimer)
@@ -249,10 +324,35 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     const { instance, table } = this.#context
     try {
       const template = table.template(mq, this.#batch, this.#reply)
-      instance.remoting.send(instance.sendAddress(address), template, this, timeoutMs, this)
+      const to = instance.sendAddress(address)
+      if (this.#oneway) instance.remoting.sendOneway(to, template, this)
+      else instance.remoting.send(to, template, this, timeoutMs, this)
     } catch (error) {
       this.fail(asRocketMQError(error))
+      return
     }
+    if (this.#oneway) this.#succeed(undefined)
+  }
+
+  /**
+   * What a failed attempt says of its broker: for promises as `DefaultMQProducerImpl.java#sendDefaultImpl` has it, for
+   * callbacks as `MQClientAPIImpl.java#sendMessageAsync`, where no failure makes a broker
+   * unreachable. A limit of our own, or our end, says nothing of a broker.
+   */
+  #noteFailure(faults: MQFaultStrategy, error: RocketMQError, nowMs: number): void {
+    const { brokerName } = this.#mq!
+    const latencyMs = nowMs - this.#attemptStartMs
+    if (error instanceof BusyError || error instanceof ClientStateError || error instanceof InvalidArgumentError) return
+    if (this.#callback !== undefined) faults.updateFaultItem(brokerName, latencyMs, true, true)
+    else if (error instanceof BrokerError) faults.updateFaultItem(brokerName, latencyMs, true, false)
+    else faults.updateFaultItem(brokerName, latencyMs, true, !faults.detectorEnabled)
+  }
+
+  /** An attempt ended, well or because nobody waits any more. */
+  #noteEnd(): void {
+    const { faults } = this.#context
+    if (faults === undefined || this.#mq === undefined) return
+    faults.updateFaultItem(this.#mq.brokerName, Date.now() - this.#attemptStartMs, false, true)
   }
 
   #requestCode(): number {
@@ -268,7 +368,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
       return
     }
     this.#attemptStartMs = nowMs
-    this.#attempt(info.selectOneMessageQueue(lastBrokerName))
+    this.#attempt(nextQueue(this.#context, info, lastBrokerName, this.#callback === undefined))
   }
 
   #mayRetry(error: RocketMQError, nowMs: number): boolean {
@@ -279,11 +379,11 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     return error instanceof BusyError || error instanceof ProtocolError || error instanceof RouteError
   }
 
-  /** How many attempts may follow the first. A promise for a queue chosen by the caller gets one attempt, as in Java. */
+  /** How many attempts may follow the first. Without a callback a queue chosen by the caller gets one attempt, as in Java. */
   #retryTimes(): number {
     const { retryTimesWhenSendFailed, retryTimesWhenSendAsyncFailed } = this.#context.config
     if (this.#callback !== undefined) return retryTimesWhenSendAsyncFailed
-    return this.#info === undefined ? 0 : retryTimesWhenSendFailed
+    return this.#info === undefined || this.#oneway ? 0 : retryTimesWhenSendFailed
   }
 
   #leftMs(nowMs: number): number {
@@ -304,7 +404,10 @@ export class PendingSend implements RemotingPendingSend, SendFields {
   #noTimeLeft(nowMs: number): void {
     if (this.#notStoreOk !== undefined) this.#succeed(this.#notStoreOk)
     else if (this.#attempts !== undefined) this.fail(this.#sendError(nowMs))
-    else this.fail(new TimeoutError(`the send to topic ${this.#topic} found no route in time`, this.#timeoutMs))
+    else {
+      const what = this.#mq === undefined ? 'found no route' : `could not be handed to broker ${this.#mq.brokerName}`
+      this.fail(new TimeoutError(`the send to topic ${this.#topic} ${what} in time`, this.#timeoutMs))
+    }
   }
 
   /** What a broker does not know at all is told apart: trying again, or elsewhere, is of no use. */
@@ -323,7 +426,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
   }
 
   #awaitRoute(): void {
-    this.#limitLookup()
+    this.#limitWait()
     this.#context.table.find(this.#topic).then(
       info => this.#settled || this.#routeFound(info),
       (error: unknown) => this.fail(asRocketMQError(error))
@@ -335,8 +438,8 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     this.#startAmong(info)
   }
 
-  /** Lookups of routes take their own time; the send ends in time even so. */
-  #limitLookup(): void {
+  /** Lookups of routes and compression take their own time; the send ends in time even so. */
+  #limitWait(): void {
     clearTimeout(this.#routeTimer)
     const nowMs = Date.now()
     this.#routeTimer = setTimeout(() => this.#noTimeLeft(Date.now()), Math.max(0, this.#leftMs(nowMs)))
@@ -344,10 +447,11 @@ export class PendingSend implements RemotingPendingSend, SendFields {
 
   #stored(result: SendResult): void {
     if (this.#settled) return
+    this.#noteEnd()
     if (result.sendStatus !== SendStatus.SEND_OK && this.#mayStoreElsewhere()) {
       this.#notStoreOk = result
       const error = new ProtocolError(`broker ${result.messageQueue.brokerName} stored it with ${result.sendStatus}`)
-      this.onFailed(error)
+      this.#attemptFailed(error, Date.now())
       return
     }
     this.#succeed(result)
@@ -358,7 +462,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     return retryAnotherBrokerWhenNotStoreOK && this.#callback === undefined && this.#info !== undefined
   }
 
-  #succeed(result: SendResult): void {
+  #succeed(result: SendResult | undefined): void {
     this.#end()
     if (this.#callback === undefined) this.#resolve!(result)
     else tell(this.#callback, undefined, result)
@@ -370,6 +474,10 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     if (this.#routeTimer !== undefined) clearTimeout(this.#routeTimer)
     this.#context.sendEnded()
   }
+}
+
+function isWhole(text: string | undefined): text is string {
+  return text !== undefined && /^-?\d{1,19}$/.test(text)
 }
 
 /** Calls a callback of the user's; what it throws is the user's uncaught exception, not ours. */

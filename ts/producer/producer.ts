@@ -20,10 +20,11 @@ import { checkGroup, checkNotSystemTopic, checkTopic } from '../client/validator
 import type { Message } from '../message/message.js'
 import type { MessageExt } from '../message/message-ext.js'
 import type { MessageQueue } from '../message/message-queue.js'
-import type { TopicPublishInfo } from '../route/topic-publish-info.js'
+import type { MessageBody } from '../message/serializer.js'
 import { MASTER_ID, publishQueues } from '../route/topic-route-data.js'
 import type { ProducerConfig, ProducerOptions } from './options.js'
-import { PRODUCER_OPTIONS } from './options.js'
+import { PRODUCER_OPTIONS, checkProducerConfig } from './options.js'
+import { startFaultStrategy } from './fault-tolerance.js'
 import type { ChooseQueue, SendContext } from './pending-send.js'
 import { PendingSend, tell } from './pending-send.js'
 import { PublishTable } from './publish-table.js'
@@ -32,12 +33,14 @@ import type { RequestCallback, SendTo } from './request.js'
 import { PendingRequests } from './request.js'
 import type { SendArguments } from './send-arguments.js'
 import { readSendArguments } from './send-arguments.js'
-import type { SendContent, Sendable } from './send-content.js'
-import { batchContent, isList, messageContent, toMessage } from './send-content.js'
+import type { Sendable } from './send-content.js'
+import { batchContent, checkedMessages, isList, messageContent, toMessage } from './send-content.js'
+import type { SendBatchOptions } from './send-batch.js'
+import { sendInParts } from './send-batch.js'
+import { SendOrder } from './send-order.js'
 import type { MessageQueueSelector, SendCallback, SendOptions, SendResult } from './types.js'
 
 const NO_ARGUMENTS: SendArguments = {}
-const DONE = Promise.resolve()
 /** A broker that fails to create a topic is asked this often (`impl/MQAdminImpl.java#createTopic`). */
 const CREATE_TOPIC_TRIES = 5
 
@@ -49,8 +52,10 @@ const CREATE_TOPIC_TRIES = 5
  * await producer.start()
  * const result = await producer.send({ topic: 'TopicTest', body: 'hello', tags: 'TagA' })
  * ```
+ *
+ * @typeParam Body what messages are made from: text or bytes, or what the option `serializer` takes
  */
-export class Producer {
+export class Producer<Body = MessageBody> {
   readonly #config: ProducerConfig
   readonly #registry: ClientRegistry
   readonly #status: ClientStatus
@@ -68,8 +73,8 @@ export class Producer {
    * @param registry where client instances live; for tests
    * @throws ConfigError for an option that is unknown or wrong
    */
-  constructor(options: ProducerOptions, registry: ClientRegistry = clientRegistry) {
-    this.#config = readOptions('Producer', PRODUCER_OPTIONS, options)
+  constructor(options: ProducerOptions<Body>, registry: ClientRegistry = clientRegistry) {
+    this.#config = checkProducerConfig(readOptions('Producer', PRODUCER_OPTIONS, options))
     this.#registry = registry
     this.#status = new ClientStatus(this.#config)
   }
@@ -131,7 +136,15 @@ export class Producer {
       throw error
     }
     this.#instance = instance
-    this.#context = { instance, config: this.#config, table, sendEnded: () => this.#sendEnded() }
+    const faults = startFaultStrategy(this.#config, instance, table)
+    this.#context = {
+      instance,
+      config: this.#config,
+      table,
+      faults,
+      order: new SendOrder(),
+      sendEnded: () => this.#sendEnded()
+    }
     this.onStart(this.#context)
     await this.#findTopics(instance, table)
     this.#state = ServiceState.RUNNING
@@ -161,37 +174,46 @@ export class Producer {
    * the queue), RouteError when the topic cannot be found, InvalidArgumentError when the message is not acceptable,
    * TimeoutError, AbortedError, ClientStateError. With a callback in the last place nothing is returned, and failures
    * of the transport only are retried, as with Java's asynchronous sends.
+   *
+   * First attempts leave for one queue in the order of the calls, awaited or not: bodies are compressed off the main
+   * thread, and what is called behind a large message for the same queue waits for it. An attempt that is tried again
+   * comes later, and a broker with several threads for sends (Apache's, by default) may store what is under way together
+   * in another order: who needs order there awaits each send.
    */
-  send(message: Sendable | readonly Sendable[], limits?: SendOptions | number): Promise<SendResult>
-  send(message: Sendable | readonly Sendable[], mq: MessageQueue, limits?: SendOptions | number): Promise<SendResult>
+  send(message: Sendable<Body> | readonly Sendable<Body>[], limits?: SendOptions | number): Promise<SendResult>
+  send(
+    message: Sendable<Body> | readonly Sendable<Body>[],
+    mq: MessageQueue,
+    limits?: SendOptions | number
+  ): Promise<SendResult>
   send<A>(
-    message: Sendable,
+    message: Sendable<Body>,
     selector: MessageQueueSelector<A>,
     arg: A,
     limits?: SendOptions | number
   ): Promise<SendResult>
-  send(message: Sendable | readonly Sendable[], callback: SendCallback): void
-  send(message: Sendable | readonly Sendable[], limits: SendOptions | number, callback: SendCallback): void
-  send(message: Sendable | readonly Sendable[], mq: MessageQueue, callback: SendCallback): void
+  send(message: Sendable<Body> | readonly Sendable<Body>[], callback: SendCallback): void
+  send(message: Sendable<Body> | readonly Sendable<Body>[], limits: SendOptions | number, callback: SendCallback): void
+  send(message: Sendable<Body> | readonly Sendable<Body>[], mq: MessageQueue, callback: SendCallback): void
   send(
-    message: Sendable | readonly Sendable[],
+    message: Sendable<Body> | readonly Sendable<Body>[],
     mq: MessageQueue,
     limits: SendOptions | number,
     callback: SendCallback
   ): void
-  send<A>(message: Sendable, selector: MessageQueueSelector<A>, arg: A, callback: SendCallback): void
+  send<A>(message: Sendable<Body>, selector: MessageQueueSelector<A>, arg: A, callback: SendCallback): void
   send<A>(
-    message: Sendable,
+    message: Sendable<Body>,
     selector: MessageQueueSelector<A>,
     arg: A,
     limits: SendOptions | number,
     callback: SendCallback
   ): void
-  send(message: Sendable | readonly Sendable[], ...args: unknown[]): Promise<SendResult> | undefined {
+  send(message: Sendable<Body> | readonly Sendable<Body>[], ...args: unknown[]): Promise<SendResult> | undefined {
     let read = NO_ARGUMENTS
     try {
       if (args.length > 0) read = readSendArguments(args)
-      return this.#send(message, read)
+      return this.#send(message, read, false) as Promise<SendResult> | undefined
     } catch (thrown) {
       const error = asRocketMQError(thrown)
       const { callback } = read
@@ -202,25 +224,43 @@ export class Producer {
   }
 
   /**
-   * Sends without an answer: nobody learns whether the message was stored. Settles when it was handed to the connection.
+   * Sends many messages of one topic as batches, as large as `maxBytes` allows, one request after the other; a message
+   * that fits into no batch goes alone. Unlike `send(list)`, which is one request, or an error, for all.
+   *
+   * @returns a result for each message, in their order
+   * @throws InvalidArgumentError before anything is sent when a message is not acceptable or they do not fit together;
+   * PartialBatchError when some are stored and the next request fails; else the errors of {@link send}
+   */
+  async sendBatch(messages: Iterable<Sendable<Body>>, options: SendBatchOptions = {}): Promise<SendResult[]> {
+    this.running()
+    const { messageQueue, maxBytes = this.#config.maxMessageSize, ...limits } = options
+    if (!Number.isSafeInteger(maxBytes) || maxBytes < 1 || maxBytes > this.#config.maxMessageSize) {
+      throw new InvalidArgumentError(
+        `maxBytes must be a whole number from 1 to maxMessageSize (${this.#config.maxMessageSize}), not ${maxBytes}`
+      )
+    }
+    const list = checkedMessages([...messages], this.#config)
+    const args = messageQueue === undefined ? [limits] : [messageQueue, limits]
+    const read = readSendArguments(args)
+    return sendInParts(list, maxBytes, async part => (await this.#send(part, read, false))!)
+  }
+
+  /**
+   * Sends without an answer: nobody learns whether the message was stored, and nothing is tried again. Resolves when it was
+   * handed to the connection; a route that is not known yet is looked for within `sendMsgTimeout`.
    *
    * @throws the errors of {@link send} that are found before anything is sent
    */
-  sendOneway(message: Sendable): Promise<void>
-  sendOneway(message: Sendable, mq: MessageQueue): Promise<void>
-  sendOneway<A>(message: Sendable, selector: MessageQueueSelector<A>, arg: A): Promise<void>
-  sendOneway(message: Sendable, ...given: unknown[]): Promise<void> {
+  sendOneway(message: Sendable<Body>): Promise<void>
+  sendOneway(message: Sendable<Body>, mq: MessageQueue): Promise<void>
+  sendOneway<A>(message: Sendable<Body>, selector: MessageQueueSelector<A>, arg: A): Promise<void>
+  sendOneway(message: Sendable<Body>, ...given: unknown[]): Promise<unknown> {
     try {
-      const context = this.running()
-      const args = readSendArguments(given)
-      const checked = toMessage(message)
-      const content = messageContent(checked, this.#config, Date.now())
-      if (args.mq !== undefined) return this.#oneway(context, content, args.mq)
-      const choose = chooser(args, checked)
-      const handTo = (info: TopicPublishInfo): Promise<void> =>
-        this.#oneway(context, content, choose?.(info.messageQueues) ?? info.selectOneMessageQueue())
-      const info = context.table.get(checked.topic)
-      return info === undefined ? context.table.find(checked.topic).then(handTo) : handTo(info)
+      const args = given.length > 0 ? readSendArguments(given) : NO_ARGUMENTS
+      if (args.callback !== undefined || isList(message)) {
+        throw new InvalidArgumentError('a oneway send takes one message and no callback')
+      }
+      return this.#send(message, args, true)!
     } catch (error) {
       return Promise.reject(asRocketMQError(error))
     }
@@ -234,27 +274,27 @@ export class Producer {
    * ClientStateError when the producer is shut down meanwhile, and the errors of {@link send} when the request could not be
    * sent. The send itself is retried as one with a callback. With a callback in the last place nothing is returned.
    */
-  request(message: Sendable, limits?: SendOptions | number): Promise<MessageExt>
-  request(message: Sendable, mq: MessageQueue, limits?: SendOptions | number): Promise<MessageExt>
+  request(message: Sendable<Body>, limits?: SendOptions | number): Promise<MessageExt>
+  request(message: Sendable<Body>, mq: MessageQueue, limits?: SendOptions | number): Promise<MessageExt>
   request<A>(
-    message: Sendable,
+    message: Sendable<Body>,
     selector: MessageQueueSelector<A>,
     arg: A,
     limits?: SendOptions | number
   ): Promise<MessageExt>
-  request(message: Sendable, callback: RequestCallback): void
-  request(message: Sendable, limits: SendOptions | number, callback: RequestCallback): void
-  request(message: Sendable, mq: MessageQueue, callback: RequestCallback): void
-  request(message: Sendable, mq: MessageQueue, limits: SendOptions | number, callback: RequestCallback): void
-  request<A>(message: Sendable, selector: MessageQueueSelector<A>, arg: A, callback: RequestCallback): void
+  request(message: Sendable<Body>, callback: RequestCallback): void
+  request(message: Sendable<Body>, limits: SendOptions | number, callback: RequestCallback): void
+  request(message: Sendable<Body>, mq: MessageQueue, callback: RequestCallback): void
+  request(message: Sendable<Body>, mq: MessageQueue, limits: SendOptions | number, callback: RequestCallback): void
+  request<A>(message: Sendable<Body>, selector: MessageQueueSelector<A>, arg: A, callback: RequestCallback): void
   request<A>(
-    message: Sendable,
+    message: Sendable<Body>,
     selector: MessageQueueSelector<A>,
     arg: A,
     limits: SendOptions | number,
     callback: RequestCallback
   ): void
-  request(message: Sendable, ...args: unknown[]): Promise<MessageExt> | undefined {
+  request(message: Sendable<Body>, ...args: unknown[]): Promise<MessageExt> | undefined {
     const last = args.at(-1)
     if (typeof last === 'function' && (args.length !== 2 || typeof args[0] !== 'function')) {
       this.#request(message, args.slice(0, -1), last as RequestCallback)
@@ -285,8 +325,11 @@ export class Producer {
    * @throws RouteError when there are none
    */
   async fetchPublishMessageQueues(topic: string, options: { signal?: AbortSignal } = {}): Promise<MessageQueue[]> {
-    const { instance } = this.running()
-    const route = await instance.nameServerApi.getTopicRoute(topic, instance.waitOptions(options.signal))
+    const { instance, table } = this.running()
+    const route = await instance.nameServerApi.getTopicRoute(
+      table.wireTopic(topic),
+      instance.waitOptions(options.signal)
+    )
     const queues = route === undefined ? [] : publishQueues(topic, route)
     if (queues.length === 0) {
       const reason = route === undefined ? 'name servers know no such topic (yet)' : 'no queue of it may be written to'
@@ -310,15 +353,16 @@ export class Producer {
     queueNum: number,
     options: { topicSysFlag?: number; signal?: AbortSignal } = {}
   ): Promise<void> {
-    const { instance } = this.running()
-    checkTopic(newTopic)
-    checkNotSystemTopic(newTopic)
+    const { instance, table } = this.running()
+    const topic = table.wireTopic(newTopic)
+    checkTopic(topic)
+    checkNotSystemTopic(topic)
     const route = await instance.nameServerApi.getTopicRoute(key, instance.waitOptions(options.signal))
     const addresses = (route?.brokerDatas ?? []).flatMap(broker => broker.brokerAddrs.get(MASTER_ID) ?? [])
     if (addresses.length === 0)
       throw new RouteError(`no broker has the topic ${key} after which ${newTopic} is to be made`)
     const settings = {
-      topic: newTopic,
+      topic,
       readQueueNums: queueNum,
       writeQueueNums: queueNum,
       defaultTopic: key,
@@ -333,21 +377,32 @@ export class Producer {
 
   /** The first offset of a queue stored at or after a time. */
   async searchOffset(mq: MessageQueue, time: Date | number, options: { signal?: AbortSignal } = {}): Promise<Long> {
-    const { instance } = this.running()
-    const address = await instance.masterAddress(mq)
-    return instance.brokerApi.searchOffset(address, mq, Number(time), instance.waitOptions(options.signal))
+    const { instance, table } = this.running()
+    const queue = table.wireQueue(mq)
+    const address = await instance.masterAddress(queue)
+    return instance.brokerApi.searchOffset(address, queue, Number(time), instance.waitOptions(options.signal))
   }
 
   /** The offset the next message of a queue will get. */
   async maxOffset(mq: MessageQueue, options: { signal?: AbortSignal } = {}): Promise<Long> {
-    const { instance } = this.running()
-    return instance.brokerApi.maxOffset(await instance.masterAddress(mq), mq, instance.waitOptions(options.signal))
+    const { instance, table } = this.running()
+    const queue = table.wireQueue(mq)
+    return instance.brokerApi.maxOffset(
+      await instance.masterAddress(queue),
+      queue,
+      instance.waitOptions(options.signal)
+    )
   }
 
   /** The oldest offset of a queue that is still stored. */
   async minOffset(mq: MessageQueue, options: { signal?: AbortSignal } = {}): Promise<Long> {
-    const { instance } = this.running()
-    return instance.brokerApi.minOffset(await instance.masterAddress(mq), mq, instance.waitOptions(options.signal))
+    const { instance, table } = this.running()
+    const queue = table.wireQueue(mq)
+    return instance.brokerApi.minOffset(
+      await instance.masterAddress(queue),
+      queue,
+      instance.waitOptions(options.signal)
+    )
   }
 
   /** Called when it is known to its client instance, before any broker hears of it. */
@@ -362,36 +417,31 @@ export class Producer {
     return this.#context!
   }
 
-  #send(given: Sendable | readonly Sendable[], args: SendArguments): Promise<SendResult> | undefined {
+  /** The promise of a oneway message is one of nothing, that of any other message one of its result. */
+  #send(
+    given: Sendable<Body> | readonly Sendable<Body>[],
+    args: SendArguments,
+    oneway: boolean
+  ): Promise<SendResult | undefined> | undefined {
     const context = this.running()
-    const { mq, signal, callback } = args
+    const { signal, callback } = args
+    const mq = args.mq === undefined ? undefined : context.table.userQueue(args.mq)
     const nowMs = Date.now()
-    const message = isList(given) ? undefined : toMessage(given)
+    const message = isList(given) ? undefined : toMessage(given, this.#config.serializer)
     const content =
       message === undefined
-        ? batchContent(given as readonly Sendable[], this.#config, nowMs)
+        ? batchContent(given as readonly Sendable<Body>[], this.#config, nowMs)
         : messageContent(message, this.#config, nowMs)
     if (mq !== undefined && mq.topic !== content.topic) throw wrongTopic(mq, content.topic)
     if (signal?.aborted === true) throw new AbortedError(`the send to topic ${content.topic}`, signal)
     const timeoutMs = args.timeoutMs ?? this.#config.sendMsgTimeout
-    const pending = new PendingSend(context, content, nowMs, timeoutMs, signal, callback)
+    const pending = new PendingSend(context, content, nowMs, timeoutMs, signal, callback, oneway)
     this.#inFlight++
     const promise = callback === undefined ? pending.promise() : undefined
+    if (content.compress) void pending.compress()
     if (mq !== undefined) pending.startTo(mq)
-    else pending.start(chooser(args, message))
+    else pending.start(chooser(args, message, content.topic))
     return promise
-  }
-
-  #oneway(context: SendContext, content: SendContent, mq: MessageQueue): Promise<void> {
-    if (mq.topic !== content.topic) throw wrongTopic(mq, content.topic)
-    const { instance, table } = context
-    const fields = { ...content, bornTimestampMs: Date.now(), reconsumeTimes: 0 }
-    const hand = (address: string): void =>
-      instance.remoting.sendOneway(instance.sendAddress(address), table.template(mq, false, content.reply), fields)
-    const address = instance.routes.masterAddress(mq.brokerName)
-    if (address === undefined) return instance.masterAddress(mq).then(hand)
-    hand(address)
-    return DONE
   }
 
   async #createTopicOn(
@@ -410,11 +460,11 @@ export class Producer {
     }
   }
 
-  #request(given: Sendable, args: readonly unknown[], callback: RequestCallback): void {
+  #request(given: Sendable<Body>, args: readonly unknown[], callback: RequestCallback): void {
     try {
       const read = readSendArguments(args)
       const context = this.running()
-      const message = toMessage(given)
+      const message = toMessage(given, this.#config.serializer)
       const { timeoutMs = this.#config.sendMsgTimeout, signal, mq } = read
       if (mq !== undefined && mq.topic !== message.topic) throw wrongTopic(mq, message.topic)
       if (signal?.aborted === true) throw new AbortedError(`the request to topic ${message.topic}`, signal)
@@ -453,6 +503,7 @@ export class Producer {
       // Aborted or not, the rest of the shutdown is the same.
       await abortable('waiting for sends', idle, signal).catch(() => undefined)
     }
+    this.#context!.faults?.shutdown()
     await this.onEnd(this.#context!, signal)
     await this.#instance!.unregisterProducer(this.#config.producerGroup)
     this.#status.end()
@@ -464,7 +515,11 @@ function wrongTopic(mq: MessageQueue, topic: string): InvalidArgumentError {
 }
 
 /** The selector of a call, checked: one attempt, on the queue it names (`DefaultMQProducerImpl.java#sendSelectImpl`). */
-function chooser({ selector, arg }: SendArguments, message: Message | undefined): ChooseQueue | undefined {
+function chooser(
+  { selector, arg }: SendArguments,
+  message: Message | undefined,
+  topic: string
+): ChooseQueue | undefined {
   if (selector === undefined) return undefined
   if (message === undefined) throw new InvalidArgumentError('a batch cannot be sent by a selector')
   return queues => {
@@ -474,8 +529,8 @@ function chooser({ selector, arg }: SendArguments, message: Message | undefined)
     } catch (error) {
       throw new InvalidArgumentError('the queue selector threw', { cause: error })
     }
-    if (mq?.topic !== message.topic) {
-      throw new InvalidArgumentError(`the selector chose no queue of topic ${message.topic}: ${String(mq)}`)
+    if (mq?.topic !== topic) {
+      throw new InvalidArgumentError(`the selector chose no queue of topic ${topic}: ${String(mq)}`)
     }
     return mq
   }

@@ -1,4 +1,5 @@
-import type { MessageQueue } from '../message/message-queue.js'
+import { withoutNamespace, wrapNamespace } from '../client/namespace.js'
+import { MessageQueue } from '../message/message-queue.js'
 import type { SendTemplate } from '../remoting/types.js'
 import type { ClientInstance, ProducerInner } from '../client/client-instance.js'
 import type { ClientStatus } from '../client/client-status.js'
@@ -7,7 +8,10 @@ import type { TopicRouteData } from '../route/topic-route-data.js'
 import { TopicPublishInfo } from '../route/topic-publish-info.js'
 import type { ProducerConfig } from './options.js'
 
-/** The topics a producer sends to: their queues, and the header templates of its sends. */
+/**
+ * The topics a producer sends to: their queues, and the header templates of its sends. It knows topics by their names on
+ * the wire; queues have the names of topics that the user sees.
+ */
 export class PublishTable implements ProducerInner {
   readonly status: ClientStatus | undefined
   readonly #instance: ClientInstance
@@ -28,17 +32,38 @@ export class PublishTable implements ProducerInner {
   }
 
   isPublishTopicNeedUpdate(topic: string): boolean {
-    return this.#infos.has(topic) && this.get(topic) === undefined
+    return this.#infos.has(topic) && this.#usable(topic) === undefined
   }
 
   updateTopicRoute(topic: string, route: TopicRouteData): void {
-    if (this.#infos.has(topic)) this.#infos.set(topic, new TopicPublishInfo(topic, route))
+    if (!this.#infos.has(topic)) return
+    const { namespace } = this.#config
+    const name = namespace === undefined ? topic : withoutNamespace(namespace, topic)
+    this.#infos.set(topic, new TopicPublishInfo(name, route))
+  }
+
+  /** The name of a topic on the wire. */
+  wireTopic(topic: string): string {
+    const { namespace } = this.#config
+    return namespace === undefined ? topic : wrapNamespace(namespace, topic)
+  }
+
+  /** The queue with the name of its topic on the wire. */
+  wireQueue(mq: MessageQueue): MessageQueue {
+    const topic = this.wireTopic(mq.topic)
+    return topic === mq.topic ? mq : new MessageQueue(topic, mq.brokerName, mq.queueId)
+  }
+
+  /** The queue as the user sees it. */
+  userQueue(mq: MessageQueue): MessageQueue {
+    const { namespace } = this.#config
+    const topic = namespace === undefined ? mq.topic : withoutNamespace(namespace, mq.topic)
+    return topic === mq.topic ? mq : new MessageQueue(topic, mq.brokerName, mq.queueId)
   }
 
   /** What is known of a topic, if there is a queue to send to. */
   get(topic: string): TopicPublishInfo | undefined {
-    const info = this.#infos.get(topic)
-    return info?.ok === true ? info : undefined
+    return this.#usable(this.wireTopic(topic))
   }
 
   /**
@@ -47,14 +72,15 @@ export class PublishTable implements ProducerInner {
    *
    * @throws RouteError when there is no queue to send to
    */
-  async find(topic: string): Promise<TopicPublishInfo> {
+  async find(name: string): Promise<TopicPublishInfo> {
+    const topic = this.wireTopic(name)
     if (!this.#infos.has(topic)) this.#infos.set(topic, undefined)
     const { createTopicKey, defaultTopicQueueNums } = this.#config
     const own = await this.#instance.updateTopicRoute(topic)
-    if (own === undefined && this.get(topic) === undefined) {
+    if (own === undefined && this.#usable(topic) === undefined) {
       await this.#instance.updateTopicRoute(topic, { createTopicKey, defaultTopicQueueNums })
     }
-    const found = this.get(topic)
+    const found = this.#usable(topic)
     if (found !== undefined) return found
     throw noQueueToWriteTo(topic, own, createTopicKey)
   }
@@ -67,7 +93,7 @@ export class PublishTable implements ProducerInner {
       const { producerGroup, createTopicKey, defaultTopicQueueNums, unitMode } = this.#config
       template = this.#instance.remoting.sendTemplate({
         producerGroup,
-        topic: mq.topic,
+        topic: this.wireTopic(mq.topic),
         defaultTopic: createTopicKey,
         defaultTopicQueueNums,
         queueId: mq.queueId,
@@ -79,5 +105,10 @@ export class PublishTable implements ProducerInner {
       templates.set(mq.key, template)
     }
     return template
+  }
+
+  #usable(topic: string): TopicPublishInfo | undefined {
+    const info = this.#infos.get(topic)
+    return info?.ok === true ? info : undefined
   }
 }

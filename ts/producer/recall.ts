@@ -34,10 +34,11 @@ export function decodeRecallHandle(handle: string): RecallMessageHandle {
  */
 export async function recallMessage(
   { instance, config, table }: SendContext,
-  topic: string,
+  name: string,
   recallHandle: string,
   limits: { timeoutMs: number; signal?: AbortSignal | undefined }
 ): Promise<string> {
+  const topic = table.wireTopic(name)
   checkTopic(topic)
   if (topic.startsWith('%RETRY%') || topic.startsWith('%DLQ%')) {
     throw new InvalidArgumentError(`nothing can be recalled from topic ${topic}`)

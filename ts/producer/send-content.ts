@@ -1,16 +1,20 @@
-import { checkMessage } from '../client/validators.js'
-import { InvalidArgumentError } from '../errors.js'
+import { withoutNamespace, wrapNamespace } from '../client/namespace.js'
+import { checkMessage, checkSendTopic } from '../client/validators.js'
+import { InvalidArgumentError, toError } from '../errors.js'
 import { checkBatch, encodeBatch } from '../message/batch.js'
 import type { MessageInit } from '../message/message.js'
 import { Message } from '../message/message.js'
 import { createUniqueId } from '../message/message-id.js'
-import { MessageConst, REPLY_MESSAGE_FLAG } from '../message/properties.js'
+import { MessageConst, REPLY_MESSAGE_FLAG, checkPropertiesLength, encodeProperty } from '../message/properties.js'
+import type { MessageBody, Serializer } from '../message/serializer.js'
 import { COMPRESSION_TYPE_FLAGS, MessageSysFlag } from '../message/sys-flag.js'
-import { compress } from '../native.js'
 import type { ProducerConfig } from './options.js'
 
-/** A message, or what one is made from. */
-export type Sendable = Message | MessageInit
+/**
+ * A message, or what one is made from. `Body` is what the producer's serializer takes; the body of a `Message` is bytes
+ * already and goes as it is.
+ */
+export type Sendable<Body = MessageBody> = Message | MessageInit<Body>
 
 /** What is sent, and under which ids. */
 export interface SendContent {
@@ -26,39 +30,63 @@ export interface SendContent {
   readonly batch: boolean
   /** Whether it answers a request; such a message goes to the client that waits for it. */
   readonly reply: boolean
+  /** Whether the body is still to be compressed, as `sysFlag` says it is. */
+  readonly compress: boolean
 }
 
 /** Whether a batch is given. */
-export function isList(given: Sendable | readonly Sendable[]): given is readonly Sendable[] {
+export function isList<Body>(given: Sendable<Body> | readonly Sendable<Body>[]): given is readonly Sendable<Body>[] {
   return Array.isArray(given)
 }
 
 /** @throws InvalidArgumentError when no message can be made from it */
-export function toMessage(given: Sendable): Message {
+export function toMessage<Body>(given: Sendable<Body>, serializer: Serializer<unknown> | undefined): Message {
   if (given instanceof Message) return given
   if (typeof given !== 'object' || given === null) throw new InvalidArgumentError('the message is missing')
-  return new Message(given)
+  // Without a serializer `Body` is MessageBody, and what is none is refused by the message.
+  if (serializer === undefined) return new Message(given as MessageInit)
+  return new Message({ ...given, body: serialize(serializer, given.body, given.topic) })
+}
+
+function serialize(serializer: Serializer<unknown>, value: unknown, topic: string): MessageBody {
+  try {
+    return serializer.serialize(value, topic)
+  } catch (error) {
+    throw new InvalidArgumentError(`the serializer failed for a message to topic ${topic}: ${toError(error).message}`, {
+      cause: error
+    })
+  }
 }
 
 /**
- * What is sent for one message: with a new unique id, compressed when it is large. The message stays as it is.
+ * What is sent for one message: with a new unique id, to be compressed when it is large
+ * (`impl/producer/DefaultMQProducerImpl.java#tryToCompressMessage`). The message stays as it is.
  *
  * @throws InvalidArgumentError when it is not acceptable
  */
 export function messageContent(message: Message, config: ProducerConfig, nowMs: number): SendContent {
   checkMessage(message, config.maxMessageSize)
   const msgId = createUniqueId(nowMs)
-  let sysFlag = 0
-  let { body } = message
-  if (body.length >= config.compressMsgBodyOverHowmuch) {
-    body = compress(config.compressType, config.compressLevel, body)
-    sysFlag = MessageSysFlag.COMPRESSED | COMPRESSION_TYPE_FLAGS[config.compressType]
-  }
+  const { topic, flag, body } = message
+  const compress = body.length >= config.compressMsgBodyOverHowmuch
+  let sysFlag = compress ? MessageSysFlag.COMPRESSED | COMPRESSION_TYPE_FLAGS[config.compressType] : 0
   if (message.getProperty(MessageConst.TRANSACTION_PREPARED) === 'true') sysFlag |= MessageSysFlag.TRANSACTION_PREPARED
   const reply = message.getProperty(MessageConst.MESSAGE_TYPE) === REPLY_MESSAGE_FLAG
   const properties = message.encodeProperties(msgId)
-  const { topic, flag } = message
-  return { topic, sysFlag, flag, properties, body, msgId, uniqueId: msgId, batch: false, reply }
+  const content = { topic, sysFlag, flag, properties, body, msgId, uniqueId: msgId, batch: false, reply, compress }
+  return config.namespace === undefined ? content : inNamespace(content, config.namespace)
+}
+
+/**
+ * The messages of a batch.
+ *
+ * @throws InvalidArgumentError when one is not acceptable, or they do not fit together
+ */
+export function checkedMessages<Body>(given: readonly Sendable<Body>[], config: ProducerConfig): Message[] {
+  const messages = given.map(each => toMessage(each, config.serializer))
+  checkBatch(messages)
+  for (const message of messages) checkMessage(message, config.maxMessageSize)
+  return messages
 }
 
 /**
@@ -66,15 +94,17 @@ export function messageContent(message: Message, config: ProducerConfig, nowMs: 
  *
  * @throws InvalidArgumentError when one is not acceptable, they do not fit together, or are too large together
  */
-export function batchContent(given: readonly Sendable[], config: ProducerConfig, nowMs: number): SendContent {
-  const { maxMessageSize } = config
-  const messages = given.map(toMessage)
-  const { topic, waitStoreMsgOK } = checkBatch(messages)
-  for (const message of messages) checkMessage(message, maxMessageSize)
-  const { body, uniqueIds } = encodeBatch(messages, nowMs, maxMessageSize)
+export function batchContent<Body>(
+  given: readonly Sendable<Body>[],
+  config: ProducerConfig,
+  nowMs: number
+): SendContent {
+  const messages = checkedMessages(given, config)
+  const { topic, waitStoreMsgOK } = messages[0]!
+  const { body, uniqueIds } = encodeBatch(messages, nowMs, config.maxMessageSize)
   const uniqueId = createUniqueId(nowMs)
   const properties = new Message({ topic, body, waitStoreMsgOK }).encodeProperties(uniqueId)
-  return {
+  const content = {
     topic,
     sysFlag: 0,
     flag: 0,
@@ -83,6 +113,15 @@ export function batchContent(given: readonly Sendable[], config: ProducerConfig,
     msgId: uniqueIds.join(','),
     uniqueId,
     batch: true,
-    reply: false
+    reply: false,
+    compress: false
   }
+  return config.namespace === undefined ? content : inNamespace(content, config.namespace)
+}
+
+/** `DefaultMQProducerImpl.java#sendKernelImpl`: the property INSTANCE_ID tells the namespace. */
+function inNamespace(content: SendContent, namespace: string): SendContent {
+  checkSendTopic(wrapNamespace(namespace, content.topic))
+  const properties = checkPropertiesLength(content.properties + encodeProperty(MessageConst.INSTANCE_ID, namespace))
+  return { ...content, topic: withoutNamespace(namespace, content.topic), properties }
 }

@@ -1,6 +1,8 @@
 import { ConfigError } from '../errors.js'
 import type { OptionsInput, OptionsOf } from '../options.js'
 import { custom, int } from '../options.js'
+import type { MessageBody } from '../message/serializer.js'
+import type { ProducerOptions } from './options.js'
 import { PRODUCER_OPTIONS } from './options.js'
 import type { TransactionListener } from './transaction-types.js'
 
@@ -26,9 +28,7 @@ export const TRANSACTION_OPTIONS = {
 export const TRANSACTION_PRODUCER_OPTIONS = { ...PRODUCER_OPTIONS, ...TRANSACTION_OPTIONS }
 
 /** What a producer of transactions is made from. */
-export type TransactionProducerOptions = OptionsInput<typeof TRANSACTION_PRODUCER_OPTIONS> & {
-  producerGroup: string
-  transactionListener: TransactionListener<never>
-}
+export type TransactionProducerOptions<Body = MessageBody> = ProducerOptions<Body> &
+  OptionsInput<typeof TRANSACTION_OPTIONS> & { transactionListener: TransactionListener<never> }
 /** The checked values of {@link TRANSACTION_PRODUCER_OPTIONS}. */
 export type TransactionProducerConfig = OptionsOf<typeof TRANSACTION_PRODUCER_OPTIONS>

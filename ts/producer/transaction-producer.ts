@@ -8,6 +8,7 @@ import type { TransactionCheck } from '../client/transaction-check.js'
 import type { Message } from '../message/message.js'
 import { withProperties } from '../message/message.js'
 import { decodeOffsetMessageId } from '../message/message-id.js'
+import type { MessageBody } from '../message/serializer.js'
 import { MessageConst } from '../message/properties.js'
 import { greetBrokersOf } from './greet-brokers.js'
 import type { ProducerOptions } from './options.js'
@@ -54,7 +55,7 @@ interface Ended {
  * })
  * ```
  */
-export class TransactionProducer extends Producer {
+export class TransactionProducer<Body = MessageBody> extends Producer<Body> {
   readonly #config: TransactionProducerConfig
   readonly #listener: TransactionListener
   readonly #running = new Set<Promise<unknown>>()
@@ -67,7 +68,7 @@ export class TransactionProducer extends Producer {
    * @param registry where client instances live; for tests
    * @throws ConfigError for an option that is unknown or wrong, and for a missing listener
    */
-  constructor(options: TransactionProducerOptions, registry: ClientRegistry = clientRegistry) {
+  constructor(options: TransactionProducerOptions<Body>, registry: ClientRegistry = clientRegistry) {
     super(withoutTransactionOptions(options), registry)
     this.#config = readConfig(options)
     const { transactionListener, checkThreadPoolMinSize, checkThreadPoolMaxSize } = this.#config
@@ -97,16 +98,16 @@ export class TransactionProducer extends Producer {
    * @throws SendError and whatever else `send` throws, when the half message was not stored: no local transaction ran
    */
   sendMessageInTransaction<A>(
-    message: Sendable,
+    message: Sendable<Body>,
     execute: ExecuteLocalTransaction<A>,
     arg: A
   ): Promise<TransactionSendResult>
   sendMessageInTransaction(
-    message: Sendable,
+    message: Sendable<Body>,
     execute: ExecuteLocalTransaction<undefined>
   ): Promise<TransactionSendResult>
-  sendMessageInTransaction(message: Sendable, arg?: unknown): Promise<TransactionSendResult>
-  sendMessageInTransaction(message: Sendable, first?: unknown, arg?: unknown): Promise<TransactionSendResult> {
+  sendMessageInTransaction(message: Sendable<Body>, arg?: unknown): Promise<TransactionSendResult>
+  sendMessageInTransaction(message: Sendable<Body>, first?: unknown, arg?: unknown): Promise<TransactionSendResult> {
     const transaction =
       typeof first === 'function'
         ? this.#transact(message, first as ExecuteLocalTransaction, arg)
@@ -135,7 +136,7 @@ export class TransactionProducer extends Producer {
   }
 
   async #transact(
-    given: Sendable,
+    given: Sendable<Body>,
     execute: ExecuteLocalTransaction | undefined,
     arg: unknown
   ): Promise<TransactionSendResult> {
@@ -143,11 +144,11 @@ export class TransactionProducer extends Producer {
     if (execute === undefined) {
       throw new InvalidArgumentError('there is no local transaction: give a function, or a listener that has one')
     }
-    const message = toMessage(given)
+    const message = toMessage(given, this.#config.serializer)
     if (message.delayed) throw new InvalidArgumentError('messages of transactions cannot be delayed')
     const half = withProperties(message, {
       [MessageConst.TRANSACTION_PREPARED]: 'true',
-      [MessageConst.PRODUCER_GROUP]: this.#config.producerGroup
+      [MessageConst.PRODUCER_GROUP]: context.config.producerGroup
     })
     const sent = await this.send(half)
     this.#greet(context, half.topic)
@@ -173,7 +174,7 @@ export class TransactionProducer extends Producer {
 
   /** `impl/producer/DefaultMQProducerImpl.java#endTransaction`. */
   #endTransaction(
-    { instance }: SendContext,
+    { instance, config, table }: SendContext,
     { topic }: Message,
     sent: SendResult,
     state: LocalTransactionState,
@@ -183,8 +184,8 @@ export class TransactionProducer extends Producer {
     const address = instance.routes.masterAddress(brokerName)
     if (address === undefined) throw new RouteError(`the broker ${brokerName} is not known any more; it will ask`)
     const header: EndTransactionHeader = {
-      topic,
-      producerGroup: this.#config.producerGroup,
+      topic: table.wireTopic(topic),
+      producerGroup: config.producerGroup,
       tranStateTableOffset: sent.queueOffset,
       commitLogOffset: decodeOffsetMessageId(sent.offsetMsgId).commitLogOffset,
       commitOrRollback: commitOrRollback(state),
@@ -198,7 +199,7 @@ export class TransactionProducer extends Producer {
   }
 
   /** `impl/producer/DefaultMQProducerImpl.java#checkTransactionState`. */
-  async #check({ instance }: SendContext, check: TransactionCheck): Promise<void> {
+  async #check({ instance, config }: SendContext, check: TransactionCheck): Promise<void> {
     const { address, message, topic, tranStateTableOffset, commitLogOffset, transactionId, bname } = check
     const { state, error } = await outcomeOf('checkLocalTransaction', () =>
       this.#listener.checkLocalTransaction(message)
@@ -206,7 +207,7 @@ export class TransactionProducer extends Producer {
     if (error !== undefined) instance.report(error, `checkLocalTransaction of ${message.msgId}`)
     const header: EndTransactionHeader = {
       topic,
-      producerGroup: this.#config.producerGroup,
+      producerGroup: config.producerGroup,
       tranStateTableOffset,
       commitLogOffset,
       commitOrRollback: commitOrRollback(state),
@@ -248,14 +249,14 @@ function simpleDescription(error: Error): string {
   return where === undefined ? String(error) : `${String(error)}, ${where.trim()}`
 }
 
-function readConfig(options: TransactionProducerOptions): TransactionProducerConfig {
+function readConfig<Body>(options: TransactionProducerOptions<Body>): TransactionProducerConfig {
   return readOptions('TransactionProducer', TRANSACTION_PRODUCER_OPTIONS, options)
 }
 
 /** The part that every producer has, once the whole was found good: an error should name the class that was made. */
-function withoutTransactionOptions(options: TransactionProducerOptions): ProducerOptions {
+function withoutTransactionOptions<Body>(options: TransactionProducerOptions<Body>): ProducerOptions<Body> {
   readConfig(options)
   const rest: Record<string, unknown> = { ...options }
   for (const key of Object.keys(TRANSACTION_OPTIONS)) delete rest[key]
-  return rest as ProducerOptions
+  return rest as ProducerOptions<Body>
 }

@@ -23,21 +23,34 @@ export class TopicPublishInfo {
 
   /**
    * The next queue in turn; one of another broker than `lastBrokerName` if there is one
-   * (`impl/producer/TopicPublishInfo.java#selectOneMessageQueue` with the filter of `latency/MQFaultStrategy.java`).
-   * Only to be called while {@link ok}.
+   * (`latency/MQFaultStrategy.java#selectOneMessageQueue` without fault tolerance). Only to be called while {@link ok}.
    */
   selectOneMessageQueue(lastBrokerName?: string): MessageQueue {
     const queues = this.messageQueues
-    if (lastBrokerName !== undefined) {
-      for (let tries = 0; tries < queues.length; tries++) {
-        const queue = this.#next(queues)
-        if (queue.brokerName !== lastBrokerName) return queue
-      }
-    }
-    return this.#next(queues)
+    if (lastBrokerName === undefined) return this.#next(queues)
+    return this.selectAmong(lastBrokerName) ?? this.#next(queues)
   }
 
-  /** `common/ThreadLocalIndex.java#incrementAndGet`: a 32-bit counter without its sign. */
+  /**
+   * The next queue in turn of a broker that is not `lastBrokerName` and passes the filter; undefined when there is none
+   * (`impl/producer/TopicPublishInfo.java#selectOneMessageQueue` with filters).
+   */
+  selectAmong(lastBrokerName: string | undefined, passes?: (brokerName: string) => boolean): MessageQueue | undefined {
+    const queues = this.messageQueues
+    for (let tries = 0; tries < queues.length; tries++) {
+      const queue = this.#next(queues)
+      const { brokerName } = queue
+      if (brokerName !== lastBrokerName && (passes === undefined || passes(brokerName))) return queue
+    }
+    return undefined
+  }
+
+  /** Turns begin anew at a place by chance (`#resetIndex`). */
+  resetIndex(): void {
+    this.#index = Math.floor(Math.random() * 0x7fffffff)
+  }
+
+  /** `client/common/ThreadLocalIndex.java#incrementAndGet`: a 32-bit counter without its sign. */
   #next(queues: readonly MessageQueue[]): MessageQueue {
     this.#index = (this.#index + 1) | 0
     return queues[(this.#index & 0x7fffffff) % queues.length]!

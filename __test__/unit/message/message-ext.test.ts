@@ -47,6 +47,16 @@ describe('MessageExt over a record written by Java', () => {
     assert.equal(message.waitStoreMsgOK, true)
   })
 
+  it('reads a body that is JSON, and says of which message one is that is none', () => {
+    const record = Buffer.from(golden('records.txt', 'v1'), 'hex')
+    record.write('[1,2]', record.indexOf('hello'))
+    assert.deepEqual(new MessageExt(record, 0, FROM).json<number[]>(), [1, 2])
+    assert.throws(
+      () => view('v1').json(),
+      /body of message 7F00000100002A9F4B3C000000000001 of topic TopicTest is no JSON/
+    )
+  })
+
   it('finds the fields behind IPv6 hosts', () => {
     for (const name of ['v6_hosts', 'v6_born_host']) {
       const message = view(name)

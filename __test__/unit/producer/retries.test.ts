@@ -236,11 +236,21 @@ describe('a send that returns a promise', () => {
     await producer.shutdown()
   })
 
-  it('rejects a success without ids', async () => {
-    const { producer } = await setUp(send => refused(send, 0), { retryTimesWhenSendFailed: 0 })
-    await assert.rejects(producer.send(MESSAGE), /without msgId, queueId or queueOffset/)
-    await producer.shutdown()
-  })
+  for (const extFields of [
+    {},
+    { msgId: OFFSET_ID, queueId: '0' },
+    { msgId: OFFSET_ID, queueId: 'x', queueOffset: '1' },
+    { msgId: OFFSET_ID, queueId: '0', queueOffset: '1e3' }
+  ]) {
+    it(`rejects a success with the fields ${JSON.stringify(extFields)}`, async () => {
+      const { producer } = await setUp(
+        send => send.pending.onResponse({ code: 0, version: 0, remark: undefined, extFields, body: Buffer.alloc(0) }),
+        { retryTimesWhenSendFailed: 0 }
+      )
+      await assert.rejects(producer.send(MESSAGE), /answered a send with no place that can be read/)
+      await producer.shutdown()
+    })
+  }
 })
 
 describe('a send with a callback', () => {

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use napi::bindgen_prelude::{BigInt, Buffer};
-use napi::{Error, Result, Status};
+use napi::bindgen_prelude::{AsyncTask, BigInt, Buffer};
+use napi::{Env, Error, Result, Status, Task};
 use napi_derive::napi;
 use rocketmq_codec::compression::{self, CompressionType};
 use rocketmq_codec::message::{
@@ -167,6 +167,31 @@ pub fn decode_pulled_body(body: &[u8], tags: Option<Vec<String>>, max_body_bytes
 #[napi]
 pub fn compress(kind: String, level: i32, body: &[u8]) -> Result<Buffer> {
     compression::compress(compression_type(&kind)?, level, body).map(Buffer::from).map_err(invalid)
+}
+
+/// The same off the main thread. `body` is read there: leave it alone until the promise has settled.
+#[napi(ts_return_type = "Promise<Buffer>")]
+pub fn compress_async(kind: String, level: i32, body: Buffer) -> Result<AsyncTask<Compress>> {
+    Ok(AsyncTask::new(Compress { kind: compression_type(&kind)?, level, body }))
+}
+
+pub struct Compress {
+    kind: CompressionType,
+    level: i32,
+    body: Buffer,
+}
+
+impl Task for Compress {
+    type Output = Vec<u8>;
+    type JsValue = Buffer;
+
+    fn compute(&mut self) -> Result<Vec<u8>> {
+        compression::compress(self.kind, self.level, &self.body).map_err(invalid)
+    }
+
+    fn resolve(&mut self, _: Env, compressed: Vec<u8>) -> Result<Buffer> {
+        Ok(compressed.into())
+    }
 }
 
 /// Inflates a body; fails beyond `max_bytes`.

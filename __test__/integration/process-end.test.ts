@@ -1,0 +1,95 @@
+/** Programs that end by themselves: after `shutdown()` no timer, socket or thread keeps a process alive. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { repositoryRoot } from '../interop/helpers/repository.js'
+import { FakeCluster, stored } from './helpers/fake-server.js'
+
+const PROLOGUE = `
+const { Producer } = require(${JSON.stringify(join(repositoryRoot, 'dist', 'index.js'))})
+const [namesrvAddr] = process.argv.slice(1)
+const message = { topic: 'T', body: 'b' }
+async function started(options) {
+  const producer = new Producer({ namesrvAddr, producerGroup: 'g', onError: () => undefined, ...options })
+  await producer.start()
+  return producer
+}
+`
+
+/** Runs a program in a process of its own; resolves when that ends by itself, with what it printed. */
+async function run(nameServer: string, program: string): Promise<string> {
+  const source = `${PROLOGUE};(async () => {${program}})().catch(error => { console.error(error); process.exitCode = 1 })`
+  const child = spawn(process.execPath, ['-e', source, nameServer], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let printed = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => (printed += text))
+  }
+  try {
+    const [code, signal] = await once(child, 'close', { signal: AbortSignal.timeout(60_000) })
+    assert.deepEqual([code, signal], [0, null], printed)
+    return printed
+  } finally {
+    child.kill('SIGKILL')
+  }
+}
+
+describe('a process ends by itself', () => {
+  it('after the shutdown of a producer that used all there is', async () => {
+    await using cluster = await FakeCluster.start('a', 'b')
+    const printed = await run(
+      cluster.nameServerAddress,
+      `const producer = await started({ sendLatencyFaultEnable: true, startDetectorEnable: true })
+       await producer.send({ topic: 'T', body: Buffer.alloc(100000) })
+       await producer.sendOneway(message)
+       await producer.sendBatch([message, message])
+       await new Promise(resolve => producer.send(message, resolve))
+       await producer.shutdown()
+       console.log('done')`
+    )
+    assert.equal(printed, 'done\n')
+  })
+
+  it('after a shutdown while sends wait for answers that never come: their promises settle first', async () => {
+    await using cluster = await FakeCluster.start('a')
+    cluster.onSend = () => undefined
+    const printed = await run(
+      cluster.nameServerAddress,
+      `const producer = await started({ sendMsgTimeout: 300 })
+       const sends = [producer.send(message), producer.send(message)]
+       await Promise.all([producer.shutdown(), ...sends.map(send => send.catch(error => console.log(error.code)))])`
+    )
+    assert.equal(printed, 'RMQ_SEND\nRMQ_SEND\n')
+  })
+
+  it('after a shutdown whose wait is ended by a signal', async () => {
+    await using cluster = await FakeCluster.start('a')
+    cluster.onSend = () => undefined
+    const printed = await run(
+      cluster.nameServerAddress,
+      `const producer = await started({ sendMsgTimeout: 1000000000 })
+       const send = producer.send(message).catch(error => console.log(error.code))
+       await new Promise(resolve => setTimeout(resolve, 50))
+       await producer.shutdown({ signal: AbortSignal.abort() })
+       await send`
+    )
+    assert.equal(printed, 'RMQ_STATE\n')
+  })
+
+  it('after the shutdown of a producer whose brokers are gone', async () => {
+    const cluster = await FakeCluster.start('a')
+    cluster.onSend = ({ request, socket }) => {
+      socket.write(stored(request))
+      for (const server of cluster.servers) void server[Symbol.asyncDispose]()
+    }
+    const printed = await run(
+      cluster.nameServerAddress,
+      `const producer = await started({})
+       console.log((await producer.send(message)).sendStatus)
+       console.log(await producer.send(message).then(() => 'sent', error => error.code))
+       await producer.shutdown()`
+    )
+    assert.equal(printed, 'SEND_OK\nRMQ_SEND\n')
+  })
+})

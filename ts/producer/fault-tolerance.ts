@@ -1,0 +1,33 @@
+import type { ClientInstance } from '../client/client-instance.js'
+import { MessageQueue } from '../message/message-queue.js'
+import { MQFaultStrategy } from '../route/fault-strategy.js'
+import type { ProducerConfig } from './options.js'
+import type { PublishTable } from './publish-table.js'
+
+/**
+ * The fault strategy of a producer, its detector running; undefined when `sendLatencyFaultEnable` is off. A broker is
+ * there when it tells the end of some queue of some topic, as in `impl/producer/DefaultMQProducerImpl.java#<init>`.
+ */
+export function startFaultStrategy(
+  config: ProducerConfig,
+  instance: ClientInstance,
+  table: PublishTable
+): MQFaultStrategy | undefined {
+  if (!config.sendLatencyFaultEnable) return undefined
+  const strategy = new MQFaultStrategy(config, {
+    resolve: brokerName => instance.routes.masterAddress(brokerName),
+    async detect(address, timeoutMs) {
+      const [topic] = table.publishTopics()
+      if (topic === undefined) return false
+      try {
+        await instance.brokerApi.maxOffset(address, new MessageQueue(topic, '', 0), { timeoutMs })
+        return true
+      } catch {
+        // That is the answer: it cannot be reached.
+        return false
+      }
+    }
+  })
+  strategy.start()
+  return strategy
+}
