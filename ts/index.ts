@@ -27,6 +27,7 @@ export type { ErrorReporter } from './diagnostics.js'
 export { Message } from './message/message.js'
 export type { MessageInit } from './message/message.js'
 export { MessageExt } from './message/message-ext.js'
+export { MessageType } from './message/message-type.js'
 export { MessageQueue } from './message/message-queue.js'
 export { MessageSysFlag } from './message/sys-flag.js'
 export type { CompressionType } from './message/sys-flag.js'
@@ -47,6 +48,17 @@ export type { Sendable } from './producer/send-content.js'
 export type { ProducerOptions } from './producer/options.js'
 export { SendStatus } from './producer/types.js'
 export type { MessageQueueSelector, SendCallback, SendOptions, SendResult } from './producer/types.js'
+export type {
+  CheckForbiddenContext,
+  CheckForbiddenHook,
+  CommunicationMode,
+  EndTransactionContext,
+  EndTransactionHook,
+  EndTransactionState,
+  SendMessageContext,
+  SendMessageHook
+} from './producer/hooks.js'
+export type { SendEvent } from './producer/send-event.js'
 export { selectMessageQueueByHash, selectMessageQueueByRandom } from './producer/queue-selector.js'
 
 export { PushConsumer } from './consumer/push-consumer.js'

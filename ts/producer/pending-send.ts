@@ -18,8 +18,10 @@ import { RequestCode, ResponseCode } from '../remoting/request-code.js'
 import type { PendingSend as RemotingPendingSend, RemotingCommand, SendFields } from '../remoting/types.js'
 import type { TopicPublishInfo } from '../route/topic-publish-info.js'
 import type { ProducerConfig } from './options.js'
+import type { HookOwner, ProducerHooks } from './hooks.js'
 import type { PublishTable } from './publish-table.js'
 import type { SendContent } from './send-content.js'
+import type { SendObserver } from './send-observer.js'
 import type { SendCallback, SendResult } from './types.js'
 import { SendStatus, sendStatusOf } from './types.js'
 
@@ -28,6 +30,8 @@ export interface SendContext {
   readonly instance: ClientInstance
   readonly config: ProducerConfig
   readonly table: PublishTable
+  readonly hooks: ProducerHooks
+  readonly hookOwner: HookOwner
   /** Called at the end of each send. */
   sendEnded(): void
 }
@@ -49,7 +53,8 @@ export class PendingSend implements RemotingPendingSend, SendFields {
   readonly sysFlag: number
   readonly flag: number
   readonly bornTimestampMs: number
-  readonly properties: string
+  /** Hooks may add to them. */
+  properties: string
   readonly body: Buffer
   readonly reconsumeTimes = 0
   readonly #context: SendContext
@@ -60,6 +65,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
   readonly #timeoutMs: number
   readonly #signal: AbortSignal | undefined
   readonly #callback: SendCallback | undefined
+  readonly #observer: SendObserver | undefined
   #resolve: ((result: SendResult) => void) | undefined
   #reject: ((error: RocketMQError) => void) | undefined
   #settled = false
@@ -79,7 +85,8 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     nowMs: number,
     timeoutMs: number,
     signal: AbortSignal | undefined,
-    callback: SendCallback | undefined
+    callback: SendCallback | undefined,
+    observer: SendObserver | undefined
   ) {
     this.sysFlag = content.sysFlag
     this.flag = content.flag
@@ -94,6 +101,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     this.#timeoutMs = timeoutMs
     this.#signal = signal
     this.#callback = callback
+    this.#observer = observer
     this.#attemptStartMs = nowMs
     signal?.addEventListener('abort', this, { once: true })
   }
@@ -174,6 +182,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     if (this.#settled) return
     const nowMs = Date.now()
     const { brokerName, queueId } = this.#mq!
+    if (this.#observer !== undefined) this.#observer.attemptEnded(error, undefined)
     clearTimeout(this.#routeTimer)
     this.#attempts ??= []
     this.#attempts.push({ brokerName, queueId, durationMs: nowMs - this.#attemptStartMs, error })
@@ -185,7 +194,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
   /** Ends the send with an error. */
   fail(error: RocketMQError): void {
     if (this.#settled) return
-    this.#end()
+    this.#end(error, undefined)
     if (this.#callback === undefined) this.#reject!(error)
     else tell(this.#callback, error, undefined)
   }
@@ -246,6 +255,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
   #hand(mq: MessageQueue, address: string, timeoutMs: number): void {
     const { instance, table } = this.#context
     try {
+      if (this.#observer !== undefined) this.properties = this.#observer.attempt(mq, address)
       instance.remoting.send(address, table.template(mq, this.#batch), this, timeoutMs, this)
     } catch (error) {
       this.fail(asRocketMQError(error))
@@ -335,6 +345,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     if (this.#settled) return
     if (result.sendStatus !== SendStatus.SEND_OK && this.#mayStoreElsewhere()) {
       this.#notStoreOk = result
+      if (this.#observer !== undefined) this.#observer.attemptEnded(undefined, result)
       const error = new ProtocolError(`broker ${result.messageQueue.brokerName} stored it with ${result.sendStatus}`)
       this.onFailed(error)
       return
@@ -348,13 +359,14 @@ export class PendingSend implements RemotingPendingSend, SendFields {
   }
 
   #succeed(result: SendResult): void {
-    this.#end()
+    this.#end(undefined, result)
     if (this.#callback === undefined) this.#resolve!(result)
     else tell(this.#callback, undefined, result)
   }
 
-  #end(): void {
+  #end(error: RocketMQError | undefined, result: SendResult | undefined): void {
     this.#settled = true
+    if (this.#observer !== undefined) this.#observer.ended(error, result)
     if (this.#signal !== undefined) this.#signal.removeEventListener('abort', this)
     if (this.#routeTimer !== undefined) clearTimeout(this.#routeTimer)
     this.#context.sendEnded()

@@ -18,6 +18,8 @@ import type { Message } from '../message/message.js'
 import type { MessageQueue } from '../message/message-queue.js'
 import type { TopicPublishInfo } from '../route/topic-publish-info.js'
 import { MASTER_ID, publishQueues } from '../route/topic-route-data.js'
+import type { CheckForbiddenHook, CommunicationMode, SendMessageHook } from './hooks.js'
+import { ProducerHooks, hookOwner } from './hooks.js'
 import type { ProducerConfig, ProducerOptions } from './options.js'
 import { PRODUCER_OPTIONS } from './options.js'
 import type { ChooseQueue, SendContext } from './pending-send.js'
@@ -26,7 +28,10 @@ import { PublishTable } from './publish-table.js'
 import type { SendArguments } from './send-arguments.js'
 import { readSendArguments } from './send-arguments.js'
 import type { SendContent, Sendable } from './send-content.js'
-import { batchContent, isList, messageContent, toMessage } from './send-content.js'
+import { batchAsOne, batchContent, isList, messageContent, toMessage } from './send-content.js'
+import type { SendEvent } from './send-event.js'
+import { newSendEvent, sendTracing, traceOneway, traceSend } from './send-event.js'
+import { SendObserver } from './send-observer.js'
 import type { MessageQueueSelector, SendCallback, SendOptions, SendResult } from './types.js'
 
 const NO_ARGUMENTS: SendArguments = {}
@@ -46,6 +51,7 @@ const CREATE_TOPIC_TRIES = 5
 export class Producer {
   readonly #config: ProducerConfig
   readonly #registry: ClientRegistry
+  readonly #hooks = new ProducerHooks()
   #state: ServiceState = ServiceState.CREATE_JUST
   #instance: ClientInstance | undefined
   #context: SendContext | undefined
@@ -107,7 +113,14 @@ export class Producer {
       throw error
     }
     this.#instance = instance
-    this.#context = { instance, config: this.#config, table, sendEnded: () => this.#sendEnded() }
+    this.#context = {
+      instance,
+      config: this.#config,
+      table,
+      hooks: this.#hooks,
+      hookOwner: hookOwner(this.#config, instance),
+      sendEnded: () => this.#sendEnded()
+    }
     this.#state = ServiceState.RUNNING
     void instance.sendHeartbeatToAllBrokers()
   }
@@ -165,7 +178,7 @@ export class Producer {
     let read = NO_ARGUMENTS
     try {
       if (args.length > 0) read = readSendArguments(args)
-      return this.#send(message, read)
+      return sendTracing.active ? this.#tracedSend(message, read) : this.#send(message, read, undefined)
     } catch (thrown) {
       const error = asRocketMQError(thrown)
       const { callback } = read
@@ -185,19 +198,21 @@ export class Producer {
   sendOneway<A>(message: Sendable, selector: MessageQueueSelector<A>, arg: A): Promise<void>
   sendOneway(message: Sendable, ...given: unknown[]): Promise<void> {
     try {
-      const context = this.#running()
       const args = readSendArguments(given)
-      const checked = toMessage(message)
-      const content = messageContent(checked, this.#config, Date.now())
-      if (args.mq !== undefined) return this.#oneway(context, content, args.mq)
-      const choose = chooser(args, checked)
-      const handTo = (info: TopicPublishInfo): Promise<void> =>
-        this.#oneway(context, content, choose?.(info.messageQueues) ?? info.selectOneMessageQueue())
-      const info = context.table.get(checked.topic)
-      return info === undefined ? context.table.find(checked.topic).then(handTo) : handTo(info)
+      return sendTracing.active ? this.#tracedOneway(message, args) : this.#sendOneway(message, args, undefined)
     } catch (error) {
       return Promise.reject(asRocketMQError(error))
     }
+  }
+
+  /** Adds a hook around the attempts to send; see {@link SendMessageHook}. */
+  registerSendMessageHook(hook: SendMessageHook): void {
+    this.#hooks.addSendMessageHook(hook)
+  }
+
+  /** Adds a hook that may forbid a send; see {@link CheckForbiddenHook}. */
+  registerCheckForbiddenHook(hook: CheckForbiddenHook): void {
+    this.#hooks.addCheckForbiddenHook(hook)
   }
 
   /**
@@ -276,7 +291,11 @@ export class Producer {
     return this.#context!
   }
 
-  #send(given: Sendable | readonly Sendable[], args: SendArguments): Promise<SendResult> | undefined {
+  #send(
+    given: Sendable | readonly Sendable[],
+    args: SendArguments,
+    event: SendEvent | undefined
+  ): Promise<SendResult> | undefined {
     const context = this.#running()
     const { mq, signal, callback } = args
     const nowMs = Date.now()
@@ -288,7 +307,11 @@ export class Producer {
     if (mq !== undefined && mq.topic !== content.topic) throw wrongTopic(mq, content.topic)
     if (signal?.aborted === true) throw new AbortedError(`the send to topic ${content.topic}`, signal)
     const timeoutMs = args.timeoutMs ?? this.#config.sendMsgTimeout
-    const pending = new PendingSend(context, content, nowMs, timeoutMs, signal, callback)
+    const observer =
+      event !== undefined || this.#hooks.any
+        ? this.#observer(context, callback === undefined ? 'SYNC' : 'ASYNC', given, message, content, event)
+        : undefined
+    const pending = new PendingSend(context, content, nowMs, timeoutMs, signal, callback, observer)
     this.#inFlight++
     const promise = callback === undefined ? pending.promise() : undefined
     if (mq !== undefined) pending.startTo(mq)
@@ -296,15 +319,62 @@ export class Producer {
     return promise
   }
 
-  #oneway(context: SendContext, content: SendContent, mq: MessageQueue): Promise<void> {
+  #sendOneway(given: Sendable, args: SendArguments, event: SendEvent | undefined): Promise<void> {
+    const context = this.#running()
+    const message = toMessage(given)
+    const content = messageContent(message, this.#config, Date.now())
+    const observer =
+      event !== undefined || this.#hooks.any
+        ? this.#observer(context, 'ONEWAY', given, message, content, event)
+        : undefined
+    if (args.mq !== undefined) return this.#oneway(context, content, args.mq, observer)
+    const choose = chooser(args, message)
+    const handTo = (info: TopicPublishInfo): Promise<void> =>
+      this.#oneway(context, content, choose?.(info.messageQueues) ?? info.selectOneMessageQueue(), observer)
+    const info = context.table.get(message.topic)
+    return info === undefined ? context.table.find(message.topic).then(handTo) : handTo(info)
+  }
+
+  #oneway(
+    context: SendContext,
+    content: SendContent,
+    mq: MessageQueue,
+    observer: SendObserver | undefined
+  ): Promise<void> {
     if (mq.topic !== content.topic) throw wrongTopic(mq, content.topic)
     const { instance, table } = context
     const fields = { ...content, bornTimestampMs: Date.now(), reconsumeTimes: 0 }
-    const hand = (address: string): void => instance.remoting.sendOneway(address, table.template(mq, false), fields)
+    const hand = (address: string): void => {
+      if (observer !== undefined) fields.properties = observer.attempt(mq, address)
+      instance.remoting.sendOneway(address, table.template(mq, false), fields)
+      observer?.ended(undefined, undefined)
+    }
     const address = instance.routes.masterAddress(mq.brokerName)
     if (address === undefined) return instance.masterAddress(mq).then(hand)
     hand(address)
     return DONE
+  }
+
+  #observer(
+    context: SendContext,
+    mode: CommunicationMode,
+    given: Sendable | readonly Sendable[],
+    message: Message | undefined,
+    content: SendContent,
+    event: SendEvent | undefined
+  ): SendObserver {
+    const whole = message ?? batchAsOne(given as readonly Sendable[], content)
+    return new SendObserver(context.hooks, context.hookOwner, mode, whole, content, event)
+  }
+
+  #tracedSend(given: Sendable | readonly Sendable[], args: SendArguments): Promise<SendResult> | undefined {
+    const event = newSendEvent(this.#running(), given, args.callback === undefined ? 'SYNC' : 'ASYNC')
+    return traceSend(event, args, (sendable, traced) => this.#send(sendable, traced, event))
+  }
+
+  #tracedOneway(given: Sendable, args: SendArguments): Promise<void> {
+    const event = newSendEvent(this.#running(), given, 'ONEWAY')
+    return traceOneway(event, sendable => this.#sendOneway(sendable, args, event))
   }
 
   async #createTopicOn(

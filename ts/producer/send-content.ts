@@ -70,3 +70,8 @@ export function batchContent(given: readonly Sendable[], config: ProducerConfig,
   const properties = new Message({ topic, body, waitStoreMsgOK }).encodeProperties(uniqueId)
   return { topic, sysFlag: 0, flag: 0, properties, body, msgId: uniqueIds.join(','), uniqueId, batch: true }
 }
+
+/** A batch as the one message that hooks are told of (`common/message/MessageBatch.java`). */
+export function batchAsOne(given: readonly Sendable[], { topic, body }: SendContent): Message {
+  return new Message({ topic, body, waitStoreMsgOK: given[0]?.waitStoreMsgOK })
+}
