@@ -9,7 +9,7 @@ const FLOORS = [
   ['index'],
   ['cli', 'testing'],
   ['producer', 'consumer', 'admin', 'server', 'store'],
-  ['client'],
+  ['client', 'trace'],
   ['route'],
   ['remoting'],
   ['message'],

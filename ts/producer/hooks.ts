@@ -42,7 +42,10 @@ export interface CheckForbiddenHook {
 /** What is known of one attempt to send (`client/hook/SendMessageContext.java`). */
 export interface SendMessageContext {
   readonly producerGroup: string
-  /** The message. Properties that a hook adds before the send are sent with it. For a batch, the batch as one. */
+  /**
+   * A copy of the message as it was given. Properties that a hook adds before the send are sent with it. For a batch, the
+   * batch as one.
+   */
   readonly message: Message
   readonly mq: MessageQueue
   /** `host:port` of the broker. */

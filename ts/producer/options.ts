@@ -1,11 +1,13 @@
 import { ConfigError } from '../errors.js'
 import { CLIENT_OPTIONS } from '../client/client-config.js'
+import { TRACE_OPTIONS } from '../trace/options.js'
 import type { OptionsInput, OptionsOf } from '../options.js'
 import { bool, custom, int, oneOf, str } from '../options.js'
 
 /** Options of a producer (`client/producer/DefaultMQProducer.java`). Times are milliseconds, sizes bytes. */
 export const PRODUCER_OPTIONS = {
   ...CLIENT_OPTIONS,
+  ...TRACE_OPTIONS,
   /** The group; transactions and request-reply find their producers by it. Required. */
   producerGroup: str(''),
   /** The topic whose settings a new topic gets, where brokers create topics by themselves. @default 'TBW102' */

@@ -17,9 +17,16 @@ import { checkGroup, checkNotSystemTopic, checkTopic } from '../client/validator
 import type { Message } from '../message/message.js'
 import type { MessageQueue } from '../message/message-queue.js'
 import type { TopicPublishInfo } from '../route/topic-publish-info.js'
+import type { AsyncTraceDispatcher } from '../trace/async-trace-dispatcher.js'
 import { MASTER_ID, publishQueues } from '../route/topic-route-data.js'
 import type { CheckForbiddenHook, CommunicationMode, SendMessageHook } from './hooks.js'
 import { ProducerHooks, hookOwner } from './hooks.js'
+import {
+  EndTransactionTraceHook,
+  SendMessageTraceHook,
+  producerTraceDispatcher,
+  traceProducerOptions
+} from './message-trace.js'
 import type { ProducerConfig, ProducerOptions } from './options.js'
 import { PRODUCER_OPTIONS } from './options.js'
 import type { ChooseQueue, SendContext } from './pending-send.js'
@@ -50,11 +57,14 @@ const CREATE_TOPIC_TRIES = 5
  */
 export class Producer {
   readonly #config: ProducerConfig
+  /** The options as they were given. */
+  readonly #given: ProducerOptions
   readonly #registry: ClientRegistry
   readonly #hooks = new ProducerHooks()
   #state: ServiceState = ServiceState.CREATE_JUST
   #instance: ClientInstance | undefined
   #context: SendContext | undefined
+  #trace: AsyncTraceDispatcher | undefined
   #inFlight = 0
   #onIdle: (() => void) | undefined
   #shutdown = Promise.resolve()
@@ -67,6 +77,7 @@ export class Producer {
    */
   constructor(options: ProducerOptions, registry: ClientRegistry = clientRegistry) {
     this.#config = readOptions('Producer', PRODUCER_OPTIONS, options)
+    this.#given = { ...options }
     this.#registry = registry
   }
 
@@ -121,6 +132,7 @@ export class Producer {
       hookOwner: hookOwner(this.#config, instance),
       sendEnded: () => this.#sendEnded()
     }
+    if (this.#config.enableTrace) await this.#startTrace(instance)
     this.#state = ServiceState.RUNNING
     void instance.sendHeartbeatToAllBrokers()
   }
@@ -393,6 +405,15 @@ export class Producer {
     }
   }
 
+  async #startTrace(instance: ClientInstance): Promise<void> {
+    const options = traceProducerOptions(this.#given, instance.nameServerApi.addresses)
+    const dispatcher = producerTraceDispatcher(this.#config, new Producer(options, this.#registry), instance.report)
+    await dispatcher.start()
+    this.#hooks.addSendMessageHook(new SendMessageTraceHook(dispatcher))
+    this.#hooks.addEndTransactionHook(new EndTransactionTraceHook(dispatcher))
+    this.#trace = dispatcher
+  }
+
   #sendEnded(): void {
     this.#inFlight--
     if (this.#inFlight === 0) this.#onIdle?.()
@@ -406,6 +427,7 @@ export class Producer {
       await abortable('waiting for sends', idle, signal).catch(() => undefined)
     }
     await this.#instance!.unregisterProducer(this.#config.producerGroup)
+    await this.#trace?.shutdown(signal)
   }
 }
 

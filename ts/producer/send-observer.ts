@@ -40,7 +40,8 @@ export class SendObserver {
     this.#hooks = hooks
     this.#owner = owner
     this.#mode = mode
-    this.#message = message
+    // The caller may use the message for something else before the last attempt is made.
+    this.#message = hooks.any ? message.clone() : message
     this.#content = content
     this.#event = event
     this.#encoded = hooks.any ? message.encodeProperties(content.uniqueId) : ''

@@ -59,10 +59,13 @@ describe('a SendMessageHook', () => {
     const [befores, afters] = [[] as SendMessageContext[], [] as SendMessageContext[]]
     record(at.producer, befores, afters)
     const message = new Message({ ...MESSAGE, tags: 'x' })
-    const result = await at.producer.send(message)
+    const sending = at.producer.send(message)
+    message.tags = 'changed while it is sent'
+    const result = await sending
     assert.equal(befores.length, 1)
     const { message: seen, mq, ...rest } = befores[0]!
-    assert.equal(seen, message)
+    assert.deepEqual([seen.topic, seen.tags, seen.body.toString()], ['T', 'x', 'body'])
+    assert.equal(decodeProperties(at.remoting.sends[0]!.fields.properties).get('TAGS'), 'x')
     assert.deepEqual(mq, result.messageQueue)
     assert.deepEqual(rest, {
       producerGroup: 'pg',
