@@ -41,6 +41,7 @@ export { ServiceState } from './client/service-state.js'
 export { ConsumeFromWhere, MessageModel } from './client/heartbeat.js'
 export { decodeFrame, encodeFrame } from './remoting/frame.js'
 export type { Frame } from './remoting/frame.js'
+export type { ConnectionClosedEvent, RequestEvent } from './remoting/remoting-events.js'
 export { ResponseCode } from './remoting/request-code.js'
 
 export { Producer } from './producer/producer.js'

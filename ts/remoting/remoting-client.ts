@@ -13,6 +13,8 @@ import {
 import { NativeChannels } from '../native.js'
 import { type CompletionSink, CompletionReader, FailureKind } from './completion-reader.js'
 import { NO_TOKEN, SubmissionWriter } from './submission-writer.js'
+import type { ConnectionClosedEvent } from './remoting-events.js'
+import { connectionClosed, requestTracing, traceRequest } from './remoting-events.js'
 import type {
   ExtField,
   InvokeOptions,
@@ -173,6 +175,11 @@ export class RemotingClient {
    * @throws ConnectionError, TimeoutError, BusyError, AbortedError, ClientStateError
    */
   invoke(address: string, request: RemotingRequest, options: InvokeOptions): Promise<RemotingCommand> {
+    if (!requestTracing.active) return this.#invoke(address, request, options)
+    return traceRequest(address, request, () => this.#invoke(address, request, options))
+  }
+
+  #invoke(address: string, request: RemotingRequest, options: InvokeOptions): Promise<RemotingCommand> {
     return this.#call<RemotingCommand>(address, `request ${request.code} to ${address}`, options, (writer, token) =>
       writer.invoke(token, options.timeoutMs, request.code, request.extFields, request.body)
     )
@@ -329,7 +336,11 @@ export class RemotingClient {
       },
       failed: (token, kind, message) => this.#take(token)?.onFailed(failure(kind, message)),
       requested: (index, opaque, oneway, request) => void this.#answer(index, opaque, oneway, request),
-      closed: (address, reason) => this.#closeHandler(address, reason)
+      closed: (address, reason) => {
+        if (connectionClosed.hasSubscribers)
+          connectionClosed.publish({ address, reason } satisfies ConnectionClosedEvent)
+        this.#closeHandler(address, reason)
+      }
     }
   }
 
