@@ -3,6 +3,7 @@ import type { ErrorReporter } from '../diagnostics.js'
 import type { TraceSender } from '../trace/async-trace-dispatcher.js'
 import { AsyncTraceDispatcher, MAX_TRACE_BYTES } from '../trace/async-trace-dispatcher.js'
 import type { PubTraceContext } from '../trace/trace-context.js'
+import { TRACE_GROUP_PREFIX } from '../trace/trace-context.js'
 import { MessageType } from '../message/message-type.js'
 import type { EndTransactionContext, EndTransactionHook, SendMessageContext, SendMessageHook } from './hooks.js'
 import type { ProducerConfig, ProducerOptions } from './options.js'
@@ -30,7 +31,7 @@ export function traceProducerOptions(given: ProducerOptions, nameServers: readon
   }
   return {
     ...options,
-    producerGroup: `_INNER_TRACE_PRODUCER-${given.producerGroup}-PRODUCE-${++traceProducers}`,
+    producerGroup: `${TRACE_GROUP_PREFIX}-${given.producerGroup}-PRODUCE-${++traceProducers}`,
     instanceName: `PID_CLIENT_INNER_TRACE_PRODUCER_${nameServers.join(';')}`,
     sendMsgTimeout: SEND_TIMEOUT_MS,
     maxMessageSize: MAX_TRACE_BYTES

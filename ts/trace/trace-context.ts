@@ -50,3 +50,5 @@ export interface EndTransactionTraceContext extends TraceRecord {
 export const RMQ_SYS_TRACE_TOPIC = 'RMQ_SYS_TRACE_TOPIC'
 /** Of the trace topics of regions (`client/trace/TraceConstants.java`). */
 export const TRACE_TOPIC_PREFIX = 'rmq_sys_TRACE_DATA_'
+/** Of the groups of producers that send trace messages (`client/trace/TraceConstants.java#GROUP_NAME_PREFIX`). */
+export const TRACE_GROUP_PREFIX = '_INNER_TRACE_PRODUCER'
