@@ -4,6 +4,7 @@ import type { RocketMQError } from '../errors.js'
 import { InvalidArgumentError, toError } from '../errors.js'
 import { localAddress } from '../message/local-address.js'
 import type { MessageType } from '../message/message-type.js'
+import type { MessageExt } from '../message/message-ext.js'
 import type { Message } from '../message/message.js'
 import type { MessageQueue } from '../message/message-queue.js'
 import type { ProducerConfig } from './options.js'
@@ -87,15 +88,14 @@ export type EndTransactionState = 'COMMIT_MESSAGE' | 'ROLLBACK_MESSAGE' | 'UNKNO
 /** The end of a transaction (`client/hook/EndTransactionContext.java`). */
 export interface EndTransactionContext {
   readonly producerGroup: string
-  readonly message: Message
+  /** As it was sent, or as the broker gave it back to ask. */
+  readonly message: Message | MessageExt
   readonly brokerAddr: string
   readonly msgId: string
   readonly transactionId: string | undefined
   readonly transactionState: EndTransactionState
   /** Whether the broker asked for it. */
   readonly fromTransactionCheck: boolean
-  /** The broker's region, when it is known (property `MSG_REGION` of a message that is checked). */
-  readonly regionId: string | undefined
 }
 
 /** Told when a transaction is ended (`client/hook/EndTransactionHook.java`). What it throws is reported. */

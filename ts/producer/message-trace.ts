@@ -125,7 +125,8 @@ export class EndTransactionTraceHook implements EndTransactionHook {
     this.#dispatcher.append({
       traceType: 'EndTransaction',
       timeStamp: Date.now(),
-      regionId: context.regionId === undefined || context.regionId === '' ? DEFAULT_REGION : context.regionId,
+      // Messages that the broker gives back have it.
+      regionId: message.getProperty('MSG_REGION') ?? DEFAULT_REGION,
       groupName: context.producerGroup,
       topic: message.topic,
       msgId: context.msgId,

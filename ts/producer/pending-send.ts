@@ -258,7 +258,8 @@ export class PendingSend implements RemotingPendingSend, SendFields {
       if (this.#observer !== undefined) this.properties = this.#observer.attempt(mq, address)
       instance.remoting.send(address, table.template(mq, this.#batch), this, timeoutMs, this)
     } catch (error) {
-      this.fail(asRocketMQError(error))
+      if (this.#notStoreOk === undefined) this.fail(asRocketMQError(error))
+      else this.#succeed(this.#notStoreOk)
     }
   }
 

@@ -5,7 +5,8 @@ import {
   ClientStateError,
   InvalidArgumentError,
   RouteError,
-  asRocketMQError
+  asRocketMQError,
+  toError
 } from '../errors.js'
 import { readOptions } from '../options.js'
 import { abortable } from '../client/abortable.js'
@@ -357,8 +358,13 @@ export class Producer {
     const { instance, table } = context
     const fields = { ...content, bornTimestampMs: Date.now(), reconsumeTimes: 0 }
     const hand = (address: string): void => {
-      if (observer !== undefined) fields.properties = observer.attempt(mq, address)
-      instance.remoting.sendOneway(address, table.template(mq, false), fields)
+      try {
+        if (observer !== undefined) fields.properties = observer.attempt(mq, address)
+        instance.remoting.sendOneway(address, table.template(mq, false), fields)
+      } catch (error) {
+        observer?.ended(asRocketMQError(error), undefined)
+        throw error
+      }
       observer?.ended(undefined, undefined)
     }
     const address = instance.routes.masterAddress(mq.brokerName)
@@ -405,13 +411,18 @@ export class Producer {
     }
   }
 
+  /** Tracing never keeps a producer from its work: what fails here is reported (`DefaultMQProducer.java#start`). */
   async #startTrace(instance: ClientInstance): Promise<void> {
-    const options = traceProducerOptions(this.#given, instance.nameServerApi.addresses)
-    const dispatcher = producerTraceDispatcher(this.#config, new Producer(options, this.#registry), instance.report)
-    await dispatcher.start()
-    this.#hooks.addSendMessageHook(new SendMessageTraceHook(dispatcher))
-    this.#hooks.addEndTransactionHook(new EndTransactionTraceHook(dispatcher))
-    this.#trace = dispatcher
+    try {
+      const options = traceProducerOptions(this.#given, instance.nameServerApi.addresses)
+      const dispatcher = producerTraceDispatcher(this.#config, new Producer(options, this.#registry), instance.report)
+      await dispatcher.start()
+      this.#hooks.addSendMessageHook(new SendMessageTraceHook(dispatcher))
+      this.#hooks.addEndTransactionHook(new EndTransactionTraceHook(dispatcher))
+      this.#trace = dispatcher
+    } catch (error) {
+      instance.report(toError(error), 'starting the message trace')
+    }
   }
 
   #sendEnded(): void {

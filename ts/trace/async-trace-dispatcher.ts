@@ -57,8 +57,7 @@ export class AsyncTraceDispatcher {
   #lastFlushMs = Date.now()
   #timer: NodeJS.Timeout | undefined
   #immediate: NodeJS.Immediate | undefined
-  #started: Promise<boolean> | undefined
-  #stopped = false
+  #running = false
 
   constructor(options: TraceDispatcherOptions, sender: TraceSender, report: ErrorReporter) {
     this.traceTopicName = options.traceTopic ?? RMQ_SYS_TRACE_TOPIC
@@ -68,22 +67,17 @@ export class AsyncTraceDispatcher {
     this.#report = report
   }
 
-  /** Starts the sender. Its failure is reported, and records are dropped from then on. */
+  /** Starts the sender; fails as it does. Before that, records are dropped. */
   async start(): Promise<void> {
-    this.#started = this.#sender.start().then(
-      () => true,
-      (error: unknown) => {
-        this.#report(toError(error), 'starting the message trace')
-        return false
-      }
-    )
-    if (!(await this.#started)) this.#stopped = true
+    await this.#sender.start()
+    this.#running = true
   }
 
   /** Takes a record; false when it is dropped. */
   append(context: TraceContext): boolean {
-    if (this.#stopped || this.#waiting.length >= MAX_WAITING) {
-      if (!this.#stopped) this.#drop()
+    if (!this.#running) return false
+    if (this.#waiting.length >= MAX_WAITING) {
+      this.#drop()
       return false
     }
     this.#waiting.push(context)
@@ -102,11 +96,8 @@ export class AsyncTraceDispatcher {
 
   /** Sends all that waits, waits until it is sent or the signal fires, and leaves nothing behind. */
   async shutdown(signal?: AbortSignal): Promise<void> {
-    this.#stopped = true
-    if ((await this.#started) !== true) {
-      this.#waiting = []
-      return
-    }
+    if (!this.#running) return
+    this.#running = false
     this.flush()
     try {
       await this.#sender.shutdown(signal)
@@ -189,7 +180,7 @@ export class AsyncTraceDispatcher {
       .catch((error: unknown) => this.#report(toError(error), `sending message trace to ${traceTopic}`))
       .finally(() => {
         this.#sending--
-        if (!this.#stopped) this.#rearm()
+        if (this.#running) this.#rearm()
       })
   }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { ConnectionError, InvalidArgumentError } from '../../../ts/errors.js'
+import { ClientStateError, ConnectionError, InvalidArgumentError } from '../../../ts/errors.js'
 import { Message } from '../../../ts/message/message.js'
 import { MessageQueue } from '../../../ts/message/message-queue.js'
 import { decodeProperties } from '../../../ts/message/properties.js'
@@ -117,6 +117,20 @@ describe('a SendMessageHook', () => {
     assert.deepEqual([befores.length, afters.length], [1, 1])
     assert.deepEqual([afters[0]!.communicationMode, afters[0]!.sendResult], ['ONEWAY', undefined])
     assert.equal(afters[0]!.exception, undefined)
+  })
+
+  it('is told of a oneway send that could not be handed over', async () => {
+    await using at = await scene(() => undefined)
+    const afters: SendMessageContext[] = []
+    record(at.producer, [], afters)
+    at.remoting.sendOneway = () => {
+      throw new ClientStateError('closed')
+    }
+    await assert.rejects(at.producer.sendOneway(MESSAGE), ClientStateError)
+    assert.deepEqual(
+      afters.map(({ exception }) => exception?.code),
+      ['RMQ_STATE']
+    )
   })
 
   it('is told the end of a send whose signal fired', async () => {
@@ -241,6 +255,14 @@ describe('a CheckForbiddenHook', () => {
     await assert.rejects(at.producer.sendOneway(MESSAGE), forbidden)
     forbidden(await new Promise(resolve => at.producer.send(MESSAGE, resolve)))
     assert.deepEqual([at.remoting.sends.length, at.remoting.onewaySends.length, befores.length], [0, 0, 0])
+  })
+
+  it('does not undo that an earlier attempt has stored the message', async () => {
+    await using at = await scene(send => stored(send, 11), { retryAnotherBrokerWhenNotStoreOK: true })
+    let asked = 0
+    at.producer.registerCheckForbiddenHook({ hookName: 'once', checkForbidden: () => assert.ok(++asked === 1) })
+    assert.equal((await at.producer.send(MESSAGE)).sendStatus, 'SLAVE_NOT_AVAILABLE')
+    assert.equal(asked, 2)
   })
 
   it('cannot decide later', async () => {

@@ -171,11 +171,12 @@ describe('the end of a transaction', () => {
       msgId: 'M',
       transactionId: 'TX',
       transactionState: 'ROLLBACK_MESSAGE',
-      fromTransactionCheck: true,
-      regionId: undefined
+      fromTransactionCheck: true
     } as const
     hook.endTransaction(context)
-    hook.endTransaction({ ...context, regionId: 'R' })
+    const asked = new Message({ topic: 'T', body: 'b', tags: 'x' })
+    asked.getProperty = name => (name === 'MSG_REGION' ? 'R' : undefined)
+    hook.endTransaction({ ...context, message: asked })
     hook.endTransaction({ ...context, message: new Message({ topic: TRACE, body: 'b' }) })
     assert.deepEqual(
       appended.map(each => [each.traceType, each.regionId, each.msgType, each.tags, each.keys]),

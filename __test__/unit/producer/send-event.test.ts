@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { tracingChannel } from 'node:diagnostics_channel'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, afterEach, describe, it } from 'node:test'
 import { ConnectionError, InvalidArgumentError } from '../../../ts/errors.js'
 import { Message } from '../../../ts/message/message.js'
@@ -9,6 +11,7 @@ import { Producer } from '../../../ts/producer/producer.js'
 import type { SendEvent } from '../../../ts/producer/send-event.js'
 import type { FakeSend } from '../helpers/fake-remoting.js'
 import { FakeRemoting, registryOf } from '../helpers/fake-remoting.js'
+import { repositoryRoot } from '../helpers/repository.js'
 
 const OFFSET_ID = '0A00000100002A9F0000000000000001'
 const MESSAGE = { topic: 'T', body: 'body' }
@@ -78,6 +81,15 @@ describe('the tracing channel of sends', () => {
       error: undefined
     })
     assert.equal(messages[0]!.tags, 'x')
+  })
+
+  it('says what docs/observability.md promises, and nothing else', async () => {
+    await using at = await scene(stored)
+    await at.producer.send(MESSAGE)
+    const docs = readFileSync(join(repositoryRoot(), 'docs', 'observability.md'), 'utf8')
+    const table = /\| `SendEvent` [^\n]*\n[^\n]*\n((?:\|[^\n]*\n)+)/.exec(docs)?.[1] ?? ''
+    const promised = [...table.matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name)
+    assert.deepEqual(Object.keys(said[0]![1]), promised)
   })
 
   it('tells failures of promises, callbacks and arguments, each once, and the caller too', async () => {

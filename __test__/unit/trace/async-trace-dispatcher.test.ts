@@ -198,13 +198,14 @@ describe('the trace dispatcher', () => {
     )
   })
 
-  it('reports a sender that does not start, and drops everything', async () => {
-    const { dispatcher, sender, reports } = await started({}, fake => {
-      fake.onStart = () => Promise.reject(new Error('group taken'))
-    })
-    assert.deepEqual(reports, ['starting the message trace: group taken'])
+  it('fails to start as its sender does, and drops everything then', async () => {
+    const sender = new FakeSender()
+    sender.onStart = () => Promise.reject(new Error('group taken'))
+    const options = { traceTopic: undefined, traceMsgBatchNum: 10, accessChannel: 'LOCAL' } as const
+    const dispatcher = new AsyncTraceDispatcher(options, sender, error => assert.fail(error))
+    await assert.rejects(dispatcher.start(), /group taken/)
     assert.equal(dispatcher.append(pub('A')), false)
     await dispatcher.shutdown()
-    assert.equal(sender.sent.length, 0)
+    assert.deepEqual([sender.sent.length, sender.ended], [0, 0])
   })
 })
