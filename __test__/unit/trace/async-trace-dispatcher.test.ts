@@ -155,10 +155,10 @@ describe('the trace dispatcher', () => {
     })
     const append = (count: number): number =>
       Array.from({ length: count }, (_, i) => dispatcher.append(pub(`M${i}`))).filter(Boolean).length
-    append(1280)
+    append(1300)
     await settle()
     assert.equal(sender.sent.length, 128)
-    assert.equal(append(3000), 2048)
+    assert.equal(append(3000), 2028)
     assert.deepEqual(reports, ['tracing messages: 2048 trace records wait for RMQ_SYS_TRACE_TOPIC, more are dropped'])
     while (held.length > 0) {
       for (const release of held.splice(0)) release()
