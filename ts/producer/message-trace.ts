@@ -2,7 +2,6 @@ import { CLIENT_OPTIONS } from '../client/client-config.js'
 import type { ErrorReporter } from '../diagnostics.js'
 import type { TraceSender } from '../trace/async-trace-dispatcher.js'
 import { AsyncTraceDispatcher, MAX_TRACE_BYTES } from '../trace/async-trace-dispatcher.js'
-import type { PubTraceContext } from '../trace/trace-context.js'
 import { TRACE_GROUP_PREFIX } from '../trace/trace-context.js'
 import { MessageType } from '../message/message-type.js'
 import type { EndTransactionContext, EndTransactionHook, SendMessageContext, SendMessageHook } from './hooks.js'
@@ -70,14 +69,20 @@ export function producerTraceDispatcher(
   return new AsyncTraceDispatcher(config, new ProducerTraceSender(sender), report)
 }
 
-type BegunTrace = Pick<PubTraceContext, 'timeStamp' | 'topic' | 'tags' | 'keys'>
+/** What is known when an attempt begins. */
+class BegunTrace {
+  constructor(
+    readonly timeStamp: number,
+    readonly topic: string,
+    readonly tags: string | undefined,
+    readonly keys: string | undefined
+  ) {}
+}
 
 /** Traces what is sent (`client/trace/hook/SendMessageTraceHookImpl.java`). */
 export class SendMessageTraceHook implements SendMessageHook {
   readonly hookName = 'SendMessageTraceHook'
   readonly #dispatcher: AsyncTraceDispatcher
-  /** What is known of each attempt when it begins: the caller may use the message for something else meanwhile. */
-  readonly #begun = new WeakMap<SendMessageContext, BegunTrace>()
 
   constructor(dispatcher: AsyncTraceDispatcher) {
     this.#dispatcher = dispatcher
@@ -86,20 +91,22 @@ export class SendMessageTraceHook implements SendMessageHook {
   sendMessageBefore(context: SendMessageContext): void {
     const { topic, tags, keys } = context.message
     if (topic.startsWith(this.#dispatcher.traceTopicName)) return
-    this.#begun.set(context, { timeStamp: Date.now(), topic, tags, keys })
+    context.mqTraceContext = new BegunTrace(Date.now(), topic, tags, keys)
   }
 
   /** Attempts without an answer leave no record, as in Java. */
   sendMessageAfter(context: SendMessageContext): void {
-    const { sendResult } = context
-    const begun = this.#begun.get(context)
-    if (begun === undefined || sendResult === undefined || !sendResult.traceOn) return
+    const { sendResult, mqTraceContext: begun } = context
+    if (!(begun instanceof BegunTrace) || sendResult === undefined || !sendResult.traceOn) return
     this.#dispatcher.append({
       traceType: 'Pub',
-      ...begun,
+      timeStamp: begun.timeStamp,
       regionId: sendResult.regionId,
       groupName: context.producerGroup,
+      topic: begun.topic,
       msgId: sendResult.msgId,
+      tags: begun.tags,
+      keys: begun.keys,
       storeHost: context.brokerAddr,
       bodyLength: context.bodyBytes,
       costTime: Date.now() - begun.timeStamp,

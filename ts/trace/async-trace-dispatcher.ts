@@ -10,6 +10,8 @@ const MAX_WAITING = 2048
 const MAX_BATCH_NUM = 20
 /** Bytes of one trace message (`maxMsgSize`). */
 export const MAX_TRACE_BYTES = 128_000
+/** UTF-8 needs at most three bytes for a UTF-16 unit: 20 records below this fit in any case and need no counting. */
+const SURELY_FITTING_UNITS = 2_000
 /** Records wait at most so long for others (`flushTraceInterval`). */
 const FLUSH_INTERVAL_MS = 5000
 /** Trace messages on their way; while there are so many, records wait. Java's bound is the queue of its executor. */
@@ -159,7 +161,7 @@ export class AsyncTraceDispatcher {
     const keys = new Set<string>()
     for (const context of contexts) {
       const { transData, transKey } = encodeTraceContext(context)
-      const size = Buffer.byteLength(transData)
+      const size = transData.length < SURELY_FITTING_UNITS ? transData.length * 3 : Buffer.byteLength(transData)
       if (bytes > 0 && bytes + size > MAX_TRACE_BYTES) {
         this.#send(traceTopic, data, [...keys])
         data = ''

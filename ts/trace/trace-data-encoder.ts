@@ -12,6 +12,8 @@ import type { EndTransactionTraceContext, PubTraceContext, TraceContext } from '
 
 const CONTENT_SPLITOR = '\u0001'
 const FIELD_SPLITOR = '\u0002'
+/** What Java prints for null. */
+const NULL = 'null'
 const MESSAGE_TYPES = Object.values(MessageType)
 
 /** A record as text, and the keys the trace message is found by (`client/trace/TraceTransferBean.java`). */
@@ -20,36 +22,29 @@ export interface TraceTransferBean {
   readonly transKey: readonly string[]
 }
 
-/** `#encoderFromContextBean` */
+/** `#encoderFromContextBean`. By concatenation: it is done for every message that is traced. */
 export function encodeTraceContext(context: TraceContext): TraceTransferBean {
-  const fields = context.traceType === 'Pub' ? pubFields(context) : endTransactionFields(context)
-  const transData = fields.map(String).join(CONTENT_SPLITOR) + FIELD_SPLITOR
-  const keys = (context.keys ?? '').split(KEY_SEPARATOR).filter(key => key !== '')
-  return { transData, transKey: [context.msgId, ...keys] }
+  const { traceType, timeStamp, regionId, groupName, topic, msgId, keys, storeHost } = context
+  const transData =
+    `${traceType}\u0001${timeStamp}\u0001${regionId}\u0001${groupName}\u0001${topic}\u0001${msgId}\u0001` +
+    `${context.tags ?? NULL}\u0001${keys ?? NULL}\u0001${storeHost}\u0001` +
+    (context.traceType === 'Pub' ? pubFields(context) : endTransactionFields(context))
+  return { transData, transKey: keys === undefined || keys === '' ? [msgId] : [msgId, ...keysOf(keys)] }
 }
 
-/** Java prints null; `String(undefined)` would say otherwise. */
-type Field = string | number | boolean | null
-
-function headFields(context: TraceContext): Field[] {
-  const { traceType, timeStamp, regionId, groupName, topic, msgId, tags, keys, storeHost } = context
-  return [traceType, timeStamp, regionId, groupName, topic, msgId, tags ?? null, keys ?? null, storeHost]
+function pubFields({ bodyLength, costTime, msgType, offsetMsgId, success }: PubTraceContext): string {
+  const ordinal = MESSAGE_TYPES.indexOf(msgType)
+  return `${bodyLength}\u0001${costTime}\u0001${ordinal}\u0001${offsetMsgId ?? NULL}\u0001${success}\u0002`
 }
 
-function pubFields(context: PubTraceContext): Field[] {
-  const { bodyLength, costTime, msgType, offsetMsgId, success } = context
-  return [...headFields(context), bodyLength, costTime, MESSAGE_TYPES.indexOf(msgType), offsetMsgId ?? null, success]
-}
-
-function endTransactionFields(context: EndTransactionTraceContext): Field[] {
+function endTransactionFields(context: EndTransactionTraceContext): string {
   const { msgType, transactionId, transactionState, fromTransactionCheck } = context
-  return [
-    ...headFields(context),
-    MESSAGE_TYPES.indexOf(msgType),
-    transactionId ?? null,
-    transactionState,
-    fromTransactionCheck
-  ]
+  const ordinal = MESSAGE_TYPES.indexOf(msgType)
+  return `${ordinal}\u0001${transactionId ?? NULL}\u0001${transactionState}\u0001${fromTransactionCheck}\u0002`
+}
+
+function keysOf(keys: string): string[] {
+  return keys.split(KEY_SEPARATOR).filter(key => key !== '')
 }
 
 /**
@@ -121,5 +116,5 @@ function readNumber(fields: readonly string[], at: number): number {
 }
 
 function orNull(text: string | undefined): string | undefined {
-  return text === 'null' ? undefined : text
+  return text === NULL ? undefined : text
 }
