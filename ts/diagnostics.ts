@@ -1,3 +1,6 @@
+import type { Channel } from 'node:diagnostics_channel'
+import { tracingChannel } from 'node:diagnostics_channel'
+
 /** Told of failures in the background, which no caller is waiting for. `doing` says what was being done. */
 export type ErrorReporter = (error: Error, doing: string) => void
 
@@ -53,4 +56,61 @@ export function warningReporter(): ErrorReporter {
 
 function detailOf(error: Error): string {
   return error.cause instanceof Error ? `because: ${error.cause.message}` : ''
+}
+
+/** What a {@link Tracing} channel says at the end, besides what it said at the start. */
+interface Ended {
+  error?: unknown
+}
+
+/**
+ * A tracing channel of `node:diagnostics_channel` around work that ends later. Its five channels are told one object,
+ * as by `TracingChannel#tracePromise`: `start` and `end` around the part that is done at once, `error` after a failure,
+ * `asyncStart` and `asyncEnd` when all is over. Nothing is built while nobody listens: ask {@link active} first.
+ */
+export class Tracing<Event extends Ended> {
+  readonly #start: Channel
+  readonly #end: Channel
+  readonly #asyncStart: Channel
+  readonly #asyncEnd: Channel
+  readonly #error: Channel
+
+  constructor(name: string) {
+    // Kept one by one: a look at each costs less than `TracingChannel#hasSubscribers`, which Node.js 20.3 does not have.
+    const { start, end, asyncStart, asyncEnd, error } = tracingChannel(name)
+    this.#start = start
+    this.#end = end
+    this.#asyncStart = asyncStart
+    this.#asyncEnd = asyncEnd
+    this.#error = error
+  }
+
+  /** Whether anybody listens. */
+  get active(): boolean {
+    return (
+      this.#start.hasSubscribers ||
+      this.#asyncEnd.hasSubscribers ||
+      this.#error.hasSubscribers ||
+      this.#end.hasSubscribers ||
+      this.#asyncStart.hasSubscribers
+    )
+  }
+
+  /** Does the part that is done at once, with stores bound to the channel in place. Call {@link ended} when all is over. */
+  run<T>(event: Event, work: () => T): T {
+    return this.#start.runStores(event, () => {
+      try {
+        return work()
+      } finally {
+        this.#end.publish(event)
+      }
+    })
+  }
+
+  /** All is over. */
+  ended(event: Event): void {
+    if (event.error !== undefined) this.#error.publish(event)
+    this.#asyncStart.publish(event)
+    this.#asyncEnd.publish(event)
+  }
 }

@@ -29,6 +29,7 @@ export type { MessageInit } from './message/message.js'
 export { MessageExt } from './message/message-ext.js'
 export { jsonSerializer } from './message/serializer.js'
 export type { MessageBody, Serializer } from './message/serializer.js'
+export { MessageType } from './message/message-type.js'
 export { MessageQueue } from './message/message-queue.js'
 export { MessageSysFlag } from './message/sys-flag.js'
 export type { CompressionType } from './message/sys-flag.js'
@@ -48,6 +49,7 @@ export type { RemotingCommand } from './remoting/types.js'
 export { SessionCredentials } from './remoting/session-credentials.js'
 export type { SessionCredentialsInit } from './remoting/session-credentials.js'
 export type { PemSource, TlsOptions } from './remoting/tls-settings.js'
+export type { ConnectionClosedEvent, RequestEvent } from './remoting/remoting-events.js'
 export { ResponseCode } from './remoting/request-code.js'
 
 export { Producer } from './producer/producer.js'
@@ -74,6 +76,17 @@ export {
   selectMessageQueueByRandom
 } from './producer/queue-selector.js'
 export type { JavaHashable } from './message/java-hash.js'
+export type {
+  CheckForbiddenContext,
+  CheckForbiddenHook,
+  CommunicationMode,
+  EndTransactionContext,
+  EndTransactionHook,
+  EndTransactionState,
+  SendMessageContext,
+  SendMessageHook
+} from './producer/hooks.js'
+export type { SendEvent } from './producer/send-event.js'
 
 export { PushConsumer } from './consumer/push-consumer.js'
 export type { PushConsumerOptions } from './consumer/options.js'

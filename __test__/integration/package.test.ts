@@ -107,6 +107,24 @@ describe('the packed package', () => {
     assert.equal(await node('cjs.cjs'), 'SEND_OK\n')
   })
 
+  it('gives OpenTelemetry to who has its API, and needs it of nobody else', async () => {
+    await assert.rejects(
+      node('-e', `require('rocketmq-native/opentelemetry')`),
+      /Cannot find module '@opentelemetry\/api'/
+    )
+    const modules = join(project, 'node_modules')
+    symlinkSync(join(repositoryRoot, 'node_modules', '@opentelemetry'), join(modules, '@opentelemetry'), 'junction')
+    const use = `const instrumentation: Instrumentation = instrument({ tracerProvider: undefined })\ninstrumentation.disable()\n`
+    const names = '{ instrument, type Instrumentation }'
+    writeFileSync(join(project, 'otel.mts'), `import ${names} from 'rocketmq-native/opentelemetry'\n${use}`)
+    writeFileSync(join(project, 'otel.cts'), `import ${names} from 'rocketmq-native/opentelemetry'\n${use}`)
+    const tsconfig = { ...TSCONFIG, files: ['otel.mts', 'otel.cts'] }
+    writeFileSync(join(project, 'tsconfig.otel.json'), JSON.stringify(tsconfig))
+    const check = [tsc, '-p', join(project, 'tsconfig.otel.json')]
+    await run(process.execPath, check).catch((error: { stdout: string }) => assert.fail(error.stdout))
+    for (const program of ['otel.mjs', 'otel.cjs']) assert.equal(await node(program), '')
+  })
+
   it('brings the command line', async () => {
     const { bin } = JSON.parse(readFileSync(join(project, 'node_modules/rocketmq-native/package.json'), 'utf8')) as {
       bin: Record<string, string>

@@ -7,9 +7,9 @@ import { repositoryRoot } from './helpers/repository.js'
 /** Rooms of ts/ from the top down; rooms in one line may not know each other, but for the pairs below. */
 const FLOORS = [
   ['index'],
-  ['cli', 'testing'],
+  ['cli', 'testing', 'telemetry'],
   ['producer', 'consumer', 'admin', 'server', 'store'],
-  ['client'],
+  ['client', 'trace'],
   ['route'],
   ['remoting'],
   ['message'],
@@ -74,6 +74,11 @@ describe('the arrows of the architecture', () => {
       loaders.map(path => relative(ts, path)),
       ['native.ts']
     )
+  })
+
+  it('only telemetry/ knows OpenTelemetry, which users need not have', () => {
+    const users = typescriptFiles(ts).filter(path => readFileSync(path, 'utf8').includes(`'@opentelemetry/`))
+    assert.deepEqual([...new Set(users.map(path => roomOf(ts, path)))], ['telemetry'])
   })
 
   it('no crate depends on one beside or above it', () => {

@@ -219,6 +219,17 @@ export class Message {
     return all
   }
 
+  /** A copy; the body is shared. */
+  clone(): Message {
+    const copy = new Message({ topic: this.topic, body: this.#body })
+    copy.flag = this.flag
+    copy.waitStoreMsgOK = this.waitStoreMsgOK
+    copy.#tags = this.#tags
+    copy.#keys = this.#keys
+    if (this.#properties !== undefined) copy.#properties = new Map(this.#properties)
+    return copy
+  }
+
   /**
    * The encoded properties with the unique id of this send.
    *

@@ -3,12 +3,14 @@ import { CLIENT_OPTIONS } from '../client/client-config.js'
 import { checkTopic } from '../client/validators.js'
 import { wrapNamespace } from '../client/namespace.js'
 import type { MessageBody, Serializer } from '../message/serializer.js'
+import { TRACE_OPTIONS } from '../trace/options.js'
 import type { OptionsInput, OptionsOf } from '../options.js'
 import { bool, custom, int, oneOf, str } from '../options.js'
 
 /** Options of a producer (`client/producer/DefaultMQProducer.java`). Times are milliseconds, sizes bytes. */
 export const PRODUCER_OPTIONS = {
   ...CLIENT_OPTIONS,
+  ...TRACE_OPTIONS,
   /** The group; transactions and request-reply find their producers by it. Required. */
   producerGroup: str(''),
   /**

@@ -22,9 +22,11 @@ import type { PendingSend as RemotingPendingSend, RemotingCommand, SendFields } 
 import type { MQFaultStrategy } from '../route/fault-strategy.js'
 import type { TopicPublishInfo } from '../route/topic-publish-info.js'
 import type { ProducerConfig } from './options.js'
+import type { HookOwner, ProducerHooks } from './hooks.js'
 import type { PublishTable } from './publish-table.js'
 import type { SendContent } from './send-content.js'
 import type { HeldSend, SendOrder } from './send-order.js'
+import type { SendObserver } from './send-observer.js'
 import type { SendCallback, SendResult } from './types.js'
 import { SendStatus, sendStatusOf } from './types.js'
 
@@ -37,6 +39,8 @@ export interface SendContext {
   readonly faults: MQFaultStrategy | undefined
   /** Who waits for a large message that is being compressed. */
   readonly order: SendOrder
+  readonly hooks: ProducerHooks
+  readonly hookOwner: HookOwner
   /** Called at the end of each send. */
   sendEnded(): void
 }
@@ -71,7 +75,8 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
   readonly sysFlag: number
   readonly flag: number
   readonly bornTimestampMs: number
-  readonly properties: string
+  /** Hooks may add to them. */
+  properties: string
   body: Buffer
   readonly reconsumeTimes = 0
   readonly #context: SendContext
@@ -84,6 +89,7 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
   readonly #timeoutMs: number
   readonly #signal: AbortSignal | undefined
   readonly #callback: SendCallback | undefined
+  readonly #observer: SendObserver | undefined
   #resolve: ((result: SendResult | undefined) => void) | undefined
   #reject: ((error: RocketMQError) => void) | undefined
   #settled = false
@@ -105,7 +111,8 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
     timeoutMs: number,
     signal: AbortSignal | undefined,
     callback: SendCallback | undefined,
-    oneway: boolean
+    oneway: boolean,
+    observer: SendObserver | undefined
   ) {
     this.sysFlag = content.sysFlag
     this.flag = content.flag
@@ -122,6 +129,7 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
     this.#timeoutMs = timeoutMs
     this.#signal = signal
     this.#callback = callback
+    this.#observer = observer
     this.#attemptStartMs = nowMs
     signal?.addEventListener('abort', this, { once: true })
   }
@@ -240,6 +248,7 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
 
   #attemptFailed(error: RocketMQError, nowMs: number): void {
     const { brokerName, queueId } = this.#mq!
+    if (this.#observer !== undefined) this.#observer.attemptEnded(error, undefined)
     clearTimeout(this.#routeTimer)
     this.#attempts ??= []
     this.#attempts.push({ brokerName, queueId, durationMs: nowMs - this.#attemptStartMs, error })
@@ -251,7 +260,7 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
   /** Ends the send with an error. */
   fail(error: RocketMQError): void {
     if (this.#settled) return
-    this.#end()
+    this.#end(error, undefined)
     if (this.#callback === undefined) this.#reject!(error)
     else tell(this.#callback, error, undefined)
   }
@@ -323,12 +332,14 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
   #hand(mq: MessageQueue, address: string, timeoutMs: number): void {
     const { instance, table } = this.#context
     try {
-      const template = table.template(mq, this.#batch, this.#reply)
       const to = instance.sendAddress(address)
+      if (this.#observer !== undefined) this.properties = this.#observer.attempt(mq, to)
+      const template = table.template(mq, this.#batch, this.#reply)
       if (this.#oneway) instance.remoting.sendOneway(to, template, this)
       else instance.remoting.send(to, template, this, timeoutMs, this)
     } catch (error) {
-      this.fail(asRocketMQError(error))
+      if (this.#notStoreOk === undefined) this.fail(asRocketMQError(error))
+      else this.#succeed(this.#notStoreOk)
       return
     }
     if (this.#oneway) this.#succeed(undefined)
@@ -450,6 +461,7 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
     this.#noteEnd()
     if (result.sendStatus !== SendStatus.SEND_OK && this.#mayStoreElsewhere()) {
       this.#notStoreOk = result
+      if (this.#observer !== undefined) this.#observer.attemptEnded(undefined, result)
       const error = new ProtocolError(`broker ${result.messageQueue.brokerName} stored it with ${result.sendStatus}`)
       this.#attemptFailed(error, Date.now())
       return
@@ -463,13 +475,14 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
   }
 
   #succeed(result: SendResult | undefined): void {
-    this.#end()
+    this.#end(undefined, result)
     if (this.#callback === undefined) this.#resolve!(result)
     else tell(this.#callback, undefined, result)
   }
 
-  #end(): void {
+  #end(error: RocketMQError | undefined, result: SendResult | undefined): void {
     this.#settled = true
+    if (this.#observer !== undefined) this.#observer.ended(error, result)
     if (this.#signal !== undefined) this.#signal.removeEventListener('abort', this)
     if (this.#routeTimer !== undefined) clearTimeout(this.#routeTimer)
     this.#context.sendEnded()

@@ -21,7 +21,16 @@ import type { Message } from '../message/message.js'
 import type { MessageExt } from '../message/message-ext.js'
 import type { MessageQueue } from '../message/message-queue.js'
 import type { MessageBody } from '../message/serializer.js'
+import type { AsyncTraceDispatcher } from '../trace/async-trace-dispatcher.js'
 import { MASTER_ID, publishQueues } from '../route/topic-route-data.js'
+import type { CheckForbiddenHook, CommunicationMode, SendMessageHook } from './hooks.js'
+import { ProducerHooks, hookOwner } from './hooks.js'
+import {
+  EndTransactionTraceHook,
+  SendMessageTraceHook,
+  producerTraceDispatcher,
+  traceProducerOptions
+} from './message-trace.js'
 import type { ProducerConfig, ProducerOptions } from './options.js'
 import { PRODUCER_OPTIONS, checkProducerConfig } from './options.js'
 import { startFaultStrategy } from './fault-tolerance.js'
@@ -33,10 +42,13 @@ import type { RequestCallback, SendTo } from './request.js'
 import { PendingRequests } from './request.js'
 import type { SendArguments } from './send-arguments.js'
 import { readSendArguments } from './send-arguments.js'
-import type { Sendable } from './send-content.js'
-import { batchContent, checkedMessages, isList, messageContent, toMessage } from './send-content.js'
+import type { SendContent, Sendable } from './send-content.js'
+import { batchAsOne, batchContent, checkedMessages, isList, messageContent, toMessage } from './send-content.js'
 import type { SendBatchOptions } from './send-batch.js'
 import { sendInParts } from './send-batch.js'
+import type { SendEvent } from './send-event.js'
+import { newSendEvent, sendTracing, traceOneway, traceSend } from './send-event.js'
+import { SendObserver } from './send-observer.js'
 import { SendOrder } from './send-order.js'
 import type { MessageQueueSelector, SendCallback, SendOptions, SendResult } from './types.js'
 
@@ -57,11 +69,15 @@ const CREATE_TOPIC_TRIES = 5
  */
 export class Producer<Body = MessageBody> {
   readonly #config: ProducerConfig
+  /** The options as they were given. */
+  readonly #given: ProducerOptions<Body>
   readonly #registry: ClientRegistry
   readonly #status: ClientStatus
+  readonly #hooks = new ProducerHooks()
   #state: ServiceState = ServiceState.CREATE_JUST
   #instance: ClientInstance | undefined
   #context: SendContext | undefined
+  #trace: AsyncTraceDispatcher | undefined
   #inFlight = 0
   #onIdle: (() => void) | undefined
   #shutdown = Promise.resolve()
@@ -75,6 +91,7 @@ export class Producer<Body = MessageBody> {
    */
   constructor(options: ProducerOptions<Body>, registry: ClientRegistry = clientRegistry) {
     this.#config = checkProducerConfig(readOptions('Producer', PRODUCER_OPTIONS, options))
+    this.#given = { ...options }
     this.#registry = registry
     this.#status = new ClientStatus(this.#config)
   }
@@ -136,16 +153,18 @@ export class Producer<Body = MessageBody> {
       throw error
     }
     this.#instance = instance
-    const faults = startFaultStrategy(this.#config, instance, table)
     this.#context = {
       instance,
       config: this.#config,
       table,
-      faults,
+      faults: startFaultStrategy(this.#config, instance, table),
       order: new SendOrder(),
+      hooks: this.#hooks,
+      hookOwner: hookOwner(this.#config, instance),
       sendEnded: () => this.#sendEnded()
     }
     this.onStart(this.#context)
+    if (this.#config.enableTrace) await this.#startTrace(instance)
     await this.#findTopics(instance, table)
     this.#state = ServiceState.RUNNING
     void instance.sendHeartbeatToAllBrokers()
@@ -213,7 +232,8 @@ export class Producer<Body = MessageBody> {
     let read = NO_ARGUMENTS
     try {
       if (args.length > 0) read = readSendArguments(args)
-      return this.#send(message, read, false) as Promise<SendResult> | undefined
+      if (sendTracing.active) return this.#tracedSend(message, read)
+      return this.#send(message, read, false, undefined) as Promise<SendResult> | undefined
     } catch (thrown) {
       const error = asRocketMQError(thrown)
       const { callback } = read
@@ -242,7 +262,10 @@ export class Producer<Body = MessageBody> {
     const list = checkedMessages([...messages], this.#config)
     const args = messageQueue === undefined ? [limits] : [messageQueue, limits]
     const read = readSendArguments(args)
-    return sendInParts(list, maxBytes, async part => (await this.#send(part, read, false))!)
+    return sendInParts(list, maxBytes, async part => {
+      const sent = sendTracing.active ? this.#tracedSend(part, read) : this.#send(part, read, false, undefined)
+      return (await sent)!
+    })
   }
 
   /**
@@ -260,10 +283,20 @@ export class Producer<Body = MessageBody> {
       if (args.callback !== undefined || isList(message)) {
         throw new InvalidArgumentError('a oneway send takes one message and no callback')
       }
-      return this.#send(message, args, true)!
+      return sendTracing.active ? this.#tracedOneway(message, args) : this.#send(message, args, true, undefined)!
     } catch (error) {
       return Promise.reject(asRocketMQError(error))
     }
+  }
+
+  /** Adds a hook around the attempts to send; see {@link SendMessageHook}. */
+  registerSendMessageHook(hook: SendMessageHook): void {
+    this.#hooks.addSendMessageHook(hook)
+  }
+
+  /** Adds a hook that may forbid a send; see {@link CheckForbiddenHook}. */
+  registerCheckForbiddenHook(hook: CheckForbiddenHook): void {
+    this.#hooks.addCheckForbiddenHook(hook)
   }
 
   /**
@@ -421,7 +454,8 @@ export class Producer<Body = MessageBody> {
   #send(
     given: Sendable<Body> | readonly Sendable<Body>[],
     args: SendArguments,
-    oneway: boolean
+    oneway: boolean,
+    event: SendEvent | undefined
   ): Promise<SendResult | undefined> | undefined {
     const context = this.running()
     const { signal, callback } = args
@@ -435,13 +469,50 @@ export class Producer<Body = MessageBody> {
     if (mq !== undefined && mq.topic !== content.topic) throw wrongTopic(mq, content.topic)
     if (signal?.aborted === true) throw new AbortedError(`the send to topic ${content.topic}`, signal)
     const timeoutMs = args.timeoutMs ?? this.#config.sendMsgTimeout
-    const pending = new PendingSend(context, content, nowMs, timeoutMs, signal, callback, oneway)
+    const observer =
+      event !== undefined || this.#hooks.any
+        ? this.#observer(
+            context,
+            oneway ? 'ONEWAY' : callback === undefined ? 'SYNC' : 'ASYNC',
+            given,
+            message,
+            content,
+            event
+          )
+        : undefined
+    const pending = new PendingSend(context, content, nowMs, timeoutMs, signal, callback, oneway, observer)
     this.#inFlight++
     const promise = callback === undefined ? pending.promise() : undefined
     if (content.compress) void pending.compress()
     if (mq !== undefined) pending.startTo(mq)
     else pending.start(chooser(args, message, content.topic))
     return promise
+  }
+
+  #observer(
+    context: SendContext,
+    mode: CommunicationMode,
+    given: Sendable<Body> | readonly Sendable<Body>[],
+    message: Message | undefined,
+    content: SendContent,
+    event: SendEvent | undefined
+  ): SendObserver {
+    const whole = message ?? batchAsOne(given as readonly Sendable<Body>[], content)
+    return new SendObserver(context.hooks, context.hookOwner, mode, whole, content, event)
+  }
+
+  #tracedSend(given: Sendable<Body> | readonly Sendable<Body>[], args: SendArguments): Promise<SendResult> | undefined {
+    const event = newSendEvent(this.running(), given, args.callback === undefined ? 'SYNC' : 'ASYNC')
+    return traceSend(
+      event,
+      args,
+      (sendable, traced) => this.#send(sendable, traced, false, event) as Promise<SendResult> | undefined
+    )
+  }
+
+  #tracedOneway(given: Sendable<Body>, args: SendArguments): Promise<unknown> {
+    const event = newSendEvent(this.running(), given, 'ONEWAY')
+    return traceOneway(event, sendable => this.#send(sendable, args, true, event)!)
   }
 
   async #createTopicOn(
@@ -490,6 +561,20 @@ export class Producer<Body = MessageBody> {
     )
   }
 
+  /** Tracing never keeps a producer from its work: what fails here is reported (`DefaultMQProducer.java#start`). */
+  async #startTrace(instance: ClientInstance): Promise<void> {
+    try {
+      const options = traceProducerOptions(this.#given, instance.nameServerApi.nameServers.addresses)
+      const dispatcher = producerTraceDispatcher(this.#config, new Producer(options, this.#registry), instance.report)
+      await dispatcher.start()
+      this.#hooks.addSendMessageHook(new SendMessageTraceHook(dispatcher))
+      this.#hooks.addEndTransactionHook(new EndTransactionTraceHook(dispatcher))
+      this.#trace = dispatcher
+    } catch (error) {
+      instance.report(toError(error), 'starting the message trace')
+    }
+  }
+
   #sendEnded(): void {
     this.#inFlight--
     if (this.#inFlight === 0) this.#onIdle?.()
@@ -506,6 +591,7 @@ export class Producer<Body = MessageBody> {
     this.#context!.faults?.shutdown()
     await this.onEnd(this.#context!, signal)
     await this.#instance!.unregisterProducer(this.#config.producerGroup)
+    await this.#trace?.shutdown(signal)
     this.#status.end()
   }
 }

@@ -125,3 +125,8 @@ function inNamespace(content: SendContent, namespace: string): SendContent {
   const properties = checkPropertiesLength(content.properties + encodeProperty(MessageConst.INSTANCE_ID, namespace))
   return { ...content, topic: withoutNamespace(namespace, content.topic), properties }
 }
+
+/** A batch as the one message that hooks are told of (`common/message/MessageBatch.java`). */
+export function batchAsOne<Body>(given: readonly Sendable<Body>[], { topic, body }: SendContent): Message {
+  return new Message({ topic, body, waitStoreMsgOK: given[0]?.waitStoreMsgOK })
+}

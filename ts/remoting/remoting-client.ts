@@ -18,6 +18,8 @@ import { HookedSend, RPCHooks } from './rpc-hooks.js'
 import { sendMessageV2Fields } from './send-header.js'
 import { type SessionCredentials, credentialsVersion, revealCredentials } from './session-credentials.js'
 import { NO_TOKEN, SubmissionWriter } from './submission-writer.js'
+import type { ConnectionClosedEvent } from './remoting-events.js'
+import { connectionClosed, requestTracing, traceRequest } from './remoting-events.js'
 import { revealTls } from './tls-settings.js'
 import type {
   ExtField,
@@ -202,6 +204,11 @@ export class RemotingClient {
    * @throws ConnectionError, TimeoutError, BusyError, AbortedError, ClientStateError
    */
   invoke(address: string, request: RemotingRequest, options: InvokeOptions): Promise<RemotingCommand> {
+    if (!requestTracing.active) return this.#hooked(address, request, options)
+    return traceRequest(address, request, () => this.#hooked(address, request, options))
+  }
+
+  #hooked(address: string, request: RemotingRequest, options: InvokeOptions): Promise<RemotingCommand> {
     const hooks = this.#hooks
     if (hooks === undefined) return this.#invoke(address, request, options)
     return hooks.around(address, request, seen => this.#invoke(address, seen, options))
@@ -404,7 +411,11 @@ export class RemotingClient {
       },
       failed: (token, kind, message) => this.#take(token)?.onFailed(failure(kind, message)),
       requested: (index, opaque, oneway, request) => void this.#answer(index, opaque, oneway, request),
-      closed: (address, reason) => this.#closeHandler(address, reason)
+      closed: (address, reason) => {
+        if (connectionClosed.hasSubscribers)
+          connectionClosed.publish({ address, reason } satisfies ConnectionClosedEvent)
+        this.#closeHandler(address, reason)
+      }
     }
   }
 
