@@ -438,6 +438,11 @@ export class Producer<Body = MessageBody> {
     )
   }
 
+  /** What is told of its sends. */
+  protected get hooks(): ProducerHooks {
+    return this.#hooks
+  }
+
   /** Called when it is known to its client instance, before any broker hears of it. */
   protected onStart(_context: SendContext): void {}
 

@@ -9,9 +9,11 @@ import type { Message } from '../message/message.js'
 import { withProperties } from '../message/message.js'
 import { decodeOffsetMessageId } from '../message/message-id.js'
 import type { MessageBody } from '../message/serializer.js'
+import type { MessageExt } from '../message/message-ext.js'
 import { MessageConst } from '../message/properties.js'
 import { greetBrokersOf } from './greet-brokers.js'
 import type { ProducerOptions } from './options.js'
+import type { EndTransactionHook } from './hooks.js'
 import type { SendContext } from './pending-send.js'
 import { Producer } from './producer.js'
 import type { Sendable } from './send-content.js'
@@ -120,6 +122,11 @@ export class TransactionProducer<Body = MessageBody> extends Producer<Body> {
     return transaction
   }
 
+  /** Adds a hook that is told how transactions end; see {@link EndTransactionHook}. */
+  registerEndTransactionHook(hook: EndTransactionHook): void {
+    this.hooks.addEndTransactionHook(hook)
+  }
+
   protected override onStart(context: SendContext): void {
     const { instance, config } = context
     const { report } = instance
@@ -174,17 +181,18 @@ export class TransactionProducer<Body = MessageBody> extends Producer<Body> {
 
   /** `impl/producer/DefaultMQProducerImpl.java#endTransaction`. */
   #endTransaction(
-    { instance, config, table }: SendContext,
-    { topic }: Message,
+    context: SendContext,
+    half: Message,
     sent: SendResult,
     state: LocalTransactionState,
     error: Error | undefined
   ): void {
+    const { instance, config, table } = context
     const { brokerName } = sent.messageQueue
     const address = instance.routes.masterAddress(brokerName)
     if (address === undefined) throw new RouteError(`the broker ${brokerName} is not known any more; it will ask`)
     const header: EndTransactionHeader = {
-      topic: table.wireTopic(topic),
+      topic: table.wireTopic(half.topic),
       producerGroup: config.producerGroup,
       tranStateTableOffset: sent.queueOffset,
       commitLogOffset: decodeOffsetMessageId(sent.offsetMsgId).commitLogOffset,
@@ -195,11 +203,13 @@ export class TransactionProducer<Body = MessageBody> extends Producer<Body> {
       bname: brokerName
     }
     const remark = error === undefined ? undefined : `executeLocalTransactionBranch exception: ${String(error)}`
+    tellEnd(context, address, header, half, state)
     instance.brokerApi.endTransaction(address, header, remark)
   }
 
   /** `impl/producer/DefaultMQProducerImpl.java#checkTransactionState`. */
-  async #check({ instance, config }: SendContext, check: TransactionCheck): Promise<void> {
+  async #check(context: SendContext, check: TransactionCheck): Promise<void> {
+    const { instance, config } = context
     const { address, message, topic, tranStateTableOffset, commitLogOffset, transactionId, bname } = check
     const { state, error } = await outcomeOf('checkLocalTransaction', () =>
       this.#listener.checkLocalTransaction(message)
@@ -217,6 +227,7 @@ export class TransactionProducer<Body = MessageBody> extends Producer<Body> {
       bname
     }
     const remark = error === undefined ? undefined : `checkLocalTransactionState Exception: ${simpleDescription(error)}`
+    tellEnd(context, address, header, message, state)
     instance.brokerApi.endTransaction(address, header, remark)
   }
 
@@ -226,6 +237,22 @@ export class TransactionProducer<Body = MessageBody> extends Producer<Body> {
     this.#greeted.add(topic)
     greetBrokersOf(context, topic).catch((error: unknown) => context.instance.report(toError(error), 'a heartbeat'))
   }
+}
+
+/** `impl/producer/DefaultMQProducerImpl.java#doExecuteEndTransactionHook`. */
+function tellEnd(
+  { hooks, instance, config }: SendContext,
+  brokerAddr: string,
+  { msgId, transactionId, fromTransactionCheck }: EndTransactionHeader,
+  message: Message | MessageExt,
+  transactionState: LocalTransactionState
+): void {
+  if (!hooks.anyEndTransaction) return
+  const { producerGroup } = config
+  hooks.endTransaction(
+    { producerGroup, message, brokerAddr, msgId, transactionId, transactionState, fromTransactionCheck },
+    instance.report
+  )
 }
 
 /** What the user's function said; what it threw, and what is no state, stands for `UNKNOW`. */
