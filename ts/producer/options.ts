@@ -1,6 +1,7 @@
 import { ConfigError } from '../errors.js'
 import { CLIENT_OPTIONS } from '../client/client-config.js'
 import type { OptionsInput, OptionsOf } from '../options.js'
+import { ACCUMULATOR_OPTIONS } from './accumulator-options.js'
 import { bool, custom, int, oneOf, str } from '../options.js'
 
 /** Options of a producer (`client/producer/DefaultMQProducer.java`). Times are milliseconds, sizes bytes. */
@@ -30,6 +31,7 @@ export const PRODUCER_OPTIONS = {
   retryAnotherBrokerWhenNotStoreOK: bool(false),
   /** Largest body. @default 4194304 */
   maxMessageSize: int(4 * 1024 * 1024, 1),
+  ...ACCUMULATOR_OPTIONS,
   /**
    * Answers of a broker after which another is tried.
    * @default [1, 2, 14, 16, 17, 204, 205, 1500]

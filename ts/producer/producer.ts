@@ -18,6 +18,7 @@ import type { Message } from '../message/message.js'
 import type { MessageQueue } from '../message/message-queue.js'
 import type { TopicPublishInfo } from '../route/topic-publish-info.js'
 import { MASTER_ID, publishQueues } from '../route/topic-route-data.js'
+import { Accumulator } from './accumulator.js'
 import type { ProducerConfig, ProducerOptions } from './options.js'
 import { PRODUCER_OPTIONS } from './options.js'
 import type { ChooseQueue, SendContext } from './pending-send.js'
@@ -49,6 +50,7 @@ export class Producer {
   #state: ServiceState = ServiceState.CREATE_JUST
   #instance: ClientInstance | undefined
   #context: SendContext | undefined
+  #accumulator: Accumulator | undefined
   #inFlight = 0
   #onIdle: (() => void) | undefined
   #shutdown = Promise.resolve()
@@ -108,6 +110,7 @@ export class Producer {
     }
     this.#instance = instance
     this.#context = { instance, config: this.#config, table, sendEnded: () => this.#sendEnded() }
+    if (this.#config.autoBatch) this.#accumulator = this.#newAccumulator(this.#context)
     this.#state = ServiceState.RUNNING
     void instance.sendHeartbeatToAllBrokers()
   }
@@ -281,6 +284,18 @@ export class Producer {
     const { mq, signal, callback } = args
     const nowMs = Date.now()
     const message = isList(given) ? undefined : toMessage(given)
+    const choose = chooser(args, message)
+    const accumulator = this.#accumulator
+    if (accumulator !== undefined && message !== undefined) {
+      // The queue has to be known to find those who go there too; an unknown route is found by a send of its own.
+      const info = choose === undefined ? undefined : context.table.get(message.topic)
+      if (accumulator.accepts(message, args) && (choose === undefined || info !== undefined)) {
+        const chosen = info === undefined ? mq : choose!(info.messageQueues)
+        if (chosen !== undefined && chosen.topic !== message.topic) throw wrongTopic(chosen, message.topic)
+        return accumulator.send(message, nowMs, chosen, args)
+      }
+      if (mq !== undefined || choose !== undefined) accumulator.flushChosenQueues()
+    }
     const content =
       message === undefined
         ? batchContent(given as readonly Sendable[], this.#config, nowMs)
@@ -289,11 +304,27 @@ export class Producer {
     if (signal?.aborted === true) throw new AbortedError(`the send to topic ${content.topic}`, signal)
     const timeoutMs = args.timeoutMs ?? this.#config.sendMsgTimeout
     const pending = new PendingSend(context, content, nowMs, timeoutMs, signal, callback)
+    return this.#begin(pending, callback, mq, choose)
+  }
+
+  #begin(
+    pending: PendingSend,
+    callback: SendCallback | undefined,
+    mq: MessageQueue | undefined,
+    choose: ChooseQueue | undefined
+  ): Promise<SendResult> | undefined {
     this.#inFlight++
     const promise = callback === undefined ? pending.promise() : undefined
     if (mq !== undefined) pending.startTo(mq)
-    else pending.start(chooser(args, message))
+    else pending.start(choose)
     return promise
+  }
+
+  #newAccumulator(context: SendContext): Accumulator {
+    return new Accumulator(this.#config, (content, startMs, mq, callback) => {
+      const pending = new PendingSend(context, content, startMs, this.#config.sendMsgTimeout, undefined, callback)
+      return this.#begin(pending, callback, mq, undefined)
+    })
   }
 
   #oneway(context: SendContext, content: SendContent, mq: MessageQueue): Promise<void> {
@@ -330,6 +361,7 @@ export class Producer {
 
   async #end(signal: AbortSignal | undefined): Promise<void> {
     this.#state = ServiceState.SHUTDOWN_ALREADY
+    this.#accumulator?.flush()
     if (this.#inFlight > 0) {
       const idle = new Promise<void>(resolve => (this.#onIdle = resolve))
       // Aborted or not, the rest of the shutdown is the same.
