@@ -29,7 +29,7 @@ export interface SendContext {
   readonly config: ProducerConfig
   readonly table: PublishTable
   /** Called at the end of each send. */
-  sendEnded(): void
+  sendEnded(send: PendingSend): void
 }
 
 /** Chooses among the queues of a topic; throws when it chooses none of them. */
@@ -52,6 +52,8 @@ export class PendingSend implements RemotingPendingSend, SendFields {
   readonly properties: string
   readonly body: Buffer
   readonly reconsumeTimes = 0
+  /** Whether it is among the sends that are under way; for `BackPressure`. */
+  admitted = false
   readonly #context: SendContext
   readonly #topic: string
   readonly #msgId: string
@@ -63,6 +65,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
   #resolve: ((result: SendResult) => void) | undefined
   #reject: ((error: RocketMQError) => void) | undefined
   #settled = false
+  #late = false
   /** Queues to choose from again; undefined when the caller chose the queue. */
   #info: TopicPublishInfo | undefined
   #choose: ChooseQueue | undefined
@@ -117,6 +120,13 @@ export class PendingSend implements RemotingPendingSend, SendFields {
   /** Sends to this queue. */
   startTo(mq: MessageQueue): void {
     this.#attempt(mq)
+  }
+
+  /** Starts a send that had to wait for its turn: some of its time is over. */
+  startLate(mq: MessageQueue | undefined, choose: ChooseQueue | undefined): void {
+    this.#late = true
+    if (mq === undefined) this.start(choose)
+    else this.startTo(mq)
   }
 
   onSent(
@@ -223,7 +233,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
       )
       return
     }
-    if (this.#attempts === undefined && this.#routeTimer === undefined) {
+    if (this.#attempts === undefined && this.#routeTimer === undefined && !this.#late) {
       this.#hand(mq, address, this.#firstTimeoutMs())
     } else {
       this.#send(mq, address, Date.now())
@@ -357,7 +367,7 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     this.#settled = true
     if (this.#signal !== undefined) this.#signal.removeEventListener('abort', this)
     if (this.#routeTimer !== undefined) clearTimeout(this.#routeTimer)
-    this.#context.sendEnded()
+    this.#context.sendEnded(this)
   }
 }
 

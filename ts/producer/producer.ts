@@ -19,6 +19,7 @@ import type { MessageQueue } from '../message/message-queue.js'
 import type { TopicPublishInfo } from '../route/topic-publish-info.js'
 import { MASTER_ID, publishQueues } from '../route/topic-route-data.js'
 import { Accumulator } from './accumulator.js'
+import { BackPressure } from './back-pressure.js'
 import type { ProducerConfig, ProducerOptions } from './options.js'
 import { PRODUCER_OPTIONS } from './options.js'
 import type { ChooseQueue, SendContext } from './pending-send.js'
@@ -51,6 +52,7 @@ export class Producer {
   #instance: ClientInstance | undefined
   #context: SendContext | undefined
   #accumulator: Accumulator | undefined
+  readonly #backPressure: BackPressure
   #inFlight = 0
   #onIdle: (() => void) | undefined
   #shutdown = Promise.resolve()
@@ -64,6 +66,7 @@ export class Producer {
   constructor(options: ProducerOptions, registry: ClientRegistry = clientRegistry) {
     this.#config = readOptions('Producer', PRODUCER_OPTIONS, options)
     this.#registry = registry
+    this.#backPressure = new BackPressure(this.#config)
   }
 
   /** Where it is in its life. */
@@ -74,6 +77,11 @@ export class Producer {
   /** The checked options. */
   get options(): ProducerConfig {
     return this.#config
+  }
+
+  /** Whether so much is under way that the next send waits for its turn, or fails; see `backPressureForAsyncSendNum`. */
+  get writableNeedDrain(): boolean {
+    return this.#backPressure.full
   }
 
   /** `ip@instanceName` once started. */
@@ -109,7 +117,7 @@ export class Producer {
       throw error
     }
     this.#instance = instance
-    this.#context = { instance, config: this.#config, table, sendEnded: () => this.#sendEnded() }
+    this.#context = { instance, config: this.#config, table, sendEnded: send => this.#sendEnded(send) }
     if (this.#config.autoBatch) this.#accumulator = this.#newAccumulator(this.#context)
     this.#state = ServiceState.RUNNING
     void instance.sendHeartbeatToAllBrokers()
@@ -136,7 +144,7 @@ export class Producer {
    *
    * With a promise: rejects with SendError when all attempts failed (retried on other brokers unless the caller chose
    * the queue), RouteError when the topic cannot be found, InvalidArgumentError when the message is not acceptable,
-   * TimeoutError, AbortedError, ClientStateError. With a callback in the last place nothing is returned, and failures
+   * TimeoutError, AbortedError, ClientStateError, BusyError when it found no turn (see `backPressureForAsyncSendNum`). With a callback in the last place nothing is returned, and failures
    * of the transport only are retried, as with Java's asynchronous sends.
    */
   send(message: Sendable | readonly Sendable[], limits?: SendOptions | number): Promise<SendResult>
@@ -304,26 +312,27 @@ export class Producer {
     if (signal?.aborted === true) throw new AbortedError(`the send to topic ${content.topic}`, signal)
     const timeoutMs = args.timeoutMs ?? this.#config.sendMsgTimeout
     const pending = new PendingSend(context, content, nowMs, timeoutMs, signal, callback)
-    return this.#begin(pending, callback, mq, choose)
+    return this.#begin(pending, timeoutMs, callback, mq, choose)
   }
 
   #begin(
     pending: PendingSend,
+    timeoutMs: number,
     callback: SendCallback | undefined,
     mq: MessageQueue | undefined,
     choose: ChooseQueue | undefined
   ): Promise<SendResult> | undefined {
     this.#inFlight++
     const promise = callback === undefined ? pending.promise() : undefined
-    if (mq !== undefined) pending.startTo(mq)
-    else pending.start(choose)
+    this.#backPressure.begin(pending, timeoutMs, mq, choose)
     return promise
   }
 
   #newAccumulator(context: SendContext): Accumulator {
     return new Accumulator(this.#config, (content, startMs, mq, callback) => {
-      const pending = new PendingSend(context, content, startMs, this.#config.sendMsgTimeout, undefined, callback)
-      return this.#begin(pending, callback, mq, undefined)
+      const { sendMsgTimeout } = this.#config
+      const pending = new PendingSend(context, content, startMs, sendMsgTimeout, undefined, callback)
+      return this.#begin(pending, sendMsgTimeout, callback, mq, undefined)
     })
   }
 
@@ -354,8 +363,9 @@ export class Producer {
     }
   }
 
-  #sendEnded(): void {
+  #sendEnded(send: PendingSend): void {
     this.#inFlight--
+    this.#backPressure.ended(send)
     if (this.#inFlight === 0) this.#onIdle?.()
   }
 
