@@ -30,6 +30,8 @@ import { readSendArguments } from './send-arguments.js'
 import type { SendContent, Sendable } from './send-content.js'
 import { batchContent, isList, messageContent, toMessage } from './send-content.js'
 import type { MessageQueueSelector, SendCallback, SendOptions, SendResult } from './types.js'
+import type { WritableOptions } from './writable.js'
+import { MessageWritable } from './writable.js'
 
 const NO_ARGUMENTS: SendArguments = {}
 const DONE = Promise.resolve()
@@ -209,6 +211,19 @@ export class Producer {
     } catch (error) {
       return Promise.reject(asRocketMQError(error))
     }
+  }
+
+  /**
+   * A Writable in object mode that sends what is written to it: messages, and with a `topic` bodies alone. For `pipeline()`:
+   *
+   * ```ts
+   * await pipeline(lines, producer.asWritable({ topic: 'Lines' }))
+   * ```
+   *
+   * @throws ConfigError for an option that is unknown or wrong
+   */
+  asWritable(options: WritableOptions = {}): MessageWritable {
+    return new MessageWritable(message => this.send(message), options)
   }
 
   /**
