@@ -181,17 +181,28 @@ export class SendError extends RocketMQError {
   /** The response code of the last failure if a broker gave one. */
   readonly responseCode: number | undefined
 
-  constructor(
-    message: string,
-    topic: string,
-    attempts: readonly SendAttempt[],
-    last: RocketMQError | undefined = attempts.at(-1)?.error
-  ) {
-    super(message, { cause: last, clientErrorCode: last?.clientErrorCode })
+  constructor(message: string, topic: string, attempts: readonly SendAttempt[], cause = attempts.at(-1)?.error) {
+    super(message, { cause, clientErrorCode: cause?.clientErrorCode })
     this.topic = topic
     this.attempts = attempts
-    this.retryable = last?.retryable ?? true
-    this.responseCode = last instanceof BrokerError || last instanceof SendError ? last.responseCode : undefined
+    this.retryable = cause?.retryable ?? true
+    this.responseCode = cause instanceof BrokerError || cause instanceof SendError ? cause.responseCode : undefined
+  }
+}
+
+/** A message that was written to a stream was not sent; `cause` says why. */
+export class WriteError extends SendError {
+  /** The message as it was written. */
+  readonly failedMessage: unknown
+
+  constructor(failedMessage: unknown, topic: string, cause: RocketMQError) {
+    super(
+      `a message written to the stream was not sent: ${cause.message}`,
+      topic,
+      cause instanceof SendError ? cause.attempts : [],
+      cause
+    )
+    this.failedMessage = failedMessage
   }
 }
 

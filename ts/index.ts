@@ -19,7 +19,8 @@ export {
   SendError,
   ServerError,
   StoreError,
-  TimeoutError
+  TimeoutError,
+  WriteError
 } from './errors.js'
 export type { ErrorCode, SendAttempt } from './errors.js'
 export type { ClientEvent, ErrorReporter, Logger } from './diagnostics.js'
@@ -54,6 +55,7 @@ export { ResponseCode } from './remoting/request-code.js'
 
 export { Producer } from './producer/producer.js'
 export type { Sendable } from './producer/send-content.js'
+export type { MessageWritable, WritableChunk, WritableOptions } from './producer/writable.js'
 export type { ProducerOptions } from './producer/options.js'
 export { PartialBatchError } from './producer/send-batch.js'
 export type { SendBatchOptions } from './producer/send-batch.js'

@@ -9,7 +9,7 @@ import { LoadProducer } from './load-producer.js'
 import type { SendMeasure } from './measures.js'
 
 type Request = { readonly id: number } & (
-  | { readonly op: 'send'; readonly inFlight: number; readonly style: SendMeasure['style']; readonly seconds: number }
+  | ({ readonly op: 'send'; readonly seconds: number } & Omit<SendMeasure, 'name'>)
   | { readonly op: 'fill'; readonly topic: string; readonly count: number }
   | { readonly op: 'drain'; readonly topic: string; readonly group: string; readonly count: number }
 )
@@ -17,7 +17,7 @@ type Request = { readonly id: number } & (
 async function perform(request: Request, producer: LoadProducer, nameServer: string): Promise<unknown> {
   switch (request.op) {
     case 'send':
-      return producer.send(request.inFlight, request.style, request.seconds)
+      return producer.send(request, request.seconds)
     case 'fill':
       return producer.fill(request.topic, request.count)
     case 'drain':

@@ -1,39 +1,80 @@
 import { randomBytes } from 'node:crypto'
 import { Producer } from '../../ts/index.js'
 import type { SendOutcome } from './load.js'
-import type { SendMeasure } from './measures.js'
+import { BATCH_SIZE, type SendMeasure } from './measures.js'
+import { mainThreadSeconds } from './process-usage.js'
 
-const BATCH_OF_FILL = 32
+type Counted = Omit<SendOutcome, 'seconds'>
 
-/** Sends one message a request and counts those the broker acknowledged. */
+/** Sends and counts the messages that the broker acknowledged. */
 export class LoadProducer {
   readonly #producer: Producer
+  readonly #batching: Producer
   readonly #topic: string
   readonly #body: Buffer
 
   constructor(nameServer: string, topic: string, bodyBytes: number) {
     this.#topic = topic
     this.#body = randomBytes(bodyBytes)
-    this.#producer = new Producer({ namesrvAddr: nameServer, producerGroup: 'load_producer', sendMsgTimeout: 10_000 })
+    const options = { namesrvAddr: nameServer, sendMsgTimeout: 10_000 }
+    this.#producer = new Producer({ ...options, producerGroup: 'load_producer' })
+    this.#batching = new Producer({ ...options, producerGroup: 'load_batching', autoBatch: true })
   }
 
-  start(): Promise<void> {
-    return this.#producer.start()
+  async start(): Promise<void> {
+    await Promise.all([this.#producer.start(), this.#batching.start()])
   }
 
-  shutdown(): Promise<void> {
-    return this.#producer.shutdown()
+  async shutdown(): Promise<void> {
+    await Promise.all([this.#producer.shutdown(), this.#batching.shutdown()])
   }
 
-  /** Sends for so many seconds; see {@link SendMeasure} for the styles. */
-  async send(inFlight: number, style: SendMeasure['style'], seconds: number): Promise<SendOutcome> {
+  /** Sends for so many seconds; see {@link SendMeasure} for the ways. */
+  async send(measure: Omit<SendMeasure, 'name'>, seconds: number): Promise<SendOutcome> {
+    const cpuBefore = mainThreadSeconds()
     const start = performance.now()
-    const end = start + seconds * 1_000
-    const outcome = await (style === 'waiting' ? this.#sendWaiting(inFlight, end) : this.#sendPipelined(inFlight, end))
-    return { ...outcome, seconds: (performance.now() - start) / 1_000 }
+    const counted = await this.#sendUntil(measure, start + seconds * 1_000)
+    const took = (performance.now() - start) / 1_000
+    return { ...counted, seconds: took, mainThreadSeconds: mainThreadSeconds() - cpuBefore }
   }
 
-  async #sendWaiting(senders: number, end: number): Promise<Omit<SendOutcome, 'seconds'>> {
+  #sendUntil({ inFlight, style, grouping }: Omit<SendMeasure, 'name'>, end: number): Promise<Counted> {
+    if (grouping === 'auto') return this.#sendForPromises(inFlight, end)
+    if (grouping === 'batch') return this.#sendBatches(inFlight / BATCH_SIZE, end)
+    return style === 'waiting' ? this.#sendWaiting(inFlight, end) : this.#sendPipelined(inFlight, end)
+  }
+
+  async #sendForPromises(inFlight: number, end: number): Promise<Counted> {
+    let acked = 0
+    const sender = async () => {
+      while (performance.now() < end) {
+        const sent = await this.#batching.send({ topic: this.#topic, tags: 'TagA', body: this.#body })
+        if (sent.sendStatus !== 'SEND_OK') throw new Error(`${sent.sendStatus} of ${sent.msgId}`)
+        acked++
+      }
+    }
+    await Promise.all(Array.from({ length: inFlight }, sender))
+    return { acked, failed: 0 }
+  }
+
+  async #sendBatches(inFlight: number, end: number): Promise<Counted> {
+    let acked = 0
+    const sender = async () => {
+      while (performance.now() < end) {
+        const { sendStatus } = await this.#producer.send(this.#batch(this.#topic, BATCH_SIZE))
+        if (sendStatus !== 'SEND_OK') throw new Error(sendStatus)
+        acked += BATCH_SIZE
+      }
+    }
+    await Promise.all(Array.from({ length: inFlight }, sender))
+    return { acked, failed: 0 }
+  }
+
+  #batch(topic: string, size: number) {
+    return Array.from({ length: size }, () => ({ topic, tags: 'TagA', body: this.#body }))
+  }
+
+  async #sendWaiting(senders: number, end: number): Promise<Counted> {
     const all = await Promise.all(Array.from({ length: senders }, () => this.#sendOneByOne(end)))
     const micros = Float64Array.from(all.flat()).sort()
     const percentile = (share: number) => micros[Math.floor(micros.length * share)] ?? NaN
@@ -58,7 +99,7 @@ export class LoadProducer {
     return micros
   }
 
-  #sendPipelined(inFlight: number, end: number): Promise<Omit<SendOutcome, 'seconds'>> {
+  #sendPipelined(inFlight: number, end: number): Promise<Counted> {
     const producer = this.#producer
     const topic = this.#topic
     const body = this.#body
@@ -79,9 +120,8 @@ export class LoadProducer {
 
   /** Leaves a backlog of `count` messages on a topic, in batches: how they got there is not measured. */
   async fill(topic: string, count: number): Promise<void> {
-    for (let sent = 0; sent < count; sent += BATCH_OF_FILL) {
-      const size = Math.min(BATCH_OF_FILL, count - sent)
-      await this.#producer.send(Array.from({ length: size }, () => ({ topic, tags: 'TagA', body: this.#body })))
+    for (let sent = 0; sent < count; sent += BATCH_SIZE) {
+      await this.#producer.send(this.#batch(topic, Math.min(BATCH_SIZE, count - sent)))
     }
   }
 }

@@ -11,6 +11,8 @@ export interface SendOutcome {
   readonly acked: number
   readonly failed: number
   readonly seconds: number
+  /** CPU of the main thread in user and kernel mode; of our client only. */
+  readonly mainThreadSeconds?: number
   /** Latency percentiles in microseconds; only with one in flight. */
   readonly p50Us?: number
   readonly p99Us?: number
@@ -52,9 +54,9 @@ export class Load implements AsyncDisposable {
     return this.process.pid
   }
 
-  /** Sends one-message requests for so many seconds. */
-  send({ inFlight, style }: SendMeasure, seconds: number): Promise<SendOutcome> {
-    return this.process.ask('send', { inFlight, style, seconds })
+  /** Sends for so many seconds. */
+  send({ inFlight, style, grouping }: SendMeasure, seconds: number): Promise<SendOutcome> {
+    return this.process.ask('send', { inFlight, style, grouping, seconds })
   }
 
   /** Leaves `count` messages on a topic. */

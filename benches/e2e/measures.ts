@@ -25,14 +25,25 @@ export interface SendMeasure {
    * sends again. `pipelined`: one sender that only waits when so many are under way.
    */
   readonly style: 'waiting' | 'pipelined'
+  /**
+   * `single`: one message a request. `auto`: the client groups the messages, which are sent one by one, here for a promise
+   * each, in Java with a callback. `batch`: the program sends lists of {@link BATCH_SIZE}, so many messages are under way in all.
+   */
+  readonly grouping: 'single' | 'auto' | 'batch'
 }
+
+/** Messages of one explicit batch; LoadProducer.java has the same number. */
+export const BATCH_SIZE = 32
 
 /** The ways of sending that are measured. */
 export const SEND_MEASURES: readonly SendMeasure[] = [
-  { name: 'send 1', inFlight: 1, style: 'waiting' },
-  { name: 'send 64', inFlight: 64, style: 'waiting' },
-  { name: 'pipelined 64', inFlight: 64, style: 'pipelined' },
-  { name: 'pipelined 1024', inFlight: 1024, style: 'pipelined' }
+  { name: 'send 1', inFlight: 1, style: 'waiting', grouping: 'single' },
+  { name: 'send 64', inFlight: 64, style: 'waiting', grouping: 'single' },
+  { name: 'pipelined 64', inFlight: 64, style: 'pipelined', grouping: 'single' },
+  { name: 'pipelined 1024', inFlight: 1024, style: 'pipelined', grouping: 'single' },
+  { name: 'auto 1024', inFlight: 1024, style: 'pipelined', grouping: 'auto' },
+  { name: 'auto 8192', inFlight: 8192, style: 'pipelined', grouping: 'auto' },
+  { name: 'batches of 32', inFlight: 1024, style: 'pipelined', grouping: 'batch' }
 ]
 
 /** The topic that {@link measureDrain} reads. */
@@ -56,6 +67,9 @@ export async function measureSend(pair: Pair, measure: SendMeasure, seconds: num
   const { outcome, numbers } = await perMessage(pair, work, sent => sent.acked, name)
   numbers[`${name} per s`] = outcome.acked / outcome.seconds
   numbers[`${name} failed`] = outcome.failed
+  if (outcome.mainThreadSeconds !== undefined) {
+    numbers[`${name} main thread us`] = (outcome.mainThreadSeconds / outcome.acked) * 1e6
+  }
   for (const latency of ['p50Us', 'p99Us', 'p999Us'] as const) {
     const value = outcome[latency]
     if (value !== undefined) numbers[`${name} ${latency.replace('Us', '')} us`] = value

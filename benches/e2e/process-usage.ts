@@ -11,6 +11,12 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
 }
 
+/** Seconds of CPU that the main thread of this process has used, to the nanosecond. Linux only. */
+export function mainThreadSeconds(): number {
+  const [ranNs] = readFileSync(`/proc/self/task/${process.pid}/schedstat`, 'utf8').split(' ')
+  return Number(ranNs) / 1e9
+}
+
 /** Memory of a process. */
 export interface Memory {
   /** Resident, with the pages of mapped files. */

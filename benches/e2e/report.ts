@@ -11,14 +11,28 @@ const COLUMNS: readonly (readonly [Side, Side])[] = [
 ]
 
 const ROWS: readonly (readonly [label: string, name: string])[] = [
+  ['1,024 in flight, auto batch   msg/s', 'auto 1024 per s'],
+  ['  CPU a message, client        us', 'auto 1024 client cpu us'],
+  ['  of which main thread         us', 'auto 1024 main thread us'],
+  ['  CPU a message, broker        us', 'auto 1024 broker cpu us'],
+  ['8,192 in flight, auto batch   msg/s', 'auto 8192 per s'],
+  ['  CPU a message, client        us', 'auto 8192 client cpu us'],
+  ['  of which main thread         us', 'auto 8192 main thread us'],
+  ['  CPU a message, broker        us', 'auto 8192 broker cpu us'],
+  ['1,024 in flight, batches of 32 msg/s', 'batches of 32 per s'],
+  ['  CPU a message, client        us', 'batches of 32 client cpu us'],
+  ['  of which main thread         us', 'batches of 32 main thread us'],
+  ['  CPU a message, broker        us', 'batches of 32 broker cpu us'],
   ['1,024 in flight, pipelined  msg/s', 'pipelined 1024 per s'],
   ['  CPU a message, client        us', 'pipelined 1024 client cpu us'],
+  ['  of which main thread         us', 'pipelined 1024 main thread us'],
   ['  CPU a message, broker        us', 'pipelined 1024 broker cpu us'],
   ['64 in flight, pipelined     msg/s', 'pipelined 64 per s'],
   ['  CPU a message, client        us', 'pipelined 64 client cpu us'],
   ['  CPU a message, broker        us', 'pipelined 64 broker cpu us'],
   ['64 waiting senders          msg/s', 'send 64 per s'],
   ['  CPU a message, client        us', 'send 64 client cpu us'],
+  ['  of which main thread         us', 'send 64 main thread us'],
   ['  CPU a message, broker        us', 'send 64 broker cpu us'],
   ['1 in flight                 msg/s', 'send 1 per s'],
   ['  latency p50                  us', 'send 1 p50 us'],
@@ -47,7 +61,7 @@ function number(value: number | undefined): string {
 }
 
 function row(label: string, cells: readonly string[]): string {
-  return label.padEnd(34) + cells.map(cell => cell.padStart(16)).join('')
+  return label.padEnd(38) + cells.map(cell => cell.padStart(15)).join('')
 }
 
 function pairTable(results: Results): string[] {
@@ -89,7 +103,7 @@ export function report(results: Results): string {
   const { options, machine } = results
   const title =
     `${options.rounds} rounds of ${options.seconds} s, ${options.bodyBytes}-byte bodies, one acknowledged message a ` +
-    `request, ${machine.cpus} cores`
+    `request where nothing else is said, ${machine.cpus} cores`
   const goals = results.pairs.length === COLUMNS.length ? ['', ...targetTable(results)] : []
   return ['', title, '', ...pairTable(results), '', ...serverTable(results), ...goals, ...failures(results), ''].join(
     '\n'

@@ -70,41 +70,97 @@ export function* splitBatch(messages: readonly Message[], maxBytes: number): Gen
  * @throws InvalidArgumentError when the result would be larger than `maxBytes`
  */
 export function encodeBatch(messages: readonly Message[], nowMs: number, maxBytes: number): EncodedBatch {
+  let bodyBytes = 0
+  for (const message of messages) bodyBytes += FIXED_BYTES + message.body.length
+  if (bodyBytes > maxBytes) throw tooLarge(messages.length, bodyBytes, maxBytes)
+  const encoder = (idleEncoder ??= new BatchEncoder(INITIAL_BYTES))
   const uniqueIds: string[] = []
-  const properties: string[] = []
-  let total = 0
+  encoder.reset()
   for (const message of messages) {
     const uniqueId = createUniqueId(nowMs)
-    const encoded = message.encodeProperties(uniqueId)
     uniqueIds.push(uniqueId)
-    properties.push(encoded)
-    total += FIXED_BYTES + message.body.length + Buffer.byteLength(encoded)
+    encoder.append(message, message.encodeProperties(uniqueId))
   }
-  if (total > maxBytes) {
-    throw new InvalidArgumentError(
-      `the batch of ${messages.length} messages takes ${total} bytes, maxMessageSize is ${maxBytes}; sendBatch() sends it in parts`
-    )
-  }
-  const body = Buffer.allocUnsafe(total)
-  let position = 0
-  for (let i = 0; i < messages.length; i++) {
-    position = writeMessage(body, position, messages[i]!, properties[i]!)
-  }
-  return { body, uniqueIds }
+  if (encoder.used > maxBytes) throw tooLarge(messages.length, encoder.used, maxBytes)
+  return { body: encoder.copy(), uniqueIds }
 }
 
-function writeMessage(out: Buffer, start: number, message: Message, properties: string): number {
-  const body = message.body
-  let position = start + 4
-  position = out.writeInt32BE(0, position)
-  position = out.writeInt32BE(0, position)
-  position = out.writeInt32BE(message.flag, position)
-  position = out.writeInt32BE(body.length, position)
-  out.set(body, position)
-  position += body.length
-  const propertiesBytes = out.write(properties, position + 2)
-  out.writeInt16BE(propertiesBytes, position)
-  position += 2 + propertiesBytes
-  out.writeInt32BE(position - start, start)
-  return position
+function tooLarge(count: number, bytes: number, maxBytes: number): InvalidArgumentError {
+  return new InvalidArgumentError(
+    `the batch of ${count} messages takes ${bytes} bytes, maxMessageSize is ${maxBytes}; sendBatch() sends it in parts`
+  )
+}
+
+const INITIAL_BYTES = 64 * 1024
+/** A buffer that one large batch made grow beyond this is given back. */
+const KEEP_BYTES = 1024 * 1024
+
+/** Used by one batch after the other: a batch is encoded at a stretch. */
+let idleEncoder: BatchEncoder | undefined
+
+/** The most bytes that a message may take in a batch; UTF-8 needs at most three for a UTF-16 unit. */
+export function batchBytesAtMost(message: Message, properties: string): number {
+  return FIXED_BYTES + message.body.length + properties.length * 3
+}
+
+/** Writes the messages of a batch one after the other into a buffer that is kept and reused. */
+export class BatchEncoder {
+  #buffer: Buffer
+  #view: DataView
+  #used = 0
+
+  constructor(initialBytes: number) {
+    this.#buffer = Buffer.allocUnsafeSlow(initialBytes)
+    this.#view = new DataView(this.#buffer.buffer)
+  }
+
+  /** Bytes written since the last `reset()`. */
+  get used(): number {
+    return this.#used
+  }
+
+  /** Forgets what was written. */
+  reset(): void {
+    this.#used = 0
+    if (this.#buffer.length > KEEP_BYTES) this.#replace(INITIAL_BYTES)
+  }
+
+  /** What was written, in memory of its own. */
+  copy(): Buffer {
+    const copy = Buffer.allocUnsafe(this.#used)
+    copy.set(this.#buffer.subarray(0, this.#used))
+    return copy
+  }
+
+  /** Writes a message: total length, magic, CRC, flag, body with its length, properties with theirs. */
+  append(message: Message, properties: string): void {
+    const { body } = message
+    const start = this.#used
+    const bodyStart = start + FIXED_BYTES - 2
+    this.#reserve(batchBytesAtMost(message, properties))
+    const view = this.#view
+    view.setInt32(start + 4, 0)
+    view.setInt32(start + 8, 0)
+    view.setInt32(start + 12, message.flag)
+    view.setInt32(start + 16, body.length)
+    this.#buffer.set(body, bodyStart)
+    const propertiesStart = bodyStart + body.length + 2
+    const propertiesBytes = this.#buffer.write(properties, propertiesStart, 'utf8')
+    view.setInt16(propertiesStart - 2, propertiesBytes)
+    this.#used = propertiesStart + propertiesBytes
+    view.setInt32(start, this.#used - start)
+  }
+
+  #reserve(bytes: number): void {
+    const needed = this.#used + bytes
+    if (needed <= this.#buffer.length) return
+    const old = this.#buffer
+    this.#replace(Math.max(needed, old.length * 2))
+    old.copy(this.#buffer, 0, 0, this.#used)
+  }
+
+  #replace(capacity: number): void {
+    this.#buffer = Buffer.allocUnsafeSlow(capacity)
+    this.#view = new DataView(this.#buffer.buffer)
+  }
 }

@@ -1,3 +1,4 @@
+import { withoutNamespace } from '../client/namespace.js'
 import { CLIENT_OPTIONS } from '../client/client-config.js'
 import type { ErrorReporter } from '../diagnostics.js'
 import type { TraceSender } from '../trace/async-trace-dispatcher.js'
@@ -35,6 +36,7 @@ export function traceProducerOptions<Body>(
     ...options,
     producerGroup: `${TRACE_GROUP_PREFIX}-${given.producerGroup}-PRODUCE-${++traceProducers}`,
     instanceName: `PID_CLIENT_INNER_TRACE_PRODUCER_${nameServers.join(';')}`,
+    vipChannelEnabled: false,
     sendMsgTimeout: SEND_TIMEOUT_MS,
     maxMessageSize: MAX_TRACE_BYTES
   }
@@ -92,7 +94,8 @@ export class SendMessageTraceHook implements SendMessageHook {
   }
 
   sendMessageBefore(context: SendMessageContext): void {
-    const { topic, tags, keys } = context.message
+    const { tags, keys } = context.message
+    const topic = plainName(context.namespace, context.message.topic)
     if (topic.startsWith(this.#dispatcher.traceTopicName)) return
     context.mqTraceContext = new BegunTrace(Date.now(), topic, tags, keys)
   }
@@ -105,7 +108,7 @@ export class SendMessageTraceHook implements SendMessageHook {
       traceType: 'Pub',
       timeStamp: begun.timeStamp,
       regionId: sendResult.regionId,
-      groupName: context.producerGroup,
+      groupName: plainName(context.namespace, context.producerGroup),
       topic: begun.topic,
       msgId: sendResult.msgId,
       tags: begun.tags,
@@ -124,9 +127,11 @@ export class SendMessageTraceHook implements SendMessageHook {
 export class EndTransactionTraceHook implements EndTransactionHook {
   readonly hookName = 'EndTransactionTraceHook'
   readonly #dispatcher: AsyncTraceDispatcher
+  readonly #namespace: string | undefined
 
-  constructor(dispatcher: AsyncTraceDispatcher) {
+  constructor(dispatcher: AsyncTraceDispatcher, namespace: string | undefined) {
     this.#dispatcher = dispatcher
+    this.#namespace = namespace
   }
 
   endTransaction(context: EndTransactionContext): void {
@@ -137,8 +142,8 @@ export class EndTransactionTraceHook implements EndTransactionHook {
       timeStamp: Date.now(),
       // Messages that the broker gives back have it.
       regionId: message.getProperty('MSG_REGION') ?? DEFAULT_REGION,
-      groupName: context.producerGroup,
-      topic: message.topic,
+      groupName: plainName(this.#namespace, context.producerGroup),
+      topic: plainName(this.#namespace, message.topic),
       msgId: context.msgId,
       tags: message.tags,
       keys: message.keys,
@@ -149,4 +154,9 @@ export class EndTransactionTraceHook implements EndTransactionHook {
       fromTransactionCheck: context.fromTransactionCheck
     })
   }
+}
+
+/** Traces do not have namespaces. */
+function plainName(namespace: string | undefined, name: string): string {
+  return namespace === undefined ? name : withoutNamespace(namespace, name)
 }

@@ -5,6 +5,8 @@ import { wrapNamespace } from '../client/namespace.js'
 import type { MessageBody, Serializer } from '../message/serializer.js'
 import { TRACE_OPTIONS } from '../trace/options.js'
 import type { OptionsInput, OptionsOf } from '../options.js'
+import { ACCUMULATOR_OPTIONS } from './accumulator-options.js'
+import { BACK_PRESSURE_OPTIONS } from './back-pressure-options.js'
 import { bool, custom, int, oneOf, str } from '../options.js'
 
 /** Options of a producer (`client/producer/DefaultMQProducer.java`). Times are milliseconds, sizes bytes. */
@@ -82,6 +84,8 @@ export const PRODUCER_OPTIONS = {
   retryAnotherBrokerWhenNotStoreOK: bool(false),
   /** Largest body. @default 4194304 */
   maxMessageSize: int(4 * 1024 * 1024, 1),
+  ...ACCUMULATOR_OPTIONS,
+  ...BACK_PRESSURE_OPTIONS,
   /**
    * Answers of a broker after which another is tried.
    * @default [1, 2, 14, 16, 17, 204, 205, 1500]

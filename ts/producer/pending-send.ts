@@ -42,7 +42,7 @@ export interface SendContext {
   readonly hooks: ProducerHooks
   readonly hookOwner: HookOwner
   /** Called at the end of each send. */
-  sendEnded(): void
+  sendEnded(send: PendingSend): void
 }
 
 /** Chooses among the queues of a topic; throws when it chooses none of them. */
@@ -79,6 +79,8 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
   properties: string
   body: Buffer
   readonly reconsumeTimes = 0
+  /** Bytes that count as under way, below 0 for a send that is not; for `BackPressure`. */
+  admittedBytes = -1
   readonly #context: SendContext
   readonly #topic: string
   readonly #msgId: string
@@ -94,6 +96,7 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
   #reject: ((error: RocketMQError) => void) | undefined
   #settled = false
   #compressing = false
+  #late = false
   /** Queues to choose from again; undefined when the caller chose the queue. */
   #info: TopicPublishInfo | undefined
   #choose: ChooseQueue | undefined
@@ -177,6 +180,13 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
   /** Sends to this queue. */
   startTo(mq: MessageQueue): void {
     this.#attempt(mq)
+  }
+
+  /** Starts a send that had to wait for its turn: some of its time is over. */
+  startLate(mq: MessageQueue | undefined, choose: ChooseQueue | undefined): void {
+    this.#late = true
+    if (mq === undefined) this.start(choose)
+    else this.startTo(mq)
   }
 
   onSent(
@@ -309,7 +319,7 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
       )
       return
     }
-    if (this.#attempts === undefined && this.#routeTimer === undefined) {
+    if (this.#attempts === undefined && this.#routeTimer === undefined && !this.#late) {
       this.#hand(mq, address, this.#firstTimeoutMs())
     } else {
       this.#send(mq, address, Date.now())
@@ -485,7 +495,7 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
     if (this.#observer !== undefined) this.#observer.ended(error, result)
     if (this.#signal !== undefined) this.#signal.removeEventListener('abort', this)
     if (this.#routeTimer !== undefined) clearTimeout(this.#routeTimer)
-    this.#context.sendEnded()
+    this.#context.sendEnded(this)
   }
 }
 

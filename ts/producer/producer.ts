@@ -23,6 +23,8 @@ import type { MessageQueue } from '../message/message-queue.js'
 import type { MessageBody } from '../message/serializer.js'
 import type { AsyncTraceDispatcher } from '../trace/async-trace-dispatcher.js'
 import { MASTER_ID, publishQueues } from '../route/topic-route-data.js'
+import { Accumulator } from './accumulator.js'
+import { BackPressure } from './back-pressure.js'
 import type { CheckForbiddenHook, CommunicationMode, SendMessageHook } from './hooks.js'
 import { ProducerHooks, hookOwner } from './hooks.js'
 import {
@@ -51,6 +53,8 @@ import { newSendEvent, sendTracing, traceOneway, traceSend } from './send-event.
 import { SendObserver } from './send-observer.js'
 import { SendOrder } from './send-order.js'
 import type { MessageQueueSelector, SendCallback, SendOptions, SendResult } from './types.js'
+import type { WritableOptions } from './writable.js'
+import { MessageWritable } from './writable.js'
 
 const NO_ARGUMENTS: SendArguments = {}
 /** A broker that fails to create a topic is asked this often (`impl/MQAdminImpl.java#createTopic`). */
@@ -78,6 +82,8 @@ export class Producer<Body = MessageBody> {
   #instance: ClientInstance | undefined
   #context: SendContext | undefined
   #trace: AsyncTraceDispatcher | undefined
+  #accumulator: Accumulator | undefined
+  readonly #backPressure: BackPressure
   #inFlight = 0
   #onIdle: (() => void) | undefined
   #shutdown = Promise.resolve()
@@ -94,6 +100,7 @@ export class Producer<Body = MessageBody> {
     this.#given = { ...options }
     this.#registry = registry
     this.#status = new ClientStatus(this.#config)
+    this.#backPressure = new BackPressure(this.#config)
   }
 
   /** Where it is in its life. */
@@ -104,6 +111,11 @@ export class Producer<Body = MessageBody> {
   /** The checked options. */
   get options(): ProducerConfig {
     return this.#config
+  }
+
+  /** Whether so much is under way that the next send waits for its turn, or fails; see `backPressureForAsyncSendNum`. */
+  get writableNeedDrain(): boolean {
+    return this.#backPressure.full
   }
 
   /** `ip@instanceName` once started. */
@@ -161,8 +173,9 @@ export class Producer<Body = MessageBody> {
       order: new SendOrder(),
       hooks: this.#hooks,
       hookOwner: hookOwner(this.#config, instance),
-      sendEnded: () => this.#sendEnded()
+      sendEnded: send => this.#sendEnded(send)
     }
+    if (this.#config.autoBatch) this.#accumulator = this.#newAccumulator(this.#context)
     this.onStart(this.#context)
     if (this.#config.enableTrace) await this.#startTrace(instance)
     await this.#findTopics(instance, table)
@@ -191,7 +204,7 @@ export class Producer<Body = MessageBody> {
    *
    * With a promise: rejects with SendError when all attempts failed (retried on other brokers unless the caller chose
    * the queue), RouteError when the topic cannot be found, InvalidArgumentError when the message is not acceptable,
-   * TimeoutError, AbortedError, ClientStateError. With a callback in the last place nothing is returned, and failures
+   * TimeoutError, AbortedError, ClientStateError, BusyError when it found no turn (see `backPressureForAsyncSendNum`). With a callback in the last place nothing is returned, and failures
    * of the transport only are retried, as with Java's asynchronous sends.
    *
    * First attempts leave for one queue in the order of the calls, awaited or not: bodies are compressed off the main
@@ -353,6 +366,19 @@ export class Producer<Body = MessageBody> {
   }
 
   /**
+   * A Writable in object mode that sends what is written to it: messages, and with a `topic` bodies alone. For `pipeline()`:
+   *
+   * ```ts
+   * await pipeline(lines, producer.asWritable({ topic: 'Lines' }))
+   * ```
+   *
+   * @throws ConfigError for an option that is unknown or wrong
+   */
+  asWritable(options: WritableOptions = {}): MessageWritable<Body> {
+    return new MessageWritable<Body>(message => this.send(message), this.#config.serializer, options)
+  }
+
+  /**
    * The queues of a topic that may be written to, asked from the name server.
    *
    * @throws RouteError when there are none
@@ -467,6 +493,20 @@ export class Producer<Body = MessageBody> {
     const mq = args.mq === undefined ? undefined : context.table.userQueue(args.mq)
     const nowMs = Date.now()
     const message = isList(given) ? undefined : toMessage(given, this.#config.serializer)
+    const topic = message === undefined ? '' : context.table.userTopic(message.topic)
+    const choose = chooser(args, message, topic)
+    const accumulator = this.#accumulator
+    // Hooks are told of each message that is sent, so where there are some each goes by itself.
+    if (accumulator !== undefined && message !== undefined && !oneway && !this.#hooks.any) {
+      // The queue has to be known to find those who go there too; an unknown route is found by a send of its own.
+      const info = choose === undefined ? undefined : context.table.get(message.topic)
+      if (accumulator.accepts(message, args) && (choose === undefined || info !== undefined)) {
+        const chosen = info === undefined ? mq : choose!(info.messageQueues)
+        if (chosen !== undefined && chosen.topic !== topic) throw wrongTopic(chosen, topic)
+        return accumulator.send(message, nowMs, chosen, args)
+      }
+      if (mq !== undefined || choose !== undefined) accumulator.flushChosenQueues()
+    }
     const content =
       message === undefined
         ? batchContent(given as readonly Sendable<Body>[], this.#config, nowMs)
@@ -486,12 +526,28 @@ export class Producer<Body = MessageBody> {
           )
         : undefined
     const pending = new PendingSend(context, content, nowMs, timeoutMs, signal, callback, oneway, observer)
+    return this.#begin(pending, timeoutMs, callback, mq, choose)
+  }
+
+  #begin(
+    pending: PendingSend,
+    timeoutMs: number,
+    callback: SendCallback | undefined,
+    mq: MessageQueue | undefined,
+    choose: ChooseQueue | undefined
+  ): Promise<SendResult | undefined> | undefined {
     this.#inFlight++
     const promise = callback === undefined ? pending.promise() : undefined
-    if (content.compress) void pending.compress()
-    if (mq !== undefined) pending.startTo(mq)
-    else pending.start(chooser(args, message, content.topic))
+    this.#backPressure.begin(pending, timeoutMs, mq, choose)
     return promise
+  }
+
+  #newAccumulator(context: SendContext): Accumulator {
+    return new Accumulator(this.#config, (content, startMs, mq, callback) => {
+      const { sendMsgTimeout } = this.#config
+      const pending = new PendingSend(context, content, startMs, sendMsgTimeout, undefined, callback, false, undefined)
+      return this.#begin(pending, sendMsgTimeout, callback, mq, undefined) as Promise<SendResult> | undefined
+    })
   }
 
   #observer(
@@ -573,21 +629,23 @@ export class Producer<Body = MessageBody> {
       const dispatcher = producerTraceDispatcher(this.#config, new Producer(options, this.#registry), instance.report)
       await dispatcher.start()
       this.#hooks.addSendMessageHook(new SendMessageTraceHook(dispatcher))
-      this.#hooks.addEndTransactionHook(new EndTransactionTraceHook(dispatcher))
+      this.#hooks.addEndTransactionHook(new EndTransactionTraceHook(dispatcher, this.#config.namespace))
       this.#trace = dispatcher
     } catch (error) {
       instance.report(toError(error), 'starting the message trace')
     }
   }
 
-  #sendEnded(): void {
+  #sendEnded(send: PendingSend): void {
     this.#inFlight--
+    this.#backPressure.ended(send)
     if (this.#inFlight === 0) this.#onIdle?.()
   }
 
   async #end(signal: AbortSignal | undefined): Promise<void> {
     this.#state = ServiceState.SHUTDOWN_ALREADY
     this.#requests.failAll()
+    this.#accumulator?.flush()
     if (this.#inFlight > 0) {
       const idle = new Promise<void>(resolve => (this.#onIdle = resolve))
       // Aborted or not, the rest of the shutdown is the same.

@@ -37,8 +37,7 @@ export class PublishTable implements ProducerInner {
 
   updateTopicRoute(topic: string, route: TopicRouteData): void {
     if (!this.#infos.has(topic)) return
-    const { namespace } = this.#config
-    const name = namespace === undefined ? topic : withoutNamespace(namespace, topic)
+    const name = this.userTopic(topic)
     this.#infos.set(topic, new TopicPublishInfo(name, route))
   }
 
@@ -46,6 +45,12 @@ export class PublishTable implements ProducerInner {
   wireTopic(topic: string): string {
     const { namespace } = this.#config
     return namespace === undefined ? topic : wrapNamespace(namespace, topic)
+  }
+
+  /** The name of a topic as the user sees it. */
+  userTopic(topic: string): string {
+    const { namespace } = this.#config
+    return namespace === undefined ? topic : withoutNamespace(namespace, topic)
   }
 
   /** The queue with the name of its topic on the wire. */
@@ -56,8 +61,7 @@ export class PublishTable implements ProducerInner {
 
   /** The queue as the user sees it. */
   userQueue(mq: MessageQueue): MessageQueue {
-    const { namespace } = this.#config
-    const topic = namespace === undefined ? mq.topic : withoutNamespace(namespace, mq.topic)
+    const topic = this.userTopic(mq.topic)
     return topic === mq.topic ? mq : new MessageQueue(topic, mq.brokerName, mq.queueId)
   }
 

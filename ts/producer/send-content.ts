@@ -74,7 +74,7 @@ export function messageContent(message: Message, config: ProducerConfig, nowMs: 
   const reply = message.getProperty(MessageConst.MESSAGE_TYPE) === REPLY_MESSAGE_FLAG
   const properties = message.encodeProperties(msgId)
   const content = { topic, sysFlag, flag, properties, body, msgId, uniqueId: msgId, batch: false, reply, compress }
-  return config.namespace === undefined ? content : inNamespace(content, config.namespace)
+  return inNamespace(content, config)
 }
 
 /**
@@ -116,11 +116,12 @@ export function batchContent<Body>(
     reply: false,
     compress: false
   }
-  return config.namespace === undefined ? content : inNamespace(content, config.namespace)
+  return inNamespace(content, config)
 }
 
 /** `DefaultMQProducerImpl.java#sendKernelImpl`: the property INSTANCE_ID tells the namespace. */
-function inNamespace(content: SendContent, namespace: string): SendContent {
+export function inNamespace(content: SendContent, { namespace }: ProducerConfig): SendContent {
+  if (namespace === undefined) return content
   checkSendTopic(wrapNamespace(namespace, content.topic))
   const properties = checkPropertiesLength(content.properties + encodeProperty(MessageConst.INSTANCE_ID, namespace))
   return { ...content, topic: withoutNamespace(namespace, content.topic), properties }

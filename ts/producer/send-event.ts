@@ -91,6 +91,8 @@ export function traceSend(
   return promise?.then(
     result => {
       event.result = result
+      // One that travelled in a batch did not see where that went.
+      event.messageQueue ??= result.messageQueue
       sendTracing.ended(event)
       return result
     },

@@ -43,8 +43,11 @@ public final class JavaLoad {
     private static JSONObject perform(JSONObject request, LoadProducer producer, String nameServer) throws Exception {
         switch (request.getString("op")) {
             case "send":
-                boolean pipelined = request.getString("style").equals("pipelined");
-                return producer.send(request.getIntValue("inFlight"), pipelined, request.getDoubleValue("seconds"));
+                return producer.send(
+                    request.getIntValue("inFlight"),
+                    request.getString("style"),
+                    request.getString("grouping"),
+                    request.getDoubleValue("seconds"));
             case "fill":
                 return producer.fill(request.getString("topic"), request.getIntValue("count"));
             case "drain":

@@ -14,11 +14,12 @@ import org.apache.rocketmq.client.producer.SendResult;
 import org.apache.rocketmq.client.producer.SendStatus;
 import org.apache.rocketmq.common.message.Message;
 
-/** Sends one message a request and counts those the broker acknowledged. */
+/** Sends and counts the messages that the broker acknowledged. */
 final class LoadProducer {
-    private static final int BATCH_OF_FILL = 32;
+    private static final int BATCH_SIZE = 32;
 
     private final DefaultMQProducer producer = new DefaultMQProducer("load_producer");
+    private final DefaultMQProducer batching = new DefaultMQProducer("load_batching");
     private final String topic;
     private final byte[] body;
 
@@ -26,19 +27,30 @@ final class LoadProducer {
         this.topic = topic;
         body = new byte[bodyBytes];
         new Random(7).nextBytes(body);
-        producer.setNamesrvAddr(nameServer);
-        producer.setSendMsgTimeout(10_000);
-        producer.start();
+        for (DefaultMQProducer each : List.of(producer, batching)) {
+            each.setNamesrvAddr(nameServer);
+            each.setSendMsgTimeout(10_000);
+            each.setAutoBatch(each == batching);
+            each.start();
+        }
     }
 
     /**
      * Keeps inFlight requests under way: from one thread that only waits when so many are (pipelined), or from so many
-     * threads that send synchronously, which gives latencies too.
+     * threads that send synchronously, which gives latencies too. Grouping: one message a request (single), the client's
+     * own accumulator (auto), or lists of messages, inFlight messages in all (batch).
      */
-    JSONObject send(int inFlight, boolean pipelined, double seconds) throws Exception {
+    JSONObject send(int inFlight, String style, String grouping, double seconds) throws Exception {
         long start = System.nanoTime();
         long end = start + (long) (seconds * 1e9);
-        JSONObject result = pipelined ? sendPipelined(inFlight, end) : sendWaiting(inFlight, end);
+        JSONObject result;
+        if (grouping.equals("batch")) {
+            result = sendBatches(inFlight / BATCH_SIZE, end);
+        } else if (style.equals("pipelined")) {
+            result = sendPipelined(grouping.equals("auto") ? batching : producer, inFlight, end);
+        } else {
+            result = sendWaiting(inFlight, end);
+        }
         result.put("seconds", (System.nanoTime() - start) / 1e9);
         return result;
     }
@@ -87,42 +99,71 @@ final class LoadProducer {
         return Arrays.copyOf(nanos, acked);
     }
 
-    private JSONObject sendPipelined(int inFlight, long end) throws Exception {
-        Semaphore window = new Semaphore(inFlight);
-        LongAdder acked = new LongAdder();
-        LongAdder failed = new LongAdder();
-        SendCallback callback = new SendCallback() {
-            @Override
-            public void onSuccess(SendResult sent) {
-                (sent.getSendStatus() == SendStatus.SEND_OK ? acked : failed).increment();
-                window.release();
-            }
-
-            @Override
-            public void onException(Throwable e) {
-                failed.increment();
-                window.release();
-            }
-        };
+    private JSONObject sendPipelined(DefaultMQProducer sender, int inFlight, long end) throws Exception {
+        Window window = new Window(inFlight, 1);
         while (System.nanoTime() < end) {
-            window.acquire();
-            producer.send(new Message(topic, "TagA", body), callback);
+            window.room.acquire();
+            sender.send(new Message(topic, "TagA", body), window);
         }
-        window.acquire(inFlight);
-        JSONObject result = new JSONObject();
-        result.put("acked", acked.sum());
-        result.put("failed", failed.sum());
-        return result;
+        return window.await();
+    }
+
+    private JSONObject sendBatches(int inFlight, long end) throws Exception {
+        Window window = new Window(inFlight, BATCH_SIZE);
+        while (System.nanoTime() < end) {
+            window.room.acquire();
+            producer.send(batch(topic, BATCH_SIZE), window);
+        }
+        return window.await();
+    }
+
+    private List<Message> batch(String batchTopic, int size) {
+        List<Message> batch = new ArrayList<>(size);
+        for (int i = 0; i < size; i++) {
+            batch.add(new Message(batchTopic, "TagA", body));
+        }
+        return batch;
+    }
+
+    /** Lets so many requests be under way, and counts the messages in those that have ended. */
+    private static final class Window implements SendCallback {
+        final Semaphore room;
+        private final int requests;
+        private final int messages;
+        private final LongAdder acked = new LongAdder();
+        private final LongAdder failed = new LongAdder();
+
+        Window(int requests, int messages) {
+            room = new Semaphore(requests);
+            this.requests = requests;
+            this.messages = messages;
+        }
+
+        @Override
+        public void onSuccess(SendResult sent) {
+            (sent.getSendStatus() == SendStatus.SEND_OK ? acked : failed).add(messages);
+            room.release();
+        }
+
+        @Override
+        public void onException(Throwable e) {
+            failed.add(messages);
+            room.release();
+        }
+
+        JSONObject await() throws InterruptedException {
+            room.acquire(requests);
+            JSONObject result = new JSONObject();
+            result.put("acked", acked.sum());
+            result.put("failed", failed.sum());
+            return result;
+        }
     }
 
     /** Leaves a backlog of count messages on a topic, in batches: how they got there is not measured. */
     JSONObject fill(String backlogTopic, int count) throws Exception {
-        for (int sent = 0; sent < count; sent += BATCH_OF_FILL) {
-            List<Message> batch = new ArrayList<>(BATCH_OF_FILL);
-            for (int i = 0; i < Math.min(BATCH_OF_FILL, count - sent); i++) {
-                batch.add(new Message(backlogTopic, "TagA", body));
-            }
-            SendResult result = producer.send(batch);
+        for (int sent = 0; sent < count; sent += BATCH_SIZE) {
+            SendResult result = producer.send(batch(backlogTopic, Math.min(BATCH_SIZE, count - sent)));
             if (result.getSendStatus() != SendStatus.SEND_OK) {
                 throw new IllegalStateException(result.toString());
             }

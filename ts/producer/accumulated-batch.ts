@@ -1,0 +1,119 @@
+import Long from 'long'
+import type { RocketMQError } from '../errors.js'
+import { ProtocolError } from '../errors.js'
+import type { BatchEncoder } from '../message/batch.js'
+import { KEY_SEPARATOR } from '../message/properties.js'
+import { tell } from './pending-send.js'
+import type { SendCallback, SendResult } from './types.js'
+
+type Resolve = (result: SendResult) => void
+type Reject = (error: RocketMQError) => void
+
+let newResolve: Resolve
+let newReject: Reject
+/** One function for all promises instead of a closure each; a promise calls it while it is made. */
+const capture = (resolve: Resolve, reject: Reject): void => {
+  newResolve = resolve
+  newReject = reject
+}
+
+/** Messages that travel together, and who waits for them: promises or callbacks, never both. */
+export class AccumulatedBatch {
+  readonly #msgIds: string[] = []
+  readonly #resolves: Resolve[] = []
+  readonly #rejects: Reject[] = []
+  readonly #callbacks: SendCallback[] = []
+  #keys: Set<string> | undefined
+
+  /**
+   * @param startMs when its first message was sent
+   * @param encoder where its messages are
+   */
+  constructor(
+    readonly startMs: number,
+    readonly encoder: BatchEncoder
+  ) {}
+
+  /** Messages in it. */
+  get count(): number {
+    return this.#msgIds.length
+  }
+
+  /** The keys of all its messages. */
+  get keys(): ReadonlySet<string> | undefined {
+    return this.#keys
+  }
+
+  addKeys(keys: string): void {
+    this.#keys ??= new Set()
+    for (const key of keys.split(KEY_SEPARATOR)) if (key !== '') this.#keys.add(key)
+  }
+
+  /** One more who waits: the callback, or the promise that is returned. */
+  add(msgId: string, callback: SendCallback | undefined): Promise<SendResult> | undefined {
+    this.#msgIds.push(msgId)
+    if (callback !== undefined) {
+      this.#callbacks.push(callback)
+      return undefined
+    }
+    const promise = new Promise<SendResult>(capture)
+    this.#resolves.push(newResolve)
+    this.#rejects.push(newReject)
+    return promise
+  }
+
+  /**
+   * Gives each message its part of the result (`ProduceAccumulator.java#splitSendResults`). A topic with queues of type
+   * BatchCQ stores the batch as one message: its messages share an offset id. Java gives them one result there; here they
+   * have their own msgId and queueOffset, those that a consumer sees.
+   *
+   * @param result that of the batch; it has a msgId only when the broker gave one, which it does for BatchCQ
+   */
+  succeed(result: SendResult): void {
+    const msgIds = this.#msgIds
+    const offsetMsgIds = result.msgId === '' ? result.offsetMsgId.split(',') : undefined
+    if (offsetMsgIds !== undefined && offsetMsgIds.length !== msgIds.length) {
+      const { brokerName } = result.messageQueue
+      this.fail(
+        new ProtocolError(
+          `broker ${brokerName} answered a batch of ${msgIds.length} messages with ${offsetMsgIds.length} ids`
+        )
+      )
+      return
+    }
+    for (let index = 0; index < msgIds.length; index++) {
+      this.#settle(index, partOf(result, index, msgIds[index]!, offsetMsgIds?.[index] ?? result.offsetMsgId))
+    }
+  }
+
+  /** Tells everybody that the batch was not sent. */
+  fail(error: RocketMQError): void {
+    for (const reject of this.#rejects) reject(error)
+    for (const callback of this.#callbacks) tell(callback, error, undefined)
+  }
+
+  #settle(index: number, result: SendResult): void {
+    if (this.#resolves.length > 0) this.#resolves[index]!(result)
+    else tell(this.#callbacks[index]!, undefined, result)
+  }
+}
+
+function partOf(result: SendResult, index: number, msgId: string, offsetMsgId: string): SendResult {
+  return {
+    sendStatus: result.sendStatus,
+    msgId,
+    offsetMsgId,
+    messageQueue: result.messageQueue,
+    queueOffset: plus(result.queueOffset, index),
+    transactionId: result.transactionId,
+    recallHandle: undefined,
+    regionId: result.regionId,
+    traceOn: result.traceOn
+  }
+}
+
+/** `offset + index`, for every message: a carry into the high half, and nothing of what `Long#add` does besides. */
+function plus(offset: Long, index: number): Long {
+  const low = (offset.low >>> 0) + index
+  return new Long(low | 0, low > 0xffffffff ? offset.high + 1 : offset.high)
+}

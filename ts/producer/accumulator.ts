@@ -1,0 +1,245 @@
+import { abortable } from '../client/abortable.js'
+import { checkMessage } from '../client/validators.js'
+import type { RocketMQError } from '../errors.js'
+import { AbortedError, asRocketMQError } from '../errors.js'
+import { BatchEncoder, batchBytesAtMost } from '../message/batch.js'
+import { createUniqueId } from '../message/message-id.js'
+import type { MessageQueue } from '../message/message-queue.js'
+import { Message } from '../message/message.js'
+import { MessageConst } from '../message/properties.js'
+import { AccumulatedBatch } from './accumulated-batch.js'
+import type { ProducerConfig } from './options.js'
+import { tell } from './pending-send.js'
+import type { SendArguments } from './send-arguments.js'
+import type { SendContent } from './send-content.js'
+import { inNamespace } from './send-content.js'
+import type { SendCallback, SendResult } from './types.js'
+
+/** Sends a batch; to a queue in turn when none is given. Returns a promise when there is no callback. */
+export type SendBatch = (
+  content: SendContent,
+  nowMs: number,
+  mq: MessageQueue | undefined,
+  callback: SendCallback | undefined
+) => Promise<SendResult> | undefined
+
+/** So many batches of a kind may be on their way before a batch that is not full waits for one of them. */
+const MAX_UNDER_WAY = 4
+/** Kinds that are remembered although nothing of them is on its way. */
+const MAX_IDLE_LANES = 1_024
+const SPARE_ENCODERS = 8
+
+/**
+ * Messages of one kind, which may travel together: those with equal topic, chosen queue, tags and waitStoreMsgOK, sent for
+ * promises or with callbacks (`ProduceAccumulator.java#AggregateKey`). Equal tags, because a topic with queues of type
+ * BatchCQ filters whole batches.
+ */
+class Lane {
+  open: AccumulatedBatch | undefined
+  underWay = 0
+  holdTimer: NodeJS.Timeout | undefined
+  scheduled = false
+
+  constructor(
+    readonly key: string,
+    readonly topic: string,
+    readonly mq: MessageQueue | undefined,
+    readonly tags: string | undefined,
+    readonly waitStoreMsgOK: boolean,
+    readonly forCallbacks: boolean
+  ) {}
+
+  takes(message: Message, mq: MessageQueue | undefined, forCallbacks: boolean): boolean {
+    return (
+      this.topic === message.topic &&
+      this.tags === message.tags &&
+      this.mq === mq &&
+      this.forCallbacks === forCallbacks &&
+      this.waitStoreMsgOK === message.waitStoreMsgOK
+    )
+  }
+}
+
+/**
+ * Gathers messages into batches (`client/producer/ProduceAccumulator.java`). Where Apache's holds every message for up to
+ * `batchMaxDelayMs`, here the work in progress is the window: what is sent in one tick travels together, and while
+ * {@link MAX_UNDER_WAY} batches of a kind are on their way what is sent meanwhile does, until one of them is answered or
+ * `batchMaxDelayMs` is over. A batch that is full leaves at once.
+ */
+export class Accumulator {
+  readonly #config: ProducerConfig
+  readonly #sendBatch: SendBatch
+  readonly #lanes = new Map<string, Lane>()
+  readonly #encoders: BatchEncoder[] = []
+  #lastLane: Lane | undefined
+  #scheduled: Lane[] = []
+  #batchedBytes = 0
+
+  constructor(config: ProducerConfig, sendBatch: SendBatch) {
+    this.#config = config
+    this.#sendBatch = sendBatch
+  }
+
+  /**
+   * Whether a message may travel with others (`DefaultMQProducer.java#canBatch`). Messages large enough to be compressed
+   * may not, as batches are not compressed, nor those with a priority, which brokers find in single messages only, nor
+   * replies, which are requests of their own, nor those with a timeout of their own (`DefaultMQProducer.java#send(Message,
+   * long)`).
+   */
+  accepts(message: Message, { timeoutMs }: SendArguments): boolean {
+    const { compressMsgBodyOverHowmuch, totalBatchMaxBytes } = this.#config
+    return (
+      timeoutMs === undefined &&
+      message.body.length < compressMsgBodyOverHowmuch &&
+      this.#batchedBytes < totalBatchMaxBytes &&
+      !message.delayed &&
+      message.priority < 0 &&
+      !message.topic.startsWith('%RETRY%') &&
+      message.getProperty(MessageConst.PRODUCER_GROUP) === undefined &&
+      message.getProperty(MessageConst.MESSAGE_TYPE) === undefined
+    )
+  }
+
+  /**
+   * Sends a message with others of its kind. Returns the promise of its result, undefined with a callback. A signal ends
+   * the wait for the result; the message goes its way.
+   *
+   * @param mq undefined for a queue in turn
+   * @throws InvalidArgumentError when the message is not acceptable, AbortedError when the signal has fired before
+   */
+  send(
+    message: Message,
+    nowMs: number,
+    mq: MessageQueue | undefined,
+    { signal, callback: listener }: SendArguments
+  ): Promise<SendResult> | undefined {
+    if (signal === undefined) return this.#add(message, nowMs, mq, listener)
+    const what = `the send to topic ${message.topic}`
+    if (signal.aborted) throw new AbortedError(what, signal)
+    if (listener === undefined) return abortable(what, this.#add(message, nowMs, mq, undefined)!, signal)
+    const result = new Promise<SendResult>((resolve, reject) => {
+      this.#add(message, nowMs, mq, (error, sent) => (sent === undefined ? reject(error!) : resolve(sent)))
+    })
+    abortable(what, result, signal).then(
+      sent => tell(listener, undefined, sent),
+      (error: unknown) => tell(listener, asRocketMQError(error), undefined)
+    )
+    return undefined
+  }
+
+  #add(
+    message: Message,
+    nowMs: number,
+    mq: MessageQueue | undefined,
+    callback: SendCallback | undefined
+  ): Promise<SendResult> | undefined {
+    const { maxMessageSize, batchMaxBytes, batchMaxMessages } = this.#config
+    checkMessage(message, maxMessageSize)
+    const msgId = createUniqueId(nowMs)
+    const properties = message.encodeProperties(msgId)
+    const lane = this.#lane(message, mq, callback !== undefined)
+    const bytes = batchBytesAtMost(message, properties)
+    if (lane.open !== undefined && lane.open.encoder.used + bytes > batchMaxBytes) this.#launch(lane)
+    const batch = (lane.open ??= this.#newBatch(nowMs))
+    batch.encoder.append(message, properties)
+    if (message.keys !== undefined) batch.addKeys(message.keys)
+    const promise = batch.add(msgId, callback)
+    if (batch.count >= batchMaxMessages || batch.encoder.used >= batchMaxBytes) this.#launch(lane)
+    else if (!lane.scheduled) this.#schedule(lane)
+    return promise
+  }
+
+  /** Sends all that is held. */
+  flush(): void {
+    for (const lane of this.#lanes.values()) if (lane.open !== undefined) this.#launch(lane)
+  }
+
+  /** Sends what is held for queues that were chosen, so that a message sent there by itself does not overtake it. */
+  flushChosenQueues(): void {
+    for (const lane of this.#lanes.values()) if (lane.open !== undefined && lane.mq !== undefined) this.#launch(lane)
+  }
+
+  #lane(message: Message, mq: MessageQueue | undefined, forCallbacks: boolean): Lane {
+    const last = this.#lastLane
+    if (last?.takes(message, mq, forCallbacks) === true) return last
+    const { topic, tags = '', waitStoreMsgOK } = message
+    const key = `${mq?.key ?? topic}\u0001${tags}\u0001${waitStoreMsgOK}\u0001${forCallbacks}`
+    let lane = this.#lanes.get(key)
+    if (lane === undefined) {
+      lane = new Lane(key, topic, mq, message.tags, waitStoreMsgOK, forCallbacks)
+      this.#lanes.set(key, lane)
+    }
+    this.#lastLane = lane
+    return lane
+  }
+
+  #newBatch(nowMs: number): AccumulatedBatch {
+    return new AccumulatedBatch(nowMs, this.#encoders.pop() ?? new BatchEncoder(this.#config.batchMaxBytes))
+  }
+
+  /** Looks at the lane again when everything that is about to run has run. */
+  #schedule(lane: Lane): void {
+    lane.scheduled = true
+    if (this.#scheduled.push(lane) === 1) queueMicrotask(() => this.#launchScheduled())
+  }
+
+  #launchScheduled(): void {
+    const lanes = this.#scheduled
+    this.#scheduled = []
+    for (const lane of lanes) {
+      lane.scheduled = false
+      if (lane.open === undefined) continue
+      if (lane.underWay < MAX_UNDER_WAY) this.#launch(lane)
+      else lane.holdTimer ??= setTimeout(() => this.#launch(lane), this.#config.batchMaxDelayMs)
+    }
+  }
+
+  #launch(lane: Lane): void {
+    clearTimeout(lane.holdTimer)
+    lane.holdTimer = undefined
+    const batch = lane.open!
+    lane.open = undefined
+    const content = this.#contentOf(lane, batch)
+    const bytes = content.body.length
+    this.#batchedBytes += bytes
+    lane.underWay++
+    const ended = (error: RocketMQError | undefined, result: SendResult | undefined): void => {
+      this.#batchedBytes -= bytes
+      lane.underWay--
+      if (result === undefined) batch.fail(error!)
+      else batch.succeed(result)
+      // In a microtask: what the senders do next, now that they have their results, travels with what was held.
+      if (lane.open !== undefined) this.#schedule(lane)
+      else if (lane.underWay === 0 && this.#lanes.size > MAX_IDLE_LANES) this.#lanes.delete(lane.key)
+    }
+    const callback = lane.forCallbacks ? ended : undefined
+    this.#sendBatch(content, batch.startMs, lane.mq, callback)?.then(
+      result => ended(undefined, result),
+      (error: unknown) => ended(asRocketMQError(error), undefined)
+    )
+  }
+
+  /** `ProduceAccumulator.java#MessageAccumulation.batch`. */
+  #contentOf({ topic, tags, waitStoreMsgOK }: Lane, { encoder, startMs, keys }: AccumulatedBatch): SendContent {
+    const body = encoder.copy()
+    encoder.reset()
+    if (this.#encoders.length < SPARE_ENCODERS) this.#encoders.push(encoder)
+    const uniqueId = createUniqueId(startMs)
+    const outer = new Message({ topic, body, tags, waitStoreMsgOK })
+    if (keys !== undefined) outer.setKeys([...keys])
+    const properties = outer.encodeProperties(uniqueId)
+    const content = {
+      topic,
+      sysFlag: 0,
+      flag: 0,
+      properties,
+      body,
+      msgId: '',
+      uniqueId,
+      batch: true,
+      reply: false,
+      compress: false
+    }
+    return inNamespace(content, this.#config)
+  }
+}
