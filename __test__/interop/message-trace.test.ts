@@ -136,6 +136,21 @@ describe('message trace', () => {
     }
   })
 
+  it('is left out where the broker wants none', async () => {
+    await using names = await ApacheNameServer.start()
+    const properties = { traceTopicEnable: true, traceOn: false }
+    await using quiet = await ApacheBroker.start({ nameServerPort: names.port, properties })
+    await using producer = new Producer({ namesrvAddr: names.address, producerGroup: 'unheard', enableTrace: true })
+    await producer.start()
+    assert.equal((await producer.send({ topic: 'Quiet', body: 'x' })).traceOn, false)
+    await producer.shutdown()
+    await using asking = new Producer({ namesrvAddr: names.address, producerGroup: 'asking' })
+    await asking.start()
+    const [queue] = await asking.fetchPublishMessageQueues('RMQ_SYS_TRACE_TOPIC')
+    assert.equal((await asking.maxOffset(queue!)).toNumber(), 0)
+    assert.ok(quiet.process.running)
+  })
+
   it("is encoded in the golden file as Apache's TraceDataEncoder does", async () => {
     const fixtures = join(repositoryRoot, '__test__', 'fixtures')
     const made = join(home.path, 'trace-data.jsonl')

@@ -181,7 +181,7 @@ export class ProducerHooks {
       try {
         hook.sendMessageBefore(context)
       } catch (error) {
-        report(toError(error), `hook ${hook.hookName} before a send`)
+        reportTo(report, toError(error), `hook ${hook.hookName} before a send`)
       }
     }
   }
@@ -192,7 +192,7 @@ export class ProducerHooks {
       try {
         hook.sendMessageAfter(context)
       } catch (error) {
-        report(toError(error), `hook ${hook.hookName} after a send`)
+        reportTo(report, toError(error), `hook ${hook.hookName} after a send`)
       }
     }
   }
@@ -203,8 +203,19 @@ export class ProducerHooks {
       try {
         hook.endTransaction(context)
       } catch (error) {
-        report(toError(error), `hook ${hook.hookName} after the end of a transaction`)
+        reportTo(report, toError(error), `hook ${hook.hookName} after the end of a transaction`)
       }
     }
+  }
+}
+
+/** Tells of what a hook threw; what the user's reporter throws in turn is an uncaught exception, and no send's business. */
+function reportTo(report: ErrorReporter, error: Error, doing: string): void {
+  try {
+    report(error, doing)
+  } catch (thrown) {
+    process.nextTick(() => {
+      throw thrown
+    })
   }
 }

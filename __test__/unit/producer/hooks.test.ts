@@ -198,6 +198,30 @@ describe('a SendMessageHook', () => {
     assert.equal(afters.length, 1)
   })
 
+  it('does not break a send even when onError throws as well', async t => {
+    const thrown = new Error('from onError')
+    await using at = await scene(send => stored(send), {
+      onError: () => {
+        throw thrown
+      }
+    })
+    const listeners = process.listeners('uncaughtException')
+    process.removeAllListeners('uncaughtException')
+    t.after(() => listeners.forEach(listener => process.on('uncaughtException', listener)))
+    const caught: unknown[] = []
+    const collect = (error: unknown): void => void caught.push(error)
+    process.on('uncaughtException', collect)
+    t.after(() => process.off('uncaughtException', collect))
+    at.producer.registerSendMessageHook({
+      hookName: 'thrower',
+      sendMessageBefore: () => assert.fail('first'),
+      sendMessageAfter: () => assert.fail('second')
+    })
+    assert.equal((await at.producer.send(MESSAGE)).sendStatus, 'SEND_OK')
+    await settle()
+    assert.deepEqual(caught, [thrown, thrown])
+  })
+
   it('learns the kind of a message and the size of its body as sent', async () => {
     await using at = await scene(send => stored(send), { compressMsgBodyOverHowmuch: 100 })
     const befores: SendMessageContext[] = []
