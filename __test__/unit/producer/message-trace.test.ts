@@ -163,7 +163,7 @@ describe('the end of a transaction', () => {
     const appended: TraceContext[] = []
     const dispatcher = { traceTopicName: TRACE, append: (context: TraceContext) => appended.push(context) > 0 }
     // Only what the hook uses of a dispatcher.
-    const hook = new EndTransactionTraceHook(dispatcher as unknown as AsyncTraceDispatcher)
+    const hook = new EndTransactionTraceHook(dispatcher as unknown as AsyncTraceDispatcher, undefined)
     const context = {
       producerGroup: 'pg',
       message: new Message({ topic: 'T', body: 'b', tags: 'x' }),
