@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { describe, it } from 'node:test'
-import type { ProducerOptions } from '../../ts/index.js'
+import type { ProducerOptions, SendResult } from '../../ts/index.js'
 import { Producer, SendError, TimeoutError } from '../../ts/index.js'
 import type { NativeFrame } from '../../ts/native.js'
 import { until } from '../interop/helpers/until.js'
@@ -22,6 +22,12 @@ async function setUp(options: Partial<ProducerOptions> = {}, ...brokers: string[
       await cluster[Symbol.asyncDispose]()
     }
   }
+}
+
+function withCallback(producer: Producer): Promise<SendResult> {
+  return new Promise((resolve, reject) => {
+    producer.send(MESSAGE, (error: unknown, result) => (result === undefined ? reject(error) : resolve(result)))
+  })
 }
 
 /** What a broker may do with the first send of a test instead of answering it. */
@@ -124,6 +130,32 @@ describe('a producer whose broker', () => {
       assert.equal(error.responseCode, code)
       assert.match(error.message, /not now/)
       assert.equal(cluster.sends.length, 3)
+    })
+  }
+
+  for (const [form, send] of [
+    ['a promise', (producer: Producer) => producer.send(MESSAGE)],
+    ['a callback', withCallback]
+  ] as const) {
+    it(`asks to be left (GO_AWAY) is sent the message on a new connection, with ${form}, as part of the same attempt`, async () => {
+      await using setting = await setUp({ retryTimesWhenSendFailed: 0, retryTimesWhenSendAsyncFailed: 0 })
+      const { cluster, producer } = setting
+      cluster.onSend = ({ request, socket }, count) =>
+        socket.write(count === 1 ? reply(request, { code: 1500 }) : stored(request))
+      assert.equal((await send(producer)).sendStatus, 'SEND_OK')
+      const [first, second] = cluster.sends
+      assert.notEqual(first?.socket, second?.socket)
+      await until('the old connection is closed', () => first?.socket.destroyed, { everyMs: 5 })
+      await producer.send(MESSAGE)
+      assert.equal(cluster.sends[2]?.socket, second?.socket)
+    })
+
+    it(`asks for it again and again fails, with ${form}, as one that cannot be reached`, async () => {
+      await using setting = await setUp({ retryTimesWhenSendFailed: 1, retryTimesWhenSendAsyncFailed: 1 })
+      const { cluster, producer } = setting
+      cluster.onSend = ({ request, socket }) => socket.write(reply(request, { code: 1500 }))
+      await assert.rejects(send(producer), { code: 'RMQ_SEND', clientErrorCode: 10001 })
+      assert.equal(cluster.sends.length, 4)
     })
   }
 

@@ -86,6 +86,7 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
   #reject: ((error: RocketMQError) => void) | undefined
   #settled = false
   #compressing = false
+  #askedToGo = false
   /** Queues to choose from again; undefined when the caller chose the queue. */
   #info: TopicPublishInfo | undefined
   #choose: ChooseQueue | undefined
@@ -192,6 +193,10 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
   }
 
   onResponse(response: RemotingCommand): void {
+    if (response.code === ResponseCode.GO_AWAY) {
+      this.#onGoAway()
+      return
+    }
     const sendStatus = sendStatusOf(response.code)
     if (sendStatus === undefined) {
       const address = this.#context.instance.routes.masterAddress(this.#mq!.brokerName) ?? this.#mq!.brokerName
@@ -220,6 +225,24 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
       regionId: MSG_REGION === undefined || MSG_REGION === '' ? DEFAULT_REGION : MSG_REGION,
       traceOn: TRACE_ON !== 'false'
     })
+  }
+
+  /**
+   * The broker is about to go and wants another connection, which the channel makes: sent there once more, as part of the
+   * same attempt. A second time it is a failure of the transport (`remoting/netty/NettyRemotingClient.java#invokeImpl`).
+   */
+  #onGoAway(): void {
+    const mq = this.#mq!
+    const address = this.#context.instance.routes.masterAddress(mq.brokerName)
+    if (this.#askedToGo || address === undefined) {
+      this.onFailed(new ConnectionError(`broker ${mq.brokerName} is going away (GO_AWAY)`, address ?? ''))
+      return
+    }
+    if (this.#settled) return
+    this.#askedToGo = true
+    const leftMs = this.#leftMs(Date.now())
+    if (leftMs <= 0) this.#noTimeLeft(Date.now())
+    else this.#hand(mq, address, this.#limitToRequest(leftMs))
   }
 
   onFailed(error: RocketMQError): void {
@@ -353,6 +376,7 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
   }
 
   #retry(nowMs: number): void {
+    this.#askedToGo = false
     const lastBrokerName = this.#mq!.brokerName
     const info = this.#context.table.get(this.#topic) ?? this.#info
     if (this.#info === undefined || info === undefined) {

@@ -13,6 +13,7 @@ import {
 import { NativeChannels } from '../native.js'
 import { type CompletionSink, CompletionReader, FailureKind } from './completion-reader.js'
 import { NO_TOKEN, SubmissionWriter } from './submission-writer.js'
+import { ResponseCode } from './request-code.js'
 import type {
   ExtField,
   InvokeOptions,
@@ -172,7 +173,13 @@ export class RemotingClient {
    * Sends a request and waits for the answer, whatever its code.
    * @throws ConnectionError, TimeoutError, BusyError, AbortedError, ClientStateError
    */
-  invoke(address: string, request: RemotingRequest, options: InvokeOptions): Promise<RemotingCommand> {
+  async invoke(address: string, request: RemotingRequest, options: InvokeOptions): Promise<RemotingCommand> {
+    const answer = await this.#invokeOnce(address, request, options)
+    // The peer is about to go; the channel makes another connection (`remoting/netty/NettyRemotingClient.java#invokeImpl`).
+    return answer.code === ResponseCode.GO_AWAY ? this.#invokeOnce(address, request, options) : answer
+  }
+
+  #invokeOnce(address: string, request: RemotingRequest, options: InvokeOptions): Promise<RemotingCommand> {
     return this.#call<RemotingCommand>(address, `request ${request.code} to ${address}`, options, (writer, token) =>
       writer.invoke(token, options.timeoutMs, request.code, request.extFields, request.body)
     )
@@ -196,12 +203,12 @@ export class RemotingClient {
     tags: readonly string[] | undefined,
     options: InvokeOptions
   ): Promise<PulledBatch> {
-    const answer = await this.#call<PulledBatch | RemotingCommand>(
-      address,
-      `pull from ${address}`,
-      options,
-      (writer, token) => writer.pull(token, options.timeoutMs, extFields, tags)
-    )
+    const pull = (): Promise<PulledBatch | RemotingCommand> =>
+      this.#call(address, `pull from ${address}`, options, (writer, token) =>
+        writer.pull(token, options.timeoutMs, extFields, tags)
+      )
+    let answer = await pull()
+    if (answer.code === ResponseCode.GO_AWAY) answer = await pull()
     return 'messages' in answer ? answer : emptyBatch(answer)
   }
 
