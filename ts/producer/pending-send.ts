@@ -248,7 +248,9 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
   onFailed(error: RocketMQError): void {
     if (this.#settled) return
     const nowMs = Date.now()
-    if (this.#context.faults !== undefined) this.#noteFailure(this.#context.faults, error, nowMs)
+    const { faults, table } = this.#context
+    if (faults !== undefined) this.#noteFailure(faults, error, nowMs)
+    if (error instanceof ConnectionError) table.refresh(this.#topic)
     this.#attemptFailed(error, nowMs)
   }
 
