@@ -194,6 +194,28 @@ describe('a producer whose broker', () => {
   })
 })
 
+describe('a producer with latency fault tolerance and the detector', () => {
+  it('leaves a broker alone that is gone, for the time its tables say, and uses it again then', async () => {
+    const options = { sendLatencyFaultEnable: true, startDetectorEnable: true }
+    const tables = { latencyMax: [10_000], notAvailableDuration: [3_000] }
+    await using setting = await setUp({ ...options, ...tables }, 'a', 'b')
+    const { cluster, producer } = setting
+    const usedBrokers = async () => {
+      cluster.sends.length = 0
+      for (let i = 0; i < 8; i++) await producer.send(MESSAGE)
+      return new Set(cluster.sends.map(send => send.broker))
+    }
+    assert.deepEqual(await usedBrokers(), new Set(['a', 'b']))
+    const [, , b] = cluster.servers
+    const port = Number(b!.address.split(':')[1])
+    await b![Symbol.asyncDispose]()
+    await usedBrokers()
+    await cluster.addBroker('b', port)
+    assert.deepEqual(await usedBrokers(), new Set(['a']))
+    await until('both brokers are used', async () => (await usedBrokers()).size === 2)
+  })
+})
+
 describe('a producer whose name server is gone', () => {
   it('goes on with the routes that it has', async () => {
     await using setting = await setUp({ pollNameServerInterval: 20 })
