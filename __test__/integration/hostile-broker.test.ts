@@ -174,7 +174,7 @@ describe('a producer whose broker', () => {
   })
 
   it('moves to another address is found there at once, without a wait for the next regular look at the route', async () => {
-    await using setting = await setUp({ retryTimesWhenSendFailed: 0 })
+    await using setting = await setUp({ retryTimesWhenSendFailed: 0, pollNameServerInterval: 1_000_000 })
     const { cluster, producer } = setting
     await producer.send(MESSAGE)
     const [, old] = cluster.servers
