@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { describe, it } from 'node:test'
-import type { ProducerOptions } from '../../ts/index.js'
+import type { ProducerOptions, SendResult } from '../../ts/index.js'
 import { Producer, SendError, TimeoutError } from '../../ts/index.js'
 import type { NativeFrame } from '../../ts/native.js'
 import { until } from '../interop/helpers/until.js'
@@ -22,6 +22,12 @@ async function setUp(options: Partial<ProducerOptions> = {}, ...brokers: string[
       await cluster[Symbol.asyncDispose]()
     }
   }
+}
+
+function withCallback(producer: Producer): Promise<SendResult> {
+  return new Promise((resolve, reject) => {
+    producer.send(MESSAGE, (error: unknown, result) => (result === undefined ? reject(error) : resolve(result)))
+  })
 }
 
 /** What a broker may do with the first send of a test instead of answering it. */
@@ -127,6 +133,32 @@ describe('a producer whose broker', () => {
     })
   }
 
+  for (const [form, send] of [
+    ['a promise', (producer: Producer) => producer.send(MESSAGE)],
+    ['a callback', withCallback]
+  ] as const) {
+    it(`asks to be left (GO_AWAY) is sent the message on a new connection, with ${form}, as part of the same attempt`, async () => {
+      await using setting = await setUp({ retryTimesWhenSendFailed: 0, retryTimesWhenSendAsyncFailed: 0 })
+      const { cluster, producer } = setting
+      cluster.onSend = ({ request, socket }, count) =>
+        socket.write(count === 1 ? reply(request, { code: 1500 }) : stored(request))
+      assert.equal((await send(producer)).sendStatus, 'SEND_OK')
+      const [first, second] = cluster.sends
+      assert.notEqual(first?.socket, second?.socket)
+      await until('the old connection is closed', () => first?.socket.destroyed, { everyMs: 5 })
+      await producer.send(MESSAGE)
+      assert.equal(cluster.sends[2]?.socket, second?.socket)
+    })
+
+    it(`asks for it again and again fails, with ${form}, as one that cannot be reached`, async () => {
+      await using setting = await setUp({ retryTimesWhenSendFailed: 1, retryTimesWhenSendAsyncFailed: 1 })
+      const { cluster, producer } = setting
+      cluster.onSend = ({ request, socket }) => socket.write(reply(request, { code: 1500 }))
+      await assert.rejects(send(producer), { code: 'RMQ_SEND', clientErrorCode: 10001 })
+      assert.equal(cluster.sends.length, 4)
+    })
+  }
+
   it('answers FLOW_CONTROL (215) or MESSAGE_ILLEGAL (13) fails at once, as with Java, and says whether it may pass', async () => {
     await using setting = await setUp()
     const { cluster, producer } = setting
@@ -141,8 +173,8 @@ describe('a producer whose broker', () => {
     }
   })
 
-  it('moves to another address is found there by the next look at the route', async () => {
-    await using setting = await setUp({ pollNameServerInterval: 50, retryTimesWhenSendFailed: 0 })
+  it('moves to another address is found there at once, without a wait for the next regular look at the route', async () => {
+    await using setting = await setUp({ retryTimesWhenSendFailed: 0, pollNameServerInterval: 1_000_000 })
     const { cluster, producer } = setting
     await producer.send(MESSAGE)
     const [, old] = cluster.servers
@@ -159,6 +191,28 @@ describe('a producer whose broker', () => {
     await cluster.servers[1]![Symbol.asyncDispose]()
     const results = await Promise.all(Array.from({ length: 40 }, () => producer.send(MESSAGE)))
     assert.deepEqual(new Set(results.map(result => result.messageQueue.brokerName)), new Set(['b']))
+  })
+})
+
+describe('a producer with latency fault tolerance and the detector', () => {
+  it('leaves a broker alone that is gone, for the time its tables say, and uses it again then', async () => {
+    const options = { sendLatencyFaultEnable: true, startDetectorEnable: true }
+    const tables = { latencyMax: [10_000], notAvailableDuration: [3_000] }
+    await using setting = await setUp({ ...options, ...tables }, 'a', 'b')
+    const { cluster, producer } = setting
+    const usedBrokers = async () => {
+      cluster.sends.length = 0
+      for (let i = 0; i < 8; i++) await producer.send(MESSAGE)
+      return new Set(cluster.sends.map(send => send.broker))
+    }
+    assert.deepEqual(await usedBrokers(), new Set(['a', 'b']))
+    const [, , b] = cluster.servers
+    const port = Number(b!.address.split(':')[1])
+    await b![Symbol.asyncDispose]()
+    await usedBrokers()
+    await cluster.addBroker('b', port)
+    assert.deepEqual(await usedBrokers(), new Set(['a']))
+    await until('both brokers are used', async () => (await usedBrokers()).size === 2)
   })
 })
 

@@ -3,8 +3,11 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { after, before, describe, it } from 'node:test'
 import { promisify } from 'node:util'
-import type { MessageQueue, ProducerOptions, RocketMQError, SendCallback, SendResult } from '../../ts/index.js'
+import { BrokerApi } from '../../ts/client/broker-api.js'
+import { RemotingClient } from '../../ts/remoting/remoting-client.js'
+import type { ProducerOptions, RocketMQError, SendCallback, SendResult } from '../../ts/index.js'
 import {
+  MessageQueue,
   Producer,
   decodeOffsetMessageId,
   jsonSerializer,
@@ -171,6 +174,16 @@ describe("a send to Apache's broker, read by Apache's consumer", () => {
     const careful = await start({ sendLatencyFaultEnable: true, startDetectorEnable: true })
     for (let i = 0; i < 5; i++) await assertStored(await careful.send(message()))
     await careful.shutdown()
+  })
+})
+
+describe('the look of the reachability detector', () => {
+  it("is answered by Apache's broker", async () => {
+    const remoting = new RemotingClient()
+    const api = new BrokerApi(remoting)
+    const offset = await api.maxOffset(broker.address, new MessageQueue(TOPIC, '', 0), { timeoutMs: 10_000 })
+    assert.ok(offset.gte(0))
+    await remoting.close()
   })
 })
 

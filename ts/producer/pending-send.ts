@@ -97,6 +97,7 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
   #settled = false
   #compressing = false
   #late = false
+  #askedToGo = false
   /** Queues to choose from again; undefined when the caller chose the queue. */
   #info: TopicPublishInfo | undefined
   #choose: ChooseQueue | undefined
@@ -213,6 +214,10 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
   }
 
   onResponse(response: RemotingCommand): void {
+    if (response.code === ResponseCode.GO_AWAY) {
+      this.#onGoAway()
+      return
+    }
     const sendStatus = sendStatusOf(response.code)
     if (sendStatus === undefined) {
       const address = this.#context.instance.routes.masterAddress(this.#mq!.brokerName) ?? this.#mq!.brokerName
@@ -242,10 +247,30 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
     })
   }
 
+  /**
+   * The broker is about to go and wants another connection, which the channel makes: sent there once more, as part of the
+   * same attempt. A second time it is a failure of the transport (`remoting/netty/NettyRemotingClient.java#invokeImpl`).
+   */
+  #onGoAway(): void {
+    const mq = this.#mq!
+    const address = this.#context.instance.routes.masterAddress(mq.brokerName)
+    if (this.#askedToGo || address === undefined) {
+      this.onFailed(new ConnectionError(`broker ${mq.brokerName} is going away (GO_AWAY)`, address ?? ''))
+      return
+    }
+    if (this.#settled) return
+    this.#askedToGo = true
+    const leftMs = this.#leftMs(Date.now())
+    if (leftMs <= 0) this.#noTimeLeft(Date.now())
+    else this.#hand(mq, address, this.#limitToRequest(leftMs))
+  }
+
   onFailed(error: RocketMQError): void {
     if (this.#settled) return
     const nowMs = Date.now()
-    if (this.#context.faults !== undefined) this.#noteFailure(this.#context.faults, error, nowMs)
+    const { faults, table } = this.#context
+    if (faults !== undefined) this.#noteFailure(faults, error, nowMs)
+    if (error instanceof ConnectionError) table.refresh(this.#topic)
     this.#attemptFailed(error, nowMs)
   }
 
@@ -382,6 +407,7 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
   }
 
   #retry(nowMs: number): void {
+    this.#askedToGo = false
     const lastBrokerName = this.#mq!.brokerName
     const info = this.#context.table.get(this.#topic) ?? this.#info
     if (this.#info === undefined || info === undefined) {

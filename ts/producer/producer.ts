@@ -212,20 +212,8 @@ export class Producer<Body = MessageBody> {
    * comes later, and a broker with several threads for sends (Apache's, by default) may store what is under way together
    * in another order: who needs order there awaits each send.
    */
-  send(message: Sendable<Body> | readonly Sendable<Body>[], limits?: SendOptions | number): Promise<SendResult>
-  send(
-    message: Sendable<Body> | readonly Sendable<Body>[],
-    mq: MessageQueue,
-    limits?: SendOptions | number
-  ): Promise<SendResult>
-  send<A>(
-    message: Sendable<Body>,
-    selector: MessageQueueSelector<A>,
-    arg: A,
-    limits?: SendOptions | number
-  ): Promise<SendResult>
+  // Forms with a callback come first, so that its parameters get their types.
   send(message: Sendable<Body> | readonly Sendable<Body>[], callback: SendCallback): void
-  send(message: Sendable<Body> | readonly Sendable<Body>[], limits: SendOptions | number, callback: SendCallback): void
   send(message: Sendable<Body> | readonly Sendable<Body>[], mq: MessageQueue, callback: SendCallback): void
   send(
     message: Sendable<Body> | readonly Sendable<Body>[],
@@ -241,6 +229,19 @@ export class Producer<Body = MessageBody> {
     limits: SendOptions | number,
     callback: SendCallback
   ): void
+  send(message: Sendable<Body> | readonly Sendable<Body>[], limits?: SendOptions | number): Promise<SendResult>
+  send(
+    message: Sendable<Body> | readonly Sendable<Body>[],
+    mq: MessageQueue,
+    limits?: SendOptions | number
+  ): Promise<SendResult>
+  send<A>(
+    message: Sendable<Body>,
+    selector: MessageQueueSelector<A>,
+    arg: A,
+    limits?: SendOptions | number
+  ): Promise<SendResult>
+  send(message: Sendable<Body> | readonly Sendable<Body>[], limits: SendOptions | number, callback: SendCallback): void
   send(message: Sendable<Body> | readonly Sendable<Body>[], ...args: unknown[]): Promise<SendResult> | undefined {
     let read = NO_ARGUMENTS
     try {

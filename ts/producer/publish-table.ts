@@ -1,12 +1,16 @@
+import { toError } from '../errors.js'
 import { withoutNamespace, wrapNamespace } from '../client/namespace.js'
 import { MessageQueue } from '../message/message-queue.js'
 import type { SendTemplate } from '../remoting/types.js'
 import type { ClientInstance, ProducerInner } from '../client/client-instance.js'
 import type { ClientStatus } from '../client/client-status.js'
 import { noQueueToWriteTo } from '../route/no-queue.js'
+import { ServiceState } from '../client/service-state.js'
 import type { TopicRouteData } from '../route/topic-route-data.js'
 import { TopicPublishInfo } from '../route/topic-publish-info.js'
 import type { ProducerConfig } from './options.js'
+
+const REFRESH_INTERVAL_MS = 1_000
 
 /**
  * The topics a producer sends to: their queues, and the header templates of its sends. It knows topics by their names on
@@ -17,6 +21,7 @@ export class PublishTable implements ProducerInner {
   readonly #instance: ClientInstance
   readonly #config: ProducerConfig
   readonly #infos = new Map<string, TopicPublishInfo | undefined>()
+  #refreshedMs = 0
   readonly #templates = new Map<string, SendTemplate>()
   readonly #batchTemplates = new Map<string, SendTemplate>()
   readonly #replyTemplates = new Map<string, SendTemplate>()
@@ -81,12 +86,28 @@ export class PublishTable implements ProducerInner {
     if (!this.#infos.has(topic)) this.#infos.set(topic, undefined)
     const { createTopicKey, defaultTopicQueueNums } = this.#config
     const own = await this.#instance.updateTopicRoute(topic)
+    // The lookup was shared and had told everybody before this topic was one of ours.
+    if (own !== undefined && this.#usable(topic) === undefined) this.updateTopicRoute(topic, own)
     if (own === undefined && this.#usable(topic) === undefined) {
       await this.#instance.updateTopicRoute(topic, { createTopicKey, defaultTopicQueueNums })
     }
     const found = this.#usable(topic)
     if (found !== undefined) return found
     throw noQueueToWriteTo(topic, own, createTopicKey)
+  }
+
+  /**
+   * Asks for the route of a topic anew, at most once in a second: a broker of it cannot be reached and may have moved. Java
+   * waits for the next regular look, up to `pollNameServerInterval`.
+   */
+  refresh(topic: string): void {
+    const nowMs = Date.now()
+    if (nowMs - this.#refreshedMs < REFRESH_INTERVAL_MS) return
+    this.#refreshedMs = nowMs
+    const instance = this.#instance
+    instance.updateTopicRoute(this.wireTopic(topic)).catch((error: unknown) => {
+      if (instance.state === ServiceState.RUNNING) instance.report(toError(error), 'refreshing topic routes')
+    })
   }
 
   /** The header template for sends to a queue. */

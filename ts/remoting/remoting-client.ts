@@ -209,9 +209,9 @@ export class RemotingClient {
   }
 
   #hooked(address: string, request: RemotingRequest, options: InvokeOptions): Promise<RemotingCommand> {
-    const hooks = this.#hooks
-    if (hooks === undefined) return this.#invoke(address, request, options)
-    return hooks.around(address, request, seen => this.#invoke(address, seen, options))
+    const invoke = (seen: RemotingRequest): Promise<RemotingCommand> =>
+      onceMore(options.timeoutMs, timeoutMs => this.#invoke(address, seen, { ...options, timeoutMs }))
+    return this.#hooks === undefined ? invoke(request) : this.#hooks.around(address, request, invoke)
   }
 
   #invoke(address: string, request: RemotingRequest, options: InvokeOptions): Promise<RemotingCommand> {
@@ -253,11 +253,13 @@ export class RemotingClient {
     tags: readonly string[] | undefined,
     options: InvokeOptions
   ): Promise<PulledBatch> {
-    const answer = await this.#call<PulledBatch | RemotingCommand>(
-      address,
-      `pull from ${address}`,
-      options,
-      (writer, token) => writer.pull(token, options.timeoutMs, extFields, tags)
+    const answer = await onceMore(options.timeoutMs, timeoutMs =>
+      this.#call<PulledBatch | RemotingCommand>(
+        address,
+        `pull from ${address}`,
+        { ...options, timeoutMs },
+        (writer, token) => writer.pull(token, timeoutMs, extFields, tags)
+      )
     )
     return 'messages' in answer ? answer : emptyBatch(answer)
   }
@@ -435,6 +437,20 @@ export class RemotingClient {
     channel.writer.respond(opaque, response)
     this.#submitSoon(channel)
   }
+}
+
+/**
+ * Asks again when the peer answers that it is about to go (GO_AWAY); the channel has left that connection then and makes
+ * another (`remoting/netty/NettyRemotingClient.java#invokeImpl`). Both times together take at most `timeoutMs`.
+ */
+async function onceMore<T extends { readonly code: number }>(
+  timeoutMs: number,
+  ask: (timeoutMs: number) => Promise<T>
+): Promise<T> {
+  const startMs = Date.now()
+  const answer = await ask(timeoutMs)
+  const leftMs = startMs + timeoutMs - Date.now()
+  return answer.code === ResponseCode.GO_AWAY && leftMs > 0 ? ask(leftMs) : answer
 }
 
 function failure(kind: FailureKind, message: string): RocketMQError {

@@ -15,7 +15,8 @@ export class FakeServer {
     this.#server = server
   }
 
-  static async start(script: Script): Promise<FakeServer> {
+  /** @param port a free one by default */
+  static async start(script: Script, port = 0): Promise<FakeServer> {
     const server = createServer()
     const fake = new FakeServer(server)
     server.on('connection', socket => {
@@ -34,7 +35,7 @@ export class FakeServer {
         }
       })
     })
-    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    await new Promise<void>(resolve => server.listen(port, '127.0.0.1', resolve))
     return fake
   }
 
@@ -94,16 +95,17 @@ export class FakeCluster {
   }
 
   /** Starts a broker; one with that name moves here. */
-  async addBroker(broker: string): Promise<FakeServer> {
+  async addBroker(broker: string, port = 0): Promise<FakeServer> {
     const server = await this.#serve((request, socket) => {
       if (!SENDS.has(request.code)) {
-        socket.write(reply(request))
+        // An offset for those who ask for one.
+        socket.write(reply(request, { extFields: { offset: '0' } }))
         return
       }
       const send = { broker, request, socket }
       this.sends.push(send)
       this.onSend(send, this.sends.length)
-    })
+    }, port)
     this.addresses.set(broker, server.address)
     return server
   }
@@ -112,8 +114,8 @@ export class FakeCluster {
     for (const server of this.servers) await server[Symbol.asyncDispose]()
   }
 
-  async #serve(script: Script): Promise<FakeServer> {
-    const server = await FakeServer.start(script)
+  async #serve(script: Script, port = 0): Promise<FakeServer> {
+    const server = await FakeServer.start(script, port)
     this.servers.push(server)
     return server
   }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { ConfigError, ConnectionError } from '../../../ts/errors.js'
+import { BusyError, ConfigError, ConnectionError } from '../../../ts/errors.js'
 import type { ProducerOptions } from '../../../ts/producer/options.js'
 import { Producer } from '../../../ts/producer/producer.js'
+import { MQFaultStrategy } from '../../../ts/route/fault-strategy.js'
 import type { FakeSend } from '../helpers/fake-remoting.js'
 import { FakeRemoting, registryOf, settle } from '../helpers/fake-remoting.js'
 
@@ -29,14 +30,24 @@ function stored(send: FakeSend): void {
   send.pending.onSent(0, send.template.queueId, 0, 0, '0A00000100002A9F0000000000000001', true, undefined)
 }
 
+function broken(send: FakeSend): void {
+  send.pending.onFailed(new ConnectionError('refused', send.address))
+}
+
+function refuses(send: FakeSend): void {
+  send.pending.onResponse({ code: 14, version: 0, remark: 'no', extFields: {}, body: Buffer.alloc(0) })
+}
+
+function busy(send: FakeSend): void {
+  send.pending.onFailed(new BusyError('too many'))
+}
+
 function failing(broker: string, fail: (send: FakeSend) => void): (send: FakeSend) => void {
   return send => (send.template.brokerName === broker ? fail(send) : stored(send))
 }
 
-const unreachable = failing('a', send => send.pending.onFailed(new ConnectionError('refused', send.address)))
-const refused = failing('a', send =>
-  send.pending.onResponse({ code: 14, version: 0, remark: 'no', extFields: {}, body: Buffer.alloc(0) })
-)
+const unreachable = failing('a', broken)
+const refused = failing('a', refuses)
 
 describe('a producer with sendLatencyFaultEnable', () => {
   for (const [what, outcome] of [
@@ -94,6 +105,40 @@ describe('a producer with sendLatencyFaultEnable', () => {
     await settle()
     assert.equal(remoting.requestsOf(30).length, 1)
   })
+
+  // Error, whether the send has a callback and the detector is on; then isolation and reachable of updateFaultItem.
+  const notes: [string, (send: FakeSend) => void, { callback: boolean; detector: boolean }, boolean[][]][] = [
+    ['a success', stored, { callback: false, detector: true }, [[false, true]]],
+    ['a success', stored, { callback: true, detector: true }, [[false, true]]],
+    ['a connection error', broken, { callback: false, detector: false }, [[true, true]]],
+    ['a connection error', broken, { callback: false, detector: true }, [[true, false]]],
+    ['a connection error', broken, { callback: true, detector: true }, [[true, true]]],
+    ['an error of the broker', refuses, { callback: false, detector: false }, [[true, false]]],
+    ['an error of the broker', refuses, { callback: true, detector: true }, [[true, true]]],
+    ['a local limit', busy, { callback: false, detector: true }, []]
+  ]
+  for (const [what, outcome, { callback, detector }, expected] of notes) {
+    const form = `${callback ? 'with a callback' : 'with a promise'}${detector ? ', the detector on' : ''}`
+    it(`notes ${what} as Java does, ${form}`, async t => {
+      const update = t.mock.method(MQFaultStrategy.prototype, 'updateFaultItem')
+      const { producer } = await setUp(outcome, {
+        startDetectorEnable: detector,
+        retryTimesWhenSendFailed: 0,
+        retryTimesWhenSendAsyncFailed: 0
+      })
+      await new Promise<void>(resolve => {
+        if (callback) producer.send(MESSAGE, () => resolve())
+        else
+          void producer.send(MESSAGE).then(
+            () => resolve(),
+            () => resolve()
+          )
+      })
+      const noted = update.mock.calls.map(call => call.arguments.slice(2))
+      assert.deepEqual(noted, expected)
+      await producer.shutdown()
+    })
+  }
 
   it('refuses tables that do not fit together', () => {
     for (const wrong of [

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { describe, it } from 'node:test'
-import { InvalidArgumentError, TimeoutError } from '../../../ts/errors.js'
+import { InvalidArgumentError, SendError, TimeoutError } from '../../../ts/errors.js'
 import { decompressBody } from '../../../ts/message/compression.js'
 import { MessageQueue } from '../../../ts/message/message-queue.js'
 import type { ProducerOptions } from '../../../ts/producer/options.js'
@@ -137,6 +137,19 @@ describe('a oneway message', () => {
     t.mock.timers.tick(3_000)
     await assert.rejects(sending, TimeoutError)
     t.mock.restoreAll()
+    await producer.shutdown()
+  })
+
+  it('is tried once', async () => {
+    const { remoting, producer } = await setUp()
+    const body = Buffer.from('{"orderTopicConf":"ghost:1","brokerDatas":[],"queueDatas":[]}')
+    remoting.answers.set(105, () => ({ body }))
+    await assert.rejects(producer.sendOneway({ topic: 'Ordered', body: 'b' }), (error: unknown) => {
+      assert.ok(error instanceof SendError)
+      assert.equal(error.attempts.length, 1)
+      assert.match(error.message, /the broker ghost has no master/)
+      return true
+    })
     await producer.shutdown()
   })
 

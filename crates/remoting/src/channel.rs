@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rocketmq_codec::FrameError;
+use rocketmq_codec::response_code::GO_AWAY;
 use rocketmq_env::sleep;
 use tokio::net::TcpStream;
 
@@ -29,6 +30,10 @@ pub struct Channel<H: ChannelHandler> {
 
 struct State<P> {
     phase: Phase,
+    /// Counts the connections that were left.
+    generation: u32,
+    /// Connections that the peer asked to be left, with their generation, as long as it has something to answer on them.
+    left: Vec<(Arc<Connection>, u32)>,
     pending: PendingTable<P>,
     /// Kept between submissions for its memory.
     scratch: Vec<u8>,
@@ -46,6 +51,7 @@ pub struct Submission<'a, H: ChannelHandler> {
     frames: &'a mut Vec<u8>,
     pending: &'a mut PendingTable<H::Pending>,
     refused: Vec<(H::Pending, Option<FrameError>)>,
+    generation: u32,
     now_ms: u64,
     room_bytes: usize,
     earliest_ms: u64,
@@ -67,7 +73,8 @@ impl<H: ChannelHandler> Submission<'_, H> {
         self.shared.pending_requests.fetch_add(1, Ordering::Relaxed);
         let deadline_ms = self.now_ms + u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX / 4).max(1);
         self.earliest_ms = self.earliest_ms.min(deadline_ms);
-        let opaque = self.pending.insert(Entry { pending, started_ms: self.now_ms, deadline_ms });
+        let opaque =
+            self.pending.insert(Entry { pending, started_ms: self.now_ms, deadline_ms, generation: self.generation });
         if let Err(error) = write(self.frames, opaque)
             && let Some(entry) = self.pending.take(opaque)
         {
@@ -89,7 +96,13 @@ impl<H: ChannelHandler> Submission<'_, H> {
 impl<H: ChannelHandler> Channel<H> {
     /// A channel without a connection.
     pub(crate) fn new(address: &str, shared: Arc<Shared<H>>) -> Self {
-        let state = State { phase: Phase::Idle, pending: PendingTable::default(), scratch: Vec::new() };
+        let state = State {
+            phase: Phase::Idle,
+            generation: 0,
+            left: Vec::new(),
+            pending: PendingTable::default(),
+            scratch: Vec::new(),
+        };
         Self { address: address.to_owned(), shared, state: Mutex::new(state) }
     }
 
@@ -116,6 +129,7 @@ impl<H: ChannelHandler> Channel<H> {
             frames: &mut frames,
             pending: &mut state.pending,
             refused: Vec::new(),
+            generation: state.generation,
             now_ms: uptime_ms(&shared.clock),
             room_bytes,
             earliest_ms: u64::MAX,
@@ -207,13 +221,59 @@ impl<H: ChannelHandler> Channel<H> {
             if let Phase::Open(connection) = std::mem::replace(&mut state.phase, Phase::Idle) {
                 connection.close(message);
             }
-            state.pending.take_all()
+            if kind == FailureKind::Closed {
+                state.left.drain(..).for_each(|(connection, _)| connection.close(message));
+                state.pending.take_all()
+            } else {
+                let generation = state.generation;
+                state.pending.take_generation(generation)
+            }
         };
+        self.fail(waiting, kind, message);
+    }
+
+    fn fail(&self, waiting: Vec<Entry<H::Pending>>, kind: FailureKind, message: &str) {
         self.shared.pending_requests.fetch_sub(waiting.len(), Ordering::Relaxed);
         for entry in waiting {
             self.shared.handler.failed(entry.pending, Failure { kind, message: message.to_owned() });
         }
         self.shared.handler.batch_ended();
+    }
+
+    /// The peer, about to go, asks to be left (GO_AWAY): what is submitted from now on makes a new connection, what was sent
+    /// may still be answered on this one (`NettyRemotingClient.java#invokeImpl`).
+    fn leave(&self, connection: &Arc<Connection>) {
+        let mut state = self.state.lock();
+        if !matches!(&state.phase, Phase::Open(open) if open.id() == connection.id()) {
+            return;
+        }
+        state.phase = Phase::Idle;
+        let generation = state.generation;
+        state.generation = generation.wrapping_add(1);
+        state.left.push((Arc::clone(connection), generation));
+        drop(state);
+        self.shared.handler.closed(&self.address, "the peer asked for another connection (GO_AWAY)");
+    }
+
+    /// Closes connections that were left and have nothing more to answer.
+    fn close_left(&self) {
+        let mut state = self.state.lock();
+        let State { left, pending, .. } = &mut *state;
+        left.retain(|(connection, generation)| {
+            let waits = pending.has_generation(*generation);
+            if !waits {
+                connection.close("it was left and has nothing more to answer");
+            }
+            waits
+        });
+    }
+
+    /// Takes out what waits for a connection that was left and has ended.
+    fn take_left(&self, connection: &Arc<Connection>) -> Vec<Entry<H::Pending>> {
+        let mut state = self.state.lock();
+        let State { left, pending, .. } = &mut *state;
+        let found = left.iter().position(|(one, _)| one.id() == connection.id());
+        found.map_or_else(Vec::new, |index| pending.take_generation(left.swap_remove(index).1))
     }
 
     /// Fails what is due; returns the next deadline. A connection that was silent since before a request that timed out
@@ -229,6 +289,7 @@ impl<H: ChannelHandler> Channel<H> {
             }
             (due, next)
         };
+        self.close_left();
         self.shared.pending_requests.fetch_sub(due.len(), Ordering::Relaxed);
         let any = !due.is_empty();
         for entry in due {
@@ -253,33 +314,47 @@ impl<H: ChannelHandler> Service for ChannelService<H> {
 
     fn serve(&self, connection: &Arc<Connection>, _: &mut (), burst: &mut Burst<'_>) {
         let shared = &self.channel.shared;
+        let mut any_left = false;
         while let Some(command) = burst.next_command() {
             if !command.is_response() {
                 shared.handler.requested(&self.channel, connection, &command);
                 continue;
             }
-            let entry = self.channel.state.lock().pending.take(command.opaque);
+            if command.code == GO_AWAY {
+                self.channel.leave(connection);
+            }
+            let entry = {
+                let mut state = self.channel.state.lock();
+                any_left |= !state.left.is_empty();
+                state.pending.take(command.opaque)
+            };
             // Nobody waits for it any more: it timed out.
             let Some(entry) = entry else { continue };
             shared.pending_requests.fetch_sub(1, Ordering::Relaxed);
             shared.handler.completed(entry.pending, &command);
+        }
+        if any_left {
+            self.channel.close_left();
         }
         shared.handler.batch_ended();
     }
 
     fn disconnected(&self, connection: &Arc<Connection>, reason: &str) {
         let ours = matches!(&self.channel.state.lock().phase, Phase::Open(open) if open.id() == connection.id());
+        let message = format!("connection to {} lost: {reason}", connection.peer());
         if ours {
-            let address = connection.peer();
             let advice = match reason {
                 PEER_CLOSED_UNHEARD if self.channel.shared.options.tls.is_none() => {
                     " (if it demands TLS, give the option tls)"
                 }
                 _ => "",
             };
-            let reason = &format!("{reason}{advice}");
+            let (reason, message) = (&format!("{reason}{advice}"), format!("{message}{advice}"));
             self.channel.shared.handler.closed(&self.channel.address, reason);
-            self.channel.end(FailureKind::ConnectionLost, &format!("connection to {address} lost: {reason}"));
+            self.channel.end(FailureKind::ConnectionLost, &message);
+        } else {
+            let waiting = self.channel.take_left(connection);
+            self.channel.fail(waiting, FailureKind::ConnectionLost, &message);
         }
     }
 }

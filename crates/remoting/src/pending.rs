@@ -9,6 +9,8 @@ pub(crate) struct Entry<P> {
     pub(crate) pending: P,
     pub(crate) started_ms: u64,
     pub(crate) deadline_ms: u64,
+    /// Which of the connections that its channel has had it goes to.
+    pub(crate) generation: u32,
 }
 
 /// Opaque to waiting request. An answer finds its request once; a late one finds nothing.
@@ -51,6 +53,16 @@ impl<P> PendingTable<P> {
         self.entries.drain().map(|(_, entry)| entry).collect()
     }
 
+    /// Takes out what went to one connection.
+    pub(crate) fn take_generation(&mut self, generation: u32) -> Vec<Entry<P>> {
+        self.entries.extract_if(|_, entry| entry.generation == generation).map(|(_, entry)| entry).collect()
+    }
+
+    /// Whether something waits that went to that connection.
+    pub(crate) fn has_generation(&self, generation: u32) -> bool {
+        self.entries.values().any(|entry| entry.generation == generation)
+    }
+
     /// Takes out what is due, and says when the next of the rest will be.
     pub(crate) fn expire(&mut self, now_ms: u64) -> (Vec<Entry<P>>, Option<u64>) {
         let mut next = None;
@@ -91,7 +103,7 @@ mod tests {
     use super::*;
 
     fn entry(pending: u32, deadline_ms: u64) -> Entry<u32> {
-        Entry { pending, started_ms: 0, deadline_ms }
+        Entry { pending, started_ms: 0, deadline_ms, generation: 0 }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rocketmq_codec::{Command, EncodeHeader, FrameWriter, Head, SerializeType, frame_length};
+use rocketmq_codec::{Command, EncodeHeader, FrameWriter, Head, SerializeType, frame_length, response_code};
 use rocketmq_env::{Clock, SystemClock, VirtualClock};
 use rocketmq_remoting::{ChannelOptions, Client, EventLoops, FailureKind};
 
@@ -199,5 +199,50 @@ fn closing_the_client_fails_what_waits() {
         fixture.client.close();
         assert_eq!(call.join().unwrap(), Err(FailureKind::Closed));
         assert_eq!(fixture.invoke(2, LONG), Err(FailureKind::Closed));
+    });
+}
+
+#[test]
+fn a_connection_that_asks_to_be_left_gets_no_more_requests_and_is_closed_when_it_has_answered_all() {
+    let fixture = started();
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| fixture.invoke(1, LONG));
+        let mut old = fixture.accept();
+        let first_request = read_request(&mut old);
+        let second = scope.spawn(|| fixture.invoke(2, LONG));
+        let second_request = read_request(&mut old);
+        respond(&mut old, response_code::GO_AWAY, first_request.1);
+        assert_eq!(first.join().unwrap(), Ok(response_code::GO_AWAY));
+        let third = scope.spawn(|| fixture.invoke(3, LONG));
+        let mut new = fixture.accept();
+        let (code, opaque) = read_request(&mut new);
+        respond(&mut new, code + 100, opaque);
+        assert_eq!(third.join().unwrap(), Ok(103));
+        assert!(!second.is_finished());
+        respond(&mut old, 102, second_request.1);
+        assert_eq!(second.join().unwrap(), Ok(102));
+        assert_eq!(old.read(&mut [0]).unwrap(), 0);
+    });
+}
+
+#[test]
+fn a_connection_that_was_left_takes_only_its_own_requests_with_it() {
+    let fixture = started();
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| fixture.invoke(1, LONG));
+        let mut old = fixture.accept();
+        let (_, first_opaque) = read_request(&mut old);
+        let second = scope.spawn(|| fixture.invoke(2, LONG));
+        read_request(&mut old);
+        respond(&mut old, response_code::GO_AWAY, first_opaque);
+        first.join().unwrap().unwrap();
+        let third = scope.spawn(|| fixture.invoke(3, LONG));
+        let mut new = fixture.accept();
+        let (code, opaque) = read_request(&mut new);
+        drop(old);
+        assert_eq!(second.join().unwrap(), Err(FailureKind::ConnectionLost));
+        assert!(!third.is_finished());
+        respond(&mut new, code + 100, opaque);
+        assert_eq!(third.join().unwrap(), Ok(103));
     });
 }
