@@ -70,6 +70,9 @@ describe("a consumer of ours on Apache's broker, asked by Apache's admin client"
 
   const about = () => ({ topic: TOPIC, group: GROUP, clientId: consumer.clientId })
 
+  const consume = () =>
+    admin.ask<{ consumeResult: string; remark?: string }>('consumeMessageDirectly', { ...about(), msgId: msgIds[3] })
+
   it('tells its offsets (consumerStatus, 221)', async () => {
     const offsets = await admin.ask<Record<string, number>>('consumerStatus', about())
     assert.equal(Object.keys(offsets).length, 4)
@@ -103,8 +106,6 @@ describe("a consumer of ours on Apache's broker, asked by Apache's admin client"
 
   it('consumes one message again when told to (consumeMessageDirectly, 309), a compressed one', async () => {
     received.length = 0
-    const consume = () =>
-      admin.ask<{ consumeResult: string; remark?: string }>('consumeMessageDirectly', { ...about(), msgId: msgIds[3] })
     assert.deepEqual(await consume(), { consumeResult: 'CR_SUCCESS' })
     assert.deepEqual(received, [`3 ${'x'.repeat(200)}`])
     fail = 'not now'

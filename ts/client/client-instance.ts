@@ -144,7 +144,7 @@ export class ClientInstance {
    */
   start(): Promise<void> {
     this.#starting ??= this.#start().catch(async (error: unknown) => {
-      await this.#end(ServiceState.START_FAILED)
+      if (!this.#ended) await this.#end(ServiceState.START_FAILED)
       throw error
     })
     return this.#starting
