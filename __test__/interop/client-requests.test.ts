@@ -2,10 +2,13 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { type ClientEvent, Producer, PushConsumer } from '../../ts/index.js'
+import { ClientRegistry } from '../../ts/client/client-registry.js'
+import { RemotingClient } from '../../ts/remoting/remoting-client.js'
 import { ApacheBroker, ApacheNameServer } from './helpers/apache-server.js'
 import { peerClassPath } from './helpers/java-peer.js'
 import { LineProcess } from './helpers/line-process.js'
 import { TemporaryDirectory } from './helpers/owned.js'
+import { rawCommand } from './helpers/raw-command.js'
 import { until } from './helpers/until.js'
 
 const TOPIC = 'ClientRequests'
@@ -133,6 +136,22 @@ describe("a consumer of ours on Apache's broker, asked by Apache's admin client"
     const inner = await admin.ask<string[]>('producers', { group: 'CLIENT_INNER_PRODUCER', topic: TOPIC })
     for (const { clientId } of [producer, consumer]) assert.ok(inner.includes(clientId!))
     assert.deepEqual(await admin.ask('members', { group: GROUP }), [consumer.clientId])
+  })
+
+  it('is in the list of its group once for each process that has its id', async () => {
+    const registry = new ClientRegistry(() => new RemotingClient())
+    const twin = new PushConsumer(
+      { namesrvAddr: nameServer.address, consumerGroup: GROUP, instanceName: consumer.clientId!.split('@')[1]! },
+      registry
+    )
+    twin.subscribe(TOPIC)
+    twin.registerMessageListener(() => undefined)
+    await twin.start()
+    assert.equal(twin.clientId, consumer.clientId)
+    const { body } = await rawCommand(broker.port, 38, { consumerGroup: GROUP })
+    const { consumerIdList } = JSON.parse(body.toString()) as { consumerIdList: string[] }
+    assert.deepEqual(consumerIdList, [twin.clientId, twin.clientId])
+    await twin.shutdown()
   })
 
   it('gets what it cannot give back as a new message, some seconds later', async () => {

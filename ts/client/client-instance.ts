@@ -168,16 +168,14 @@ export class ClientInstance {
   /** Removes a producer, tells the brokers, and shuts down with the last. */
   async unregisterProducer(group: string): Promise<void> {
     this.#producers.delete(group)
-    await this.#unregister({ producerGroup: group })
-    await this.shutdownIfUnused()
+    await this.#leave({ producerGroup: group })
   }
 
   /** Removes a consumer, tells the brokers, and shuts down with the last. */
   async unregisterConsumer(group: string): Promise<void> {
     this.#consumers.delete(group)
     if (this.#consumers.size === 0) await this.#rebalanceService.stop()
-    await this.#unregister({ consumerGroup: group })
-    await this.shutdownIfUnused()
+    await this.#leave({ consumerGroup: group })
   }
 
   /** Undoes a registration that led to nothing: no broker has heard of it. */
@@ -247,6 +245,15 @@ export class ClientInstance {
     this.#rebalanceService.wakeup()
   }
 
+  /** Tells the brokers that a group is not here any more, and with the last that the inner producer's is not either. */
+  async #leave(group: { producerGroup?: string; consumerGroup?: string }): Promise<void> {
+    const last = this.#unused && this.#state === ServiceState.RUNNING
+    const groups = last ? [group, { producerGroup: CLIENT_INNER_PRODUCER_GROUP }] : [group]
+    await Promise.all(groups.map(each => this.#unregister(each)))
+    // Somebody may have joined meanwhile.
+    await this.shutdownIfUnused()
+  }
+
   async #unregister(group: { producerGroup?: string; consumerGroup?: string }): Promise<void> {
     const requests = this.routes
       .addresses(false)
@@ -257,9 +264,6 @@ export class ClientInstance {
 
   /** Ends the instance when it has no member. */
   async shutdownIfUnused(): Promise<void> {
-    if (!this.#unused || this.#ended) return
-    if (this.#state === ServiceState.RUNNING) await this.#unregister({ producerGroup: CLIENT_INNER_PRODUCER_GROUP })
-    // Somebody may have joined while the brokers were told.
     if (this.#unused && !this.#ended) await this.#end(ServiceState.SHUTDOWN_ALREADY)
   }
 

@@ -9,6 +9,7 @@ export type Remoting = Pick<
   | 'send'
   | 'sendOneway'
   | 'pull'
+  | 'reconnect'
   | 'setRequestHandler'
   | 'setCloseHandler'
   | 'close'

@@ -63,6 +63,8 @@ export class PendingSend implements RemotingPendingSend, SendFields {
   #resolve: ((result: SendResult) => void) | undefined
   #reject: ((error: RocketMQError) => void) | undefined
   #settled = false
+  /** A broker that goes away was asked once more. */
+  #wentAway = false
   /** Queues to choose from again; undefined when the caller chose the queue. */
   #info: TopicPublishInfo | undefined
   #choose: ChooseQueue | undefined
@@ -146,6 +148,10 @@ export class PendingSend implements RemotingPendingSend, SendFields {
     const sendStatus = sendStatusOf(response.code)
     if (sendStatus === undefined) {
       const address = this.#context.instance.routes.masterAddress(this.#mq!.brokerName) ?? this.#mq!.brokerName
+      if (response.code === ResponseCode.GO_AWAY && !this.#wentAway) {
+        this.#goAway(address)
+        return
+      }
       const code = this.#batch ? RequestCode.SEND_BATCH_MESSAGE : RequestCode.SEND_MESSAGE_V2
       this.onFailed(new BrokerError(response.code, response.remark, address, code))
       return
@@ -193,6 +199,14 @@ export class PendingSend implements RemotingPendingSend, SendFields {
   /** The signal fired (an AbortSignal calls this). */
   handleEvent(): void {
     this.fail(new AbortedError(`the send to topic ${this.#topic}`, this.#signal!))
+  }
+
+  /** The broker wants another connection: once more, over that (`remoting/netty/NettyRemotingClient.java#invokeImpl`). */
+  #goAway(address: string): void {
+    const { instance } = this.#context
+    this.#wentAway = true
+    instance.remoting.reconnect(instance.sendAddress(address))
+    this.#send(this.#mq!, address, Date.now())
   }
 
   #startAmong(info: TopicPublishInfo): void {

@@ -10,9 +10,9 @@ import {
   TimeoutError,
   toError
 } from '../errors.js'
-import { NativeChannels } from '../native.js'
-import { type CompletionSink, CompletionReader, FailureKind } from './completion-reader.js'
-import { RequestCode } from './request-code.js'
+import { type CompletionSink, FailureKind } from './completion-reader.js'
+import { NativeLink } from './native-link.js'
+import { RequestCode, ResponseCode } from './request-code.js'
 import { HookedSend, RPCHooks } from './rpc-hooks.js'
 import { sendMessageV2Fields } from './send-header.js'
 import { NO_TOKEN, SubmissionWriter } from './submission-writer.js'
@@ -36,11 +36,6 @@ export type RequestHandler = (
   request: RemotingCommand
 ) => RemotingResponse | undefined | Promise<RemotingResponse | undefined>
 
-/** Response code for a request whose code is not known here. */
-const REQUEST_CODE_NOT_SUPPORTED = 3
-/** Response code for a handler that threw. */
-const SYSTEM_ERROR = 1
-const COMPLETION_BYTES = 256 * 1024
 /**
  * The first requests of a tick are handed over when there are so many, and what follows in parts of so many bytes: sockets
  * and broker work on them while the rest of the tick's requests is still being written. More parts cost a broker more
@@ -48,6 +43,8 @@ const COMPLETION_BYTES = 256 * 1024
  */
 const FIRST_RECORDS = 24
 const PART_BYTES = 32 * 1024
+/** Answers of the old connection may say again that it goes away for this long. */
+const RECONNECT_AGAIN_MS = 1_000
 /** How long an unused client may keep the process alive after its last answer, when it was not closed. */
 const KEEP_ALIVE_MS = 200
 
@@ -63,10 +60,14 @@ class Channel {
   scheduled = false
   /** Some of this tick's requests were handed over. */
   begun = false
+  /** When its connection was last replaced. */
+  reconnectedMs = -Infinity
 
+  /** @param index its number on `link` */
   constructor(
     readonly address: string,
-    readonly index: number
+    public link: NativeLink,
+    public index: number
   ) {}
 }
 
@@ -121,11 +122,10 @@ class PendingPromise<T> implements PendingCall {
  * deadlines are kept beside the sockets.
  */
 export class RemotingClient {
-  readonly #native: NativeChannels
-  readonly #reader: CompletionReader
+  readonly #options: RemotingClientOptions
+  /** The first is that of all addresses; see {@link NativeLink}. */
+  readonly #links: NativeLink[] = []
   readonly #channels = new Map<string, Channel>()
-  readonly #byIndex: Channel[] = []
-  #completions = Buffer.allocUnsafeSlow(COMPLETION_BYTES)
   readonly #calls: (PendingCall | PendingSend | undefined)[] = []
   readonly #freeTokens: number[] = []
   #pendingCount = 0
@@ -134,30 +134,18 @@ export class RemotingClient {
   #closeHandler: (address: string, reason: string) => void = () => undefined
   #closed = false
   readonly #hooks: RPCHooks | undefined
-  /** Kept for sends that hooks see. */
   readonly #templates: SendTemplateFields[] = []
 
   constructor(options: RemotingClientOptions = {}) {
     if (options.rpcHooks !== undefined && options.rpcHooks.length > 0) this.#hooks = new RPCHooks(options.rpcHooks)
-    this.#native = new NativeChannels(
-      {
-        connectTimeoutMs: options.connectTimeoutMs ?? 3000,
-        jsonHeaders: options.serializeType === 'JSON',
-        maxFrameBytes: options.maxFrameBytes ?? 16 * 1024 * 1024,
-        maxPendingRequests: options.maxPendingRequests ?? 65535,
-        maxPendingBytes: options.maxPendingBytes ?? 128 * 1024 * 1024
-      },
-      () => this.#drain()
-    )
-    this.#reader = new CompletionReader(this.#sink(), index => this.#native.takeBody(index))
-    this.#reader.use(this.#completions)
+    this.#options = options
+    this.#links.push(new NativeLink(options, [], link => this.#sink(link)))
   }
 
   /** Registers the constant part of a send header. Register once per group, topic, queue and broker, and reuse. */
   sendTemplate(fields: SendTemplateFields): SendTemplate {
-    const template = this.#native.sendTemplate(fields) as SendTemplate
-    if (this.#hooks !== undefined) this.#templates[template] = fields
-    return template
+    for (const { native } of this.#links) native.sendTemplate(fields)
+    return (this.#templates.push(fields) - 1) as SendTemplate
   }
 
   /**
@@ -197,10 +185,49 @@ export class RemotingClient {
     return hooks.around(address, request, seen => this.#invoke(address, seen, options))
   }
 
-  #invoke(address: string, request: RemotingRequest, options: InvokeOptions): Promise<RemotingCommand> {
-    return this.#call<RemotingCommand>(address, `request ${request.code} to ${address}`, options, (writer, token) =>
-      writer.invoke(token, options.timeoutMs, request.code, request.extFields, request.body)
-    )
+  async #invoke(address: string, request: RemotingRequest, options: InvokeOptions): Promise<RemotingCommand> {
+    const call = (timeoutMs: number): Promise<RemotingCommand> =>
+      this.#call<RemotingCommand>(address, `request ${request.code} to ${address}`, options, (writer, token) =>
+        writer.invoke(token, timeoutMs, request.code, request.extFields, request.body)
+      )
+    return this.#again(address, options.timeoutMs, call)
+  }
+
+  /**
+   * Calls, and calls once more over a new connection when the peer answers GO_AWAY
+   * (`remoting/netty/NettyRemotingClient.java#invokeImpl`).
+   */
+  async #again<T extends { code: number }>(
+    address: string,
+    timeoutMs: number,
+    call: (timeoutMs: number) => Promise<T>
+  ): Promise<T> {
+    const startMs = Date.now()
+    const before = this.#channels.get(address)?.reconnectedMs
+    const answer = await call(timeoutMs)
+    const leftMs = startMs + timeoutMs - Date.now()
+    if (answer.code !== ResponseCode.GO_AWAY || leftMs <= 0 || this.#closed) return answer
+    if (this.#channels.get(address)?.reconnectedMs === (before ?? -Infinity)) this.reconnect(address)
+    const second = await call(leftMs)
+    if (second.code !== ResponseCode.GO_AWAY) return second
+    throw new ConnectionError(`${address} answered twice that it goes away (GO_AWAY)`, address)
+  }
+
+  /**
+   * Makes a new connection to an address for all that is asked from now on; what is under way may still be answered on the old
+   * one, which its peer closes. For a peer that answers GO_AWAY. Many answers may say so; within a second of the first
+   * the others change nothing.
+   */
+  reconnect(address: string): void {
+    const channel = this.#channels.get(address)
+    const nowMs = Date.now()
+    if (channel === undefined || this.#closed || nowMs - channel.reconnectedMs < RECONNECT_AGAIN_MS) return
+    this.#submit(channel)
+    channel.reconnectedMs = nowMs
+    channel.link = new NativeLink(this.#options, this.#templates, link => this.#sink(link))
+    channel.index = channel.link.channel(address)
+    this.#links.push(channel.link)
+    this.#closeHandler(address, 'it goes away (GO_AWAY); a new connection is made')
   }
 
   /** Sends a request that nobody answers. */
@@ -236,12 +263,11 @@ export class RemotingClient {
     tags: readonly string[] | undefined,
     options: InvokeOptions
   ): Promise<PulledBatch> {
-    const answer = await this.#call<PulledBatch | RemotingCommand>(
-      address,
-      `pull from ${address}`,
-      options,
-      (writer, token) => writer.pull(token, options.timeoutMs, extFields, tags)
-    )
+    const call = (timeoutMs: number): Promise<PulledBatch | RemotingCommand> =>
+      this.#call(address, `pull from ${address}`, options, (writer, token) =>
+        writer.pull(token, timeoutMs, extFields, tags)
+      )
+    const answer = await this.#again(address, options.timeoutMs, call)
     return 'messages' in answer ? answer : emptyBatch(answer)
   }
 
@@ -259,9 +285,11 @@ export class RemotingClient {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    for (const channel of this.#byIndex) this.#submit(channel)
-    this.#native.close()
-    this.#drain()
+    for (const channel of this.#channels.values()) this.#submit(channel)
+    for (const link of this.#links) {
+      link.native.close()
+      link.drain()
+    }
     clearInterval(this.#keepAlive)
     this.#keepAlive = undefined
     this.#channels.clear()
@@ -297,9 +325,9 @@ export class RemotingClient {
     const channel = this.#channels.get(address)
     if (channel) return channel
     if (this.#closed) throw new ClientStateError(`the client is closed, nothing is sent to ${address}`)
-    const opened = new Channel(address, this.#native.channel(address))
+    const link = this.#links[0]!
+    const opened = new Channel(address, link, link.channel(address))
     this.#channels.set(address, opened)
-    this.#byIndex[opened.index] = opened
     return opened
   }
 
@@ -346,25 +374,11 @@ export class RemotingClient {
   #submit(channel: Channel): void {
     const { writer } = channel
     if (writer.used === 0) return
-    this.#native.submit(channel.index, writer.bytes, writer.used)
+    channel.link.native.submit(channel.index, writer.bytes, writer.used)
     writer.reset()
   }
 
-  /** Fetches and hands out completions until there are none. */
-  #drain(): void {
-    for (;;) {
-      const bytes = this.#native.fetch(this.#completions)
-      if (bytes === 0) return
-      if (bytes > this.#completions.length) {
-        this.#completions = Buffer.allocUnsafeSlow(bytes)
-        this.#reader.use(this.#completions)
-      } else {
-        this.#reader.read(bytes)
-      }
-    }
-  }
-
-  #sink(): CompletionSink {
+  #sink(link: NativeLink): CompletionSink {
     return {
       sent: (token, code, queueId, low, high, offsetMsgId, traceOn, regionId) =>
         this.#take(token)?.onSent(code, queueId, low, high, offsetMsgId, traceOn, regionId),
@@ -374,24 +388,42 @@ export class RemotingClient {
         if (pending && 'onPulled' in pending) pending.onPulled(batch)
       },
       failed: (token, kind, message) => this.#take(token)?.onFailed(failure(kind, message)),
-      requested: (index, opaque, oneway, request) => void this.#answer(index, opaque, oneway, request),
-      closed: (address, reason) => this.#closeHandler(address, reason)
+      requested: (index, opaque, oneway, request) => void this.#answer(link, index, opaque, oneway, request),
+      closed: (address, reason) => this.#linkClosed(link, address, reason)
     }
   }
 
-  async #answer(index: number, opaque: number, oneway: boolean, request: RemotingCommand): Promise<void> {
-    const channel = this.#byIndex[index]
-    if (!channel) return
+  /** A connection that was replaced is missed by nobody. */
+  #linkClosed(link: NativeLink, address: string, reason: string): void {
+    if (this.#channels.get(address)?.link === link || this.#closed) {
+      this.#closeHandler(address, reason)
+    } else if (link !== this.#links[0]) {
+      this.#links.splice(this.#links.indexOf(link), 1)
+      link.native.close()
+    }
+  }
+
+  async #answer(
+    link: NativeLink,
+    index: number,
+    opaque: number,
+    oneway: boolean,
+    request: RemotingCommand
+  ): Promise<void> {
+    const address = link.addresses[index]
+    if (address === undefined) return
     let response: RemotingResponse
     try {
-      response = (await this.#requestHandler(channel.address, request)) ?? {
-        code: REQUEST_CODE_NOT_SUPPORTED,
+      response = (await this.#requestHandler(address, request)) ?? {
+        code: ResponseCode.REQUEST_CODE_NOT_SUPPORTED,
         remark: `request type ${request.code} not supported`
       }
     } catch (error) {
-      response = { code: SYSTEM_ERROR, remark: toError(error).message }
+      response = { code: ResponseCode.SYSTEM_ERROR, remark: toError(error).message }
     }
-    if (oneway || this.#closed) return
+    const channel = this.#channels.get(address)
+    // An answer belongs on the connection that the request came by.
+    if (oneway || this.#closed || channel?.link !== link) return
     channel.writer.respond(opaque, response)
     this.#submitSoon(channel)
   }

@@ -381,6 +381,17 @@ describe('the group', () => {
     await consumer.shutdown()
   })
 
+  it('says so when another process has its client id too', async t => {
+    const fixture = setUp(t)
+    const { remoting, consumer, reports } = fixture
+    const { clientId } = await pulling(fixture, t).then(() => consumer)
+    remoting.answers.set(38, () => ({ body: Buffer.from(JSON.stringify({ consumerIdList: [clientId, clientId] })) }))
+    for (let round = 0; round < 5; round++) await tick(t, 20_000)
+    const told = reports.filter(report => report.includes(`another live client calls itself ${clientId}`))
+    assert.equal(told.length, 1)
+    await consumer.shutdown()
+  })
+
   it('finds its retry topic as soon as the broker has made it', async t => {
     const fixture = setUp(t)
     const { remoting, consumer } = fixture

@@ -51,6 +51,7 @@ export class FakeRemoting implements Remoting {
   readonly sends: FakeSend[] = []
   readonly onewaySends: Omit<FakeSend, 'timeoutMs' | 'pending'>[] = []
   readonly pulls: FakePull[] = []
+  readonly reconnects: string[] = []
   /** Answers by request code; a code without one is answered with success. */
   readonly answers = new Map<number, (request: FakeRequest) => FakeAnswer>()
   /** Called for each send. */
@@ -108,6 +109,10 @@ export class FakeRemoting implements Remoting {
       this.pulls.push(pull)
       this.onPull(pull)
     })
+  }
+
+  reconnect(address: string): void {
+    this.reconnects.push(address)
   }
 
   setRequestHandler(handler: RequestHandler): void {
