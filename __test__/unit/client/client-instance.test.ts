@@ -217,6 +217,8 @@ describe('the client instance', () => {
       remoting.requestsOf(34).map(({ address }) => address),
       ['a:10911']
     )
+    t.mock.timers.tick(1000)
+    await settle()
     const moved = routeBody({ a: 1 }).toString().replace('a:10911', 'elsewhere:10911')
     remoting.answers.set(105, () => ({ body: Buffer.from(moved) }))
     remoting.answers.set(34, ({ address }) => (address === 'a:10911' ? new ConnectionError('refused', address) : {}))
@@ -284,8 +286,11 @@ describe('the client instance', () => {
     subChange = 'true'
     assert.deepEqual(await said(), [true, 0, fingerprint])
     assert.deepEqual(await said(), [false, 1, fingerprint], 'the broker asked for it')
+    subChange = 'false'
+    await said()
+    assert.deepEqual(await said(), [true, 0, fingerprint])
     remoting.closeHandler('a:10911', 'reset')
-    assert.deepEqual(await said(), [false, 1, fingerprint])
+    assert.deepEqual(await said(), [false, 1, fingerprint], 'a broker that lost us has forgotten it')
     await instance.unregisterConsumer('CG')
   })
 

@@ -72,7 +72,9 @@ describe('a start that fails leaves nothing behind', () => {
   it('for all who start the same instance at the same time, and the next gets a new one', async t => {
     const { remoting, registry } = setUp(t)
     let works = false
+    let asked = 0
     const namesrvAddr = async (): Promise<string> => {
+      asked++
       if (works) return '127.0.0.1:9876'
       throw new Error('nowhere')
     }
@@ -85,7 +87,11 @@ describe('a start that fails leaves nothing behind', () => {
     const producer = producerOf('one')
     await producer.start()
     assert.equal(registry.size, 1)
+    t.mock.timers.tick(10_000)
+    await settle()
     await producer.shutdown()
+    const before = asked
     await assertNothingLeft(t, registry, remoting)
+    assert.equal(asked, before)
   })
 })

@@ -506,7 +506,7 @@ describe('a message the listener fails at', () => {
   it('is sent to the retry topic as a new message when its broker does not take it back', async t => {
     const fixture = setUp(t, { maxReconsumeTimes: 3 }, () => 'RECONSUME_LATER')
     const { remoting, consumer, reports } = fixture
-    remoting.route({ T: { a: 2 }, '%RETRY%cg': { a: 1, b: 1 } })
+    remoting.route({ T: { a: 2 }, '%RETRY%cg': { a: 50, b: 1 } })
     let refusals = 1
     remoting.answers.set(36, ({ address }) => new ConnectionError('connection lost', address))
     remoting.answers.set(310, () => (refusals-- > 0 ? { code: 2, remark: 'busy' } : {}))
