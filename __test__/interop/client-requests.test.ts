@@ -152,6 +152,16 @@ describe("a consumer of ours on Apache's broker, asked by Apache's admin client"
     const { consumerIdList } = JSON.parse(body.toString()) as { consumerIdList: string[] }
     assert.deepEqual(consumerIdList, [twin.clientId, twin.clientId])
     await twin.shutdown()
+    const name = { instanceName: producer.clientId!.split('@')[1]!, producerGroup: 'asking' }
+    const second = new Producer({ namesrvAddr: nameServer.address, ...name }, registry)
+    await second.start()
+    await second.send({ topic: TOPIC, body: 'greets the broker' })
+    await until('both are listed', async () => {
+      const { body: list } = await rawCommand(broker.port, 204, { producerGroup: 'asking' })
+      const { connectionSet } = JSON.parse(list.toString()) as { connectionSet: { clientId: string }[] }
+      return connectionSet.filter(({ clientId }) => clientId === second.clientId).length === 2
+    })
+    await second.shutdown()
   })
 
   it('gets what it cannot give back as a new message, some seconds later', async () => {
@@ -159,16 +169,23 @@ describe("a consumer of ours on Apache's broker, asked by Apache's admin client"
     await instanceProducer.start()
     received.length = 0
     let attempts = 0
+    const heartbeats: string[] = []
     const other = new PushConsumer({
       namesrvAddr: nameServer.address,
       consumerGroup: 'sends_back',
       consumeFromWhere: 'CONSUME_FROM_FIRST_OFFSET',
       onError: () => undefined,
+      useHeartbeatV2: true,
+      heartbeatBrokerInterval: 500,
       rpcHook: {
         doBeforeRequest: (_address, { code }) => {
           if (code === 36) throw new Error('lost on the way')
         },
-        doAfterResponse: () => undefined
+        doAfterResponse: (_address, { code, body }, { extFields }) => {
+          if (code !== 34) return
+          const { withoutSub } = JSON.parse(Buffer.from(body!).toString()) as { withoutSub: boolean }
+          heartbeats.push(`${withoutSub} ${extFields['IS_SUPPORT_HEART_BEAT_V2']} ${extFields['IS_SUB_CHANGE']}`)
+        }
       }
     })
     const topic = 'SendsBack'
@@ -186,6 +203,7 @@ describe("a consumer of ours on Apache's broker, asked by Apache's admin client"
     await until('it comes again', () => received.length === 1)
     assert.deepEqual(received, [[topic, 'again', sent.msgId, 'k', 'Zürich'].join()])
     assert.equal(attempts, 2)
+    assert.ok(heartbeats.includes('true true false'), 'subscriptions were left out, and the broker was content')
     await other.shutdown()
     await instanceProducer.shutdown()
   })

@@ -19,6 +19,7 @@ import { RebalanceService } from './rebalance-service.js'
 import type { Remoting } from './remoting.js'
 import { RouteTable } from './route-table.js'
 import { ServiceState, notRunning } from './service-state.js'
+import { TwinWatch } from './twin-watch.js'
 
 /** What a client instance asks of its producers (`impl/producer/MQProducerInner.java`). */
 export interface ProducerInner {
@@ -68,6 +69,8 @@ const NAME_SERVERS_INTERVAL_MS = 120_000
 const FIRST_ROUTES_MS = 10
 const FIRST_HEARTBEAT_MS = 1_000
 const FIRST_OFFSETS_MS = 10_000
+/** How often a producer with a name that was given asks whether another has it too; nothing that Java does. */
+const TWINS_INTERVAL_MS = 60_000
 
 /**
  * What all producers and consumers with one client id share: connections, routes, heartbeats, scheduled duties
@@ -327,6 +330,23 @@ export class ClientInstance {
       void this.#heartbeats.toAll()
     })
     this.#every(FIRST_OFFSETS_MS, persistConsumerOffsetInterval, () => this.#persistAllConsumerOffsets())
+    // A name of our own making is nobody else's. Consumers see twins whenever they share out queues.
+    if (this.config.instanceName !== 'DEFAULT') {
+      const consequence = 'replies and checks of transactions for one of them reach the other'
+      const twins = new TwinWatch(this.clientId, consequence, this.report)
+      this.#every(TWINS_INTERVAL_MS, TWINS_INTERVAL_MS, () => void this.#lookForTwins(twins))
+    }
+  }
+
+  async #lookForTwins(twins: TwinWatch): Promise<void> {
+    const group = [...this.#producers.keys()].find(name => name !== CLIENT_INNER_PRODUCER_GROUP)
+    const [address] = this.routes.addresses(true)
+    if (group === undefined || address === undefined) return
+    try {
+      twins.look(group, await this.brokerApi.getProducerIdList(address, group, this.waitOptions()))
+    } catch {
+      // A broker that does not tell, or not us, is no fault: nothing depends on it.
+    }
   }
 
   /** Duties do not keep the process alive by themselves. */

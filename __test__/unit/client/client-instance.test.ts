@@ -230,6 +230,32 @@ describe('the client instance', () => {
     await instance.unregisterProducer('PG')
   })
 
+  it('asks whether another producer has the name it was given, and says so', async t => {
+    t.mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'], now: 1_000_000 })
+    const remoting = new FakeRemoting()
+    remoting.route({ T: { a: 1 } })
+    const reports: string[] = []
+    const instance = instanceOf(remoting, {
+      instanceName: 'mine',
+      onError: (error: Error) => reports.push(error.message)
+    })
+    const connection = { clientId: instance.clientId }
+    remoting.answers.set(204, () => ({
+      body: Buffer.from(JSON.stringify({ connectionSet: [connection, connection] }))
+    }))
+    instance.registerProducer('PG', producer(['T']))
+    await instance.start()
+    await instance.updateTopicRoute('T')
+    for (let minute = 0; minute < 4; minute++) {
+      t.mock.timers.tick(60_000)
+      await settle()
+    }
+    assert.equal(reports.length, 1)
+    assert.match(reports[0]!, /another live client calls itself 10\.0\.0\.1@mine.*group PG/)
+    assert.equal(remoting.requestsOf(204)[0]!.extFields['producerGroup'], 'PG')
+    await instance.unregisterProducer('PG')
+  })
+
   it('tells its members what happens', async () => {
     const remoting = new FakeRemoting()
     remoting.route({ T: { a: 1 } })
