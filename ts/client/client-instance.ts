@@ -18,6 +18,7 @@ import { NameServers } from './name-servers.js'
 import { RebalanceService } from './rebalance-service.js'
 import type { Remoting } from './remoting.js'
 import { RouteTable } from './route-table.js'
+import { ScheduledDuties } from './scheduled-duties.js'
 import { ServiceState, notRunning } from './service-state.js'
 import { TwinWatch } from './twin-watch.js'
 
@@ -63,6 +64,12 @@ export interface TopicTemplate {
   readonly defaultTopicQueueNums: number
 }
 
+/** A producer's group, or a consumer's; both may have the same name. */
+interface GroupOfOne {
+  readonly producerGroup?: string
+  readonly consumerGroup?: string
+}
+
 /** When each duty begins, and how often the source of the name servers is asked (`#startScheduledTask`). */
 const FIRST_NAME_SERVERS_MS = 10_000
 const NAME_SERVERS_INTERVAL_MS = 120_000
@@ -100,7 +107,7 @@ export class ClientInstance {
   /** Told when no member is there to be told. */
   readonly #ownStatus: ClientStatus
   readonly #onEnd: () => void
-  readonly #timers = new Set<NodeJS.Timeout>()
+  readonly #duties = new ScheduledDuties()
   readonly #routeLookups = new Map<string, Promise<TopicRouteData | undefined>>()
   /** Name servers that have answered on the connection there is. */
   readonly #nameServersConnected = new Set<string>()
@@ -182,9 +189,10 @@ export class ClientInstance {
   }
 
   /** Undoes a registration that led to nothing: no broker has heard of it. */
-  async discard(group: string): Promise<void> {
-    this.#producers.delete(group)
-    if (this.#consumers.delete(group) && this.#consumers.size === 0) await this.#rebalanceService.stop()
+  async discard({ producerGroup, consumerGroup }: GroupOfOne): Promise<void> {
+    if (producerGroup !== undefined) this.#producers.delete(producerGroup)
+    if (consumerGroup !== undefined) this.#consumers.delete(consumerGroup)
+    if (this.#consumers.size === 0) await this.#rebalanceService.stop()
     await this.shutdownIfUnused()
   }
 
@@ -249,7 +257,7 @@ export class ClientInstance {
   }
 
   /** Tells the brokers that a group is not here any more, and with the last that the inner producer's is not either. */
-  async #leave(group: { producerGroup?: string; consumerGroup?: string }): Promise<void> {
+  async #leave(group: GroupOfOne): Promise<void> {
     const last = this.#unused && this.#state === ServiceState.RUNNING
     const groups = last ? [group, { producerGroup: CLIENT_INNER_PRODUCER_GROUP }] : [group]
     await Promise.all(groups.map(each => this.#unregister(each)))
@@ -257,7 +265,7 @@ export class ClientInstance {
     await this.shutdownIfUnused()
   }
 
-  async #unregister(group: { producerGroup?: string; consumerGroup?: string }): Promise<void> {
+  async #unregister(group: GroupOfOne): Promise<void> {
     const requests = this.routes
       .addresses(false)
       .map(address => this.brokerApi.unregisterClient(address, this.clientId, group, this.waitOptions()))
@@ -309,8 +317,7 @@ export class ClientInstance {
   async #end(state: ServiceState): Promise<void> {
     this.#state = state
     this.#onEnd()
-    for (const timer of this.#timers) clearInterval(timer)
-    this.#timers.clear()
+    this.#duties.stop()
     this.#heartbeats.stop()
     await this.remoting.close()
   }
@@ -320,21 +327,21 @@ export class ClientInstance {
     const { pollNameServerInterval, heartbeatBrokerInterval, persistConsumerOffsetInterval } = this.config
     const { nameServers } = this.nameServerApi
     if (nameServers.source.mayChange) {
-      this.#every(FIRST_NAME_SERVERS_MS, NAME_SERVERS_INTERVAL_MS, () => {
+      this.#duties.every(FIRST_NAME_SERVERS_MS, NAME_SERVERS_INTERVAL_MS, () => {
         nameServers.refresh().catch((error: unknown) => this.#failed(error, 'finding the name servers'))
       })
     }
-    this.#every(FIRST_ROUTES_MS, pollNameServerInterval, () => void this.#refreshAllRoutes())
-    this.#every(FIRST_HEARTBEAT_MS, heartbeatBrokerInterval, () => {
+    this.#duties.every(FIRST_ROUTES_MS, pollNameServerInterval, () => void this.#refreshAllRoutes())
+    this.#duties.every(FIRST_HEARTBEAT_MS, heartbeatBrokerInterval, () => {
       this.routes.cleanOfflineBrokers()
       void this.#heartbeats.toAll()
     })
-    this.#every(FIRST_OFFSETS_MS, persistConsumerOffsetInterval, () => this.#persistAllConsumerOffsets())
+    this.#duties.every(FIRST_OFFSETS_MS, persistConsumerOffsetInterval, () => this.#persistAllConsumerOffsets())
     // A name of our own making is nobody else's. Consumers see twins whenever they share out queues.
     if (this.config.instanceName !== 'DEFAULT') {
       const consequence = 'replies and checks of transactions for one of them reach the other'
       const twins = new TwinWatch(this.clientId, consequence, this.report)
-      this.#every(TWINS_INTERVAL_MS, TWINS_INTERVAL_MS, () => void this.#lookForTwins(twins))
+      this.#duties.every(TWINS_INTERVAL_MS, TWINS_INTERVAL_MS, () => void this.#lookForTwins(twins))
     }
   }
 
@@ -347,16 +354,6 @@ export class ClientInstance {
     } catch {
       // A broker that does not tell, or not us, is no fault: nothing depends on it.
     }
-  }
-
-  /** Duties do not keep the process alive by themselves. */
-  #every(firstMs: number, intervalMs: number, duty: () => void): void {
-    const first = setTimeout(() => {
-      this.#timers.delete(first)
-      this.#timers.add(setInterval(duty, intervalMs).unref())
-      duty()
-    }, firstMs).unref()
-    this.#timers.add(first)
   }
 
   #heartbeatService(): HeartbeatService {

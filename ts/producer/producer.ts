@@ -120,7 +120,7 @@ export class Producer {
     try {
       await instance.start()
     } catch (error) {
-      await instance.discard(producerGroup)
+      await instance.discard({ producerGroup })
       this.#status.end()
       throw error
     }

@@ -15,6 +15,7 @@ import { NativeLink } from './native-link.js'
 import { RequestCode, ResponseCode } from './request-code.js'
 import { HookedSend, RPCHooks } from './rpc-hooks.js'
 import { sendMessageV2Fields } from './send-header.js'
+import { type PendingCall, PendingPromise } from './pending-call.js'
 import { NO_TOKEN, SubmissionWriter } from './submission-writer.js'
 import type {
   ExtField,
@@ -48,11 +49,6 @@ const RECONNECT_AGAIN_MS = 1_000
 /** How long an unused client may keep the process alive after its last answer, when it was not closed. */
 const KEEP_ALIVE_MS = 200
 
-/** A call that waits for its end; exactly one of its methods is called, once. */
-interface PendingCall extends PendingSend {
-  onPulled(batch: PulledBatch): void
-}
-
 /** The way to one address. */
 class Channel {
   readonly writer = new SubmissionWriter()
@@ -69,51 +65,6 @@ class Channel {
     public link: NativeLink,
     public index: number
   ) {}
-}
-
-/** A promise as a pending call. */
-class PendingPromise<T> implements PendingCall {
-  #resolve!: (value: T) => void
-  #reject!: (error: RocketMQError) => void
-  readonly promise = new Promise<T>((resolve, reject) => {
-    this.#resolve = resolve
-    this.#reject = reject
-  })
-  readonly #what: string
-  readonly #signal: AbortSignal | undefined
-  readonly #onAbort: (() => void) | undefined
-
-  constructor(what: string, signal: AbortSignal | undefined) {
-    this.#what = what
-    this.#signal = signal
-    if (!signal) return
-    this.#onAbort = () => this.#reject(new AbortedError(what, signal))
-    signal.addEventListener('abort', this.#onAbort, { once: true })
-  }
-
-  onResponse(response: RemotingCommand): void {
-    this.#end()
-    // `invoke` makes one of these for a command, `pull` for a batch, and each is answered in kind.
-    this.#resolve(response as T)
-  }
-
-  onPulled(batch: PulledBatch): void {
-    this.#end()
-    this.#resolve(batch as T)
-  }
-
-  onSent(): void {
-    this.onFailed(new ProtocolError(`${this.#what} was answered as if it were a send`))
-  }
-
-  onFailed(error: RocketMQError): void {
-    this.#end()
-    this.#reject(error)
-  }
-
-  #end(): void {
-    if (this.#onAbort) this.#signal?.removeEventListener('abort', this.#onAbort)
-  }
 }
 
 /**

@@ -69,6 +69,19 @@ describe('a start that fails leaves nothing behind', () => {
     await assertNothingLeft(t, registry, remoting)
   })
 
+  it('and does no harm to a producer that has the same group name', async t => {
+    const { remoting, registry } = setUp(t)
+    const options = { namesrvAddr: '127.0.0.1:9876', instanceName: 'shared' }
+    const producer = new Producer({ ...options, producerGroup: 'both' }, registry)
+    await producer.start()
+    const consumer = consumerOf(registry, { ...options, consumerGroup: 'both' })
+    await assert.rejects(consumer.start({ signal: AbortSignal.abort() }), { code: 'RMQ_ABORTED' })
+    assert.equal(registry.size, 1)
+    assert.equal(remoting.closed, false)
+    await producer.shutdown()
+    await assertNothingLeft(t, registry, remoting)
+  })
+
   it('for all who start the same instance at the same time, and the next gets a new one', async t => {
     const { remoting, registry } = setUp(t)
     let works = false
