@@ -8,7 +8,11 @@ import { AbortedError } from '../errors.js'
  */
 export async function abortable<T>(what: string, promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise
-  if (signal.aborted) throw new AbortedError(what, signal)
+  if (signal.aborted) {
+    // Nobody waits for it any more, so nobody is to be told how it fails.
+    promise.catch(() => undefined)
+    throw new AbortedError(what, signal)
+  }
   const ended = new AbortController()
   const aborted = new Promise<never>((_resolve, reject) => {
     const onAbort = (): void => reject(new AbortedError(what, signal))

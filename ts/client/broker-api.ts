@@ -153,6 +153,17 @@ export class BrokerApi {
     return list
   }
 
+  /** GET_PRODUCER_CONNECTION_LIST (204): the ids of all clients with producers of a group, one for each connection. */
+  async getProducerIdList(address: string, producerGroup: string, options: WaitOptions): Promise<string[]> {
+    const code = RequestCode.GET_PRODUCER_CONNECTION_LIST
+    const { body } = await this.#invoke(address, code, { producerGroup }, options)
+    const { connectionSet } = (parseFastJson(body, 'the producer connections') ?? {}) as { connectionSet?: unknown }
+    if (!Array.isArray(connectionSet)) {
+      throw new ProtocolError(`${address} answered request ${code} without a connectionSet`)
+    }
+    return connectionSet.map(connection => String((connection as { clientId?: unknown } | null)?.clientId))
+  }
+
   /** CONSUMER_SEND_MSG_BACK (36): deliver this message to the group again, later. */
   async consumerSendMessageBack(
     address: string,

@@ -20,8 +20,10 @@ import type { ReplyWaiter } from './reply-receiver.js'
 import { RebalanceService } from './rebalance-service.js'
 import type { Remoting } from './remoting.js'
 import { RouteTable } from './route-table.js'
+import { ScheduledDuties } from './scheduled-duties.js'
 import { ServiceState, notRunning } from './service-state.js'
 import type { TransactionCheckHandler } from './transaction-check.js'
+import { TwinWatch } from './twin-watch.js'
 
 /** What a client instance asks of its producers (`impl/producer/MQProducerInner.java`). */
 export interface ProducerInner {
@@ -65,12 +67,20 @@ export interface TopicTemplate {
   readonly defaultTopicQueueNums: number
 }
 
+/** A producer's group, or a consumer's; both may have the same name. */
+interface GroupOfOne {
+  readonly producerGroup?: string
+  readonly consumerGroup?: string
+}
+
 /** When each duty begins, and how often the source of the name servers is asked (`#startScheduledTask`). */
 const FIRST_NAME_SERVERS_MS = 10_000
 const NAME_SERVERS_INTERVAL_MS = 120_000
 const FIRST_ROUTES_MS = 10
 const FIRST_HEARTBEAT_MS = 1_000
 const FIRST_OFFSETS_MS = 10_000
+/** How often a producer with a name that was given asks whether another has it too; nothing that Java does. */
+const TWINS_INTERVAL_MS = 60_000
 
 /**
  * What all producers and consumers with one client id share: connections, routes, heartbeats, scheduled duties
@@ -104,7 +114,7 @@ export class ClientInstance {
   /** Told when no member is there to be told. */
   readonly #ownStatus: ClientStatus
   readonly #onEnd: () => void
-  readonly #timers = new Set<NodeJS.Timeout>()
+  readonly #duties = new ScheduledDuties()
   readonly #routeLookups = new Map<string, Promise<TopicRouteData | undefined>>()
   /** Name servers that have answered on the connection there is. */
   readonly #nameServersConnected = new Set<string>()
@@ -151,7 +161,7 @@ export class ClientInstance {
    */
   start(): Promise<void> {
     this.#starting ??= this.#start().catch(async (error: unknown) => {
-      await this.#end(ServiceState.START_FAILED)
+      if (!this.#ended) await this.#end(ServiceState.START_FAILED)
       throw error
     })
     return this.#starting
@@ -175,22 +185,21 @@ export class ClientInstance {
   /** Removes a producer, tells the brokers, and shuts down with the last. */
   async unregisterProducer(group: string): Promise<void> {
     this.#producers.delete(group)
-    await this.#unregister({ producerGroup: group })
-    await this.shutdownIfUnused()
+    await this.#leave({ producerGroup: group })
   }
 
   /** Removes a consumer, tells the brokers, and shuts down with the last. */
   async unregisterConsumer(group: string): Promise<void> {
     this.#consumers.delete(group)
     if (this.#consumers.size === 0) await this.#rebalanceService.stop()
-    await this.#unregister({ consumerGroup: group })
-    await this.shutdownIfUnused()
+    await this.#leave({ consumerGroup: group })
   }
 
   /** Undoes a registration that led to nothing: no broker has heard of it. */
-  async discard(group: string): Promise<void> {
-    this.#producers.delete(group)
-    if (this.#consumers.delete(group) && this.#consumers.size === 0) await this.#rebalanceService.stop()
+  async discard({ producerGroup, consumerGroup }: GroupOfOne): Promise<void> {
+    if (producerGroup !== undefined) this.#producers.delete(producerGroup)
+    if (consumerGroup !== undefined) this.#consumers.delete(consumerGroup)
+    if (this.#consumers.size === 0) await this.#rebalanceService.stop()
     await this.shutdownIfUnused()
   }
 
@@ -254,7 +263,16 @@ export class ClientInstance {
     this.#rebalanceService.wakeup()
   }
 
-  async #unregister(group: { producerGroup?: string; consumerGroup?: string }): Promise<void> {
+  /** Tells the brokers that a group is not here any more, and with the last that the inner producer's is not either. */
+  async #leave(group: GroupOfOne): Promise<void> {
+    const last = this.#unused && this.#state === ServiceState.RUNNING
+    const groups = last ? [group, { producerGroup: CLIENT_INNER_PRODUCER_GROUP }] : [group]
+    await Promise.all(groups.map(each => this.#unregister(each)))
+    // Somebody may have joined meanwhile.
+    await this.shutdownIfUnused()
+  }
+
+  async #unregister(group: GroupOfOne): Promise<void> {
     const requests = this.routes
       .addresses(false)
       .map(address => this.brokerApi.unregisterClient(address, this.clientId, group, this.waitOptions()))
@@ -264,9 +282,6 @@ export class ClientInstance {
 
   /** Ends the instance when it has no member. */
   async shutdownIfUnused(): Promise<void> {
-    if (!this.#unused || this.#ended) return
-    if (this.#state === ServiceState.RUNNING) await this.#unregister({ producerGroup: CLIENT_INNER_PRODUCER_GROUP })
-    // Somebody may have joined while the brokers were told.
     if (this.#unused && !this.#ended) await this.#end(ServiceState.SHUTDOWN_ALREADY)
   }
 
@@ -309,8 +324,7 @@ export class ClientInstance {
   async #end(state: ServiceState): Promise<void> {
     this.#state = state
     this.#onEnd()
-    for (const timer of this.#timers) clearInterval(timer)
-    this.#timers.clear()
+    this.#duties.stop()
     this.#heartbeats.stop()
     await this.remoting.close()
   }
@@ -320,26 +334,33 @@ export class ClientInstance {
     const { pollNameServerInterval, heartbeatBrokerInterval, persistConsumerOffsetInterval } = this.config
     const { nameServers } = this.nameServerApi
     if (nameServers.source.mayChange) {
-      this.#every(FIRST_NAME_SERVERS_MS, NAME_SERVERS_INTERVAL_MS, () => {
+      this.#duties.every(FIRST_NAME_SERVERS_MS, NAME_SERVERS_INTERVAL_MS, () => {
         nameServers.refresh().catch((error: unknown) => this.#failed(error, 'finding the name servers'))
       })
     }
-    this.#every(FIRST_ROUTES_MS, pollNameServerInterval, () => void this.#refreshAllRoutes())
-    this.#every(FIRST_HEARTBEAT_MS, heartbeatBrokerInterval, () => {
+    this.#duties.every(FIRST_ROUTES_MS, pollNameServerInterval, () => void this.#refreshAllRoutes())
+    this.#duties.every(FIRST_HEARTBEAT_MS, heartbeatBrokerInterval, () => {
       this.routes.cleanOfflineBrokers()
       void this.#heartbeats.toAll()
     })
-    this.#every(FIRST_OFFSETS_MS, persistConsumerOffsetInterval, () => this.#persistAllConsumerOffsets())
+    this.#duties.every(FIRST_OFFSETS_MS, persistConsumerOffsetInterval, () => this.#persistAllConsumerOffsets())
+    // A name of our own making is nobody else's. Consumers see twins whenever they share out queues.
+    if (this.config.instanceName !== 'DEFAULT') {
+      const consequence = 'replies and checks of transactions for one of them reach the other'
+      const twins = new TwinWatch(this.clientId, consequence, this.report)
+      this.#duties.every(TWINS_INTERVAL_MS, TWINS_INTERVAL_MS, () => void this.#lookForTwins(twins))
+    }
   }
 
-  /** Duties do not keep the process alive by themselves. */
-  #every(firstMs: number, intervalMs: number, duty: () => void): void {
-    const first = setTimeout(() => {
-      this.#timers.delete(first)
-      this.#timers.add(setInterval(duty, intervalMs).unref())
-      duty()
-    }, firstMs).unref()
-    this.#timers.add(first)
+  async #lookForTwins(twins: TwinWatch): Promise<void> {
+    const group = [...this.#producers.keys()].find(name => name !== CLIENT_INNER_PRODUCER_GROUP)
+    const [address] = this.routes.addresses(true)
+    if (group === undefined || address === undefined) return
+    try {
+      twins.look(group, await this.brokerApi.getProducerIdList(address, group, this.waitOptions()))
+    } catch {
+      // A broker that does not tell, or not us, is no fault: nothing depends on it.
+    }
   }
 
   #heartbeatService(): HeartbeatService {

@@ -5,18 +5,21 @@ import { ConfigError } from '../errors.js'
 const LASTS_MS = 60_000
 
 /**
- * Notices that another process calls itself by our client id. Brokers list the members of a consumer group by connection
- * (`broker/client/ConsumerGroupInfo.java#getAllClientId`), so an id that two have is there twice. Then both take the same
- * queues, and others are taken by nobody.
+ * Notices that another process calls itself by our client id. Brokers list the members of a group by connection
+ * (`broker/client/ConsumerGroupInfo.java#getAllClientId`, `broker/processor/AdminBrokerProcessor.java#getProducerConnectionList`),
+ * so an id that two have is there twice.
  */
 export class TwinWatch {
   readonly #clientId: string
   readonly #report: ErrorReporter
+  readonly #consequence: string
   #sinceMs: number | undefined
   #reported = false
 
-  constructor(clientId: string, report: ErrorReporter) {
+  /** @param consequence what is wrong then, for the error text */
+  constructor(clientId: string, consequence: string, report: ErrorReporter) {
     this.#clientId = clientId
+    this.#consequence = consequence
     this.#report = report
   }
 
@@ -31,9 +34,9 @@ export class TwinWatch {
     if (this.#reported || Date.now() - this.#sinceMs < LASTS_MS) return
     this.#reported = true
     const error = new ConfigError(
-      `another live client calls itself ${this.#clientId}, as this one does, so both of them get the same queues of group ` +
-        `${group} and other queues are read by nobody; give each an instanceName of its own`
+      `another live client calls itself ${this.#clientId}, as this one does (seen in group ${group}): ${this.#consequence}; ` +
+        'give each an instanceName of its own'
     )
-    this.#report(error, `sharing out the queues of group ${group}`)
+    this.#report(error, 'looking for clients with the same id')
   }
 }

@@ -189,7 +189,7 @@ export class PushConsumer {
     try {
       await abortable('starting the push consumer', instance.start(), options.signal)
     } catch (error) {
-      await instance.discard(consumerGroup)
+      await instance.discard({ consumerGroup })
       this.#status.end()
       throw error
     }

@@ -56,7 +56,7 @@ export class Rebalance {
     this.#offsetStore = offsetStore
     this.#retryTopic = retryTopic
     this.#report = report
-    this.#twins = new TwinWatch(instance.clientId, report)
+    this.#twins = new TwinWatch(instance.clientId, 'both get the same queues, and others are read by nobody', report)
     this.thresholds = {
       messages: config.pullThresholdForQueue,
       bytes: config.pullThresholdSizeForQueue * BYTES_PER_MIB

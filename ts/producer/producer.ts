@@ -160,7 +160,7 @@ export class Producer<Body = MessageBody> {
     try {
       await instance.start()
     } catch (error) {
-      await instance.discard(producerGroup)
+      await instance.discard({ producerGroup })
       this.#status.end()
       throw error
     }

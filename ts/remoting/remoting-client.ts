@@ -12,6 +12,7 @@ import {
 } from '../errors.js'
 import { NativeChannels } from '../native.js'
 import { type CompletionSink, CompletionReader, FailureKind } from './completion-reader.js'
+import { type PendingCall, PendingPromise } from './pending-call.js'
 import { permissionAdvice } from './permission-advice.js'
 import { RequestCode, ResponseCode } from './request-code.js'
 import { HookedSend, RPCHooks } from './rpc-hooks.js'
@@ -56,11 +57,6 @@ const PART_BYTES = 32 * 1024
 /** How long an unused client may keep the process alive after its last answer, when it was not closed. */
 const KEEP_ALIVE_MS = 200
 
-/** A call that waits for its end; exactly one of its methods is called, once. */
-interface PendingCall extends PendingSend {
-  onPulled(batch: PulledBatch): void
-}
-
 /** The way to one address. */
 class Channel {
   readonly writer = new SubmissionWriter()
@@ -73,51 +69,6 @@ class Channel {
     readonly address: string,
     readonly index: number
   ) {}
-}
-
-/** A promise as a pending call. */
-class PendingPromise<T> implements PendingCall {
-  #resolve!: (value: T) => void
-  #reject!: (error: RocketMQError) => void
-  readonly promise = new Promise<T>((resolve, reject) => {
-    this.#resolve = resolve
-    this.#reject = reject
-  })
-  readonly #what: string
-  readonly #signal: AbortSignal | undefined
-  readonly #onAbort: (() => void) | undefined
-
-  constructor(what: string, signal: AbortSignal | undefined) {
-    this.#what = what
-    this.#signal = signal
-    if (!signal) return
-    this.#onAbort = () => this.#reject(new AbortedError(what, signal))
-    signal.addEventListener('abort', this.#onAbort, { once: true })
-  }
-
-  onResponse(response: RemotingCommand): void {
-    this.#end()
-    // `invoke` makes one of these for a command, `pull` for a batch, and each is answered in kind.
-    this.#resolve(response as T)
-  }
-
-  onPulled(batch: PulledBatch): void {
-    this.#end()
-    this.#resolve(batch as T)
-  }
-
-  onSent(): void {
-    this.onFailed(new ProtocolError(`${this.#what} was answered as if it were a send`))
-  }
-
-  onFailed(error: RocketMQError): void {
-    this.#end()
-    this.#reject(error)
-  }
-
-  #end(): void {
-    if (this.#onAbort) this.#signal?.removeEventListener('abort', this.#onAbort)
-  }
 }
 
 /**
@@ -210,7 +161,7 @@ export class RemotingClient {
 
   #hooked(address: string, request: RemotingRequest, options: InvokeOptions): Promise<RemotingCommand> {
     const invoke = (seen: RemotingRequest): Promise<RemotingCommand> =>
-      onceMore(options.timeoutMs, timeoutMs => this.#invoke(address, seen, { ...options, timeoutMs }))
+      onceMore(address, options.timeoutMs, timeoutMs => this.#invoke(address, seen, { ...options, timeoutMs }))
     return this.#hooks === undefined ? invoke(request) : this.#hooks.around(address, request, invoke)
   }
 
@@ -253,7 +204,7 @@ export class RemotingClient {
     tags: readonly string[] | undefined,
     options: InvokeOptions
   ): Promise<PulledBatch> {
-    const answer = await onceMore(options.timeoutMs, timeoutMs =>
+    const answer = await onceMore(address, options.timeoutMs, timeoutMs =>
       this.#call<PulledBatch | RemotingCommand>(
         address,
         `pull from ${address}`,
@@ -442,15 +393,21 @@ export class RemotingClient {
 /**
  * Asks again when the peer answers that it is about to go (GO_AWAY); the channel has left that connection then and makes
  * another (`remoting/netty/NettyRemotingClient.java#invokeImpl`). Both times together take at most `timeoutMs`.
+ *
+ * @throws ConnectionError when it answers so twice
  */
 async function onceMore<T extends { readonly code: number }>(
+  address: string,
   timeoutMs: number,
   ask: (timeoutMs: number) => Promise<T>
 ): Promise<T> {
   const startMs = Date.now()
   const answer = await ask(timeoutMs)
   const leftMs = startMs + timeoutMs - Date.now()
-  return answer.code === ResponseCode.GO_AWAY && leftMs > 0 ? ask(leftMs) : answer
+  if (answer.code !== ResponseCode.GO_AWAY || leftMs <= 0) return answer
+  const second = await ask(leftMs)
+  if (second.code !== ResponseCode.GO_AWAY) return second
+  throw new ConnectionError(`${address} answered twice that it is going away (GO_AWAY)`, address)
 }
 
 function failure(kind: FailureKind, message: string): RocketMQError {

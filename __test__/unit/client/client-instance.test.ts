@@ -217,6 +217,8 @@ describe('the client instance', () => {
       remoting.requestsOf(34).map(({ address }) => address),
       ['a:10911']
     )
+    t.mock.timers.tick(1000)
+    await settle()
     const moved = routeBody({ a: 1 }).toString().replace('a:10911', 'elsewhere:10911')
     remoting.answers.set(105, () => ({ body: Buffer.from(moved) }))
     remoting.answers.set(34, ({ address }) => (address === 'a:10911' ? new ConnectionError('refused', address) : {}))
@@ -225,6 +227,32 @@ describe('the client instance', () => {
     await settle()
     assert.equal(instance.routes.masterAddress('a'), 'elsewhere:10911')
     assert.equal(remoting.requestsOf(34).at(-1)!.address, 'elsewhere:10911')
+    await instance.unregisterProducer('PG')
+  })
+
+  it('asks whether another producer has the name it was given, and says so', async t => {
+    t.mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'], now: 1_000_000 })
+    const remoting = new FakeRemoting()
+    remoting.route({ T: { a: 1 } })
+    const reports: string[] = []
+    const instance = instanceOf(remoting, {
+      instanceName: 'mine',
+      onError: (error: Error) => reports.push(error.message)
+    })
+    const connection = { clientId: instance.clientId }
+    remoting.answers.set(204, () => ({
+      body: Buffer.from(JSON.stringify({ connectionSet: [connection, connection] }))
+    }))
+    instance.registerProducer('PG', producer(['T']))
+    await instance.start()
+    await instance.updateTopicRoute('T')
+    for (let minute = 0; minute < 4; minute++) {
+      t.mock.timers.tick(60_000)
+      await settle()
+    }
+    assert.equal(reports.length, 1)
+    assert.match(reports[0]!, /another live client calls itself 10\.0\.0\.1@mine.*group PG/)
+    assert.equal(remoting.requestsOf(204)[0]!.extFields['producerGroup'], 'PG')
     await instance.unregisterProducer('PG')
   })
 
@@ -284,8 +312,11 @@ describe('the client instance', () => {
     subChange = 'true'
     assert.deepEqual(await said(), [true, 0, fingerprint])
     assert.deepEqual(await said(), [false, 1, fingerprint], 'the broker asked for it')
+    subChange = 'false'
+    await said()
+    assert.deepEqual(await said(), [true, 0, fingerprint])
     remoting.closeHandler('a:10911', 'reset')
-    assert.deepEqual(await said(), [false, 1, fingerprint])
+    assert.deepEqual(await said(), [false, 1, fingerprint], 'a broker that lost us has forgotten it')
     await instance.unregisterConsumer('CG')
   })
 

@@ -31,6 +31,18 @@ function sourceOf(lists: readonly (readonly string[])[]): NameServerSource {
   }
 }
 
+async function started(options: object): Promise<ClientInstance> {
+  const instance = registryOf(new FakeRemoting()).getOrCreate(readOptions('X', CLIENT_OPTIONS, options), true)
+  await instance.start()
+  return instance
+}
+
+async function apiOf(remoting: FakeRemoting, ...lists: (readonly string[])[]): Promise<NameServerApi> {
+  const nameServers = new NameServers(sourceOf(lists))
+  await nameServers.refresh()
+  return new NameServerApi(remoting, nameServers)
+}
+
 describe('a list of name servers', () => {
   it('is a text or a list, and an endpoint counts without its scheme', () => {
     assert.deepEqual(parseNameServerList('x', ' a:1; b:2 '), ['a:1', 'b:2'])
@@ -103,11 +115,6 @@ describe('the address server', () => {
       t.after(() => (old === undefined ? delete process.env[name] : (process.env[name] = old)))
       delete process.env[name]
     }
-    const started = async (options: object): Promise<ClientInstance> => {
-      const instance = registryOf(new FakeRemoting()).getOrCreate(readOptions('X', CLIENT_OPTIONS, options), true)
-      await instance.start()
-      return instance
-    }
     for (const [options, environment] of [[{ namesrvDomain: domain }, undefined] as const, [{}, domain] as const]) {
       if (environment !== undefined) process.env['ROCKETMQ_NAMESRV_DOMAIN'] = environment
       const instance = await started(options)
@@ -148,12 +155,6 @@ describe('the address server', () => {
 })
 
 describe('the name servers', () => {
-  async function apiOf(remoting: FakeRemoting, ...lists: (readonly string[])[]): Promise<NameServerApi> {
-    const nameServers = new NameServers(sourceOf(lists))
-    await nameServers.refresh()
-    return new NameServerApi(remoting, nameServers)
-  }
-
   it('are asked one after the other when they cannot be reached, and the one that answers stays chosen', async () => {
     const remoting = new FakeRemoting()
     const down = new Set(['a:1', 'b:1'])
@@ -192,8 +193,8 @@ describe('the name servers', () => {
   it('may change at any time: what is chosen stays if it can, and requests under way end', async () => {
     const remoting = new FakeRemoting()
     const changes: unknown[] = []
-    const nameServers = new NameServers(sourceOf([['a:1'], ['a:1', 'b:1'], ['b:1']]), (addresses, before) =>
-      changes.push([addresses, before])
+    const nameServers = new NameServers(sourceOf([['a:1'], ['a:1', 'b:1'], ['b:1']]), (addresses, former) =>
+      changes.push([addresses, former])
     )
     await nameServers.refresh()
     assert.equal(nameServers.choose(), 'a:1')

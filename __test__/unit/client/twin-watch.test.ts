@@ -6,7 +6,7 @@ describe('a client whose id somebody else has too', () => {
   it('says so once, when the other one stays', t => {
     t.mock.timers.enable({ apis: ['Date'], now: 1_000_000 })
     const reports: string[] = []
-    const watch = new TwinWatch('me', error => reports.push(error.message))
+    const watch = new TwinWatch('me', 'all is lost', error => reports.push(error.message))
     const look = (seconds: number, ...members: string[]): void => {
       t.mock.timers.setTime(1_000_000 + seconds * 1000)
       watch.look('G', members)
@@ -20,6 +20,6 @@ describe('a client whose id somebody else has too', () => {
     look(110, 'me', 'other', 'me')
     look(130, 'me', 'other', 'me')
     assert.equal(reports.length, 1)
-    assert.match(reports[0]!, /another live client calls itself me, .* group G .* instanceName/)
+    assert.match(reports[0]!, /another live client calls itself me, .* group G\): all is lost; .* instanceName/)
   })
 })

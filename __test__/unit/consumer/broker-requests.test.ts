@@ -111,10 +111,10 @@ describe('a consumer that is asked by a broker', () => {
 
   it('has a message consumed, and tells how that went', async t => {
     const seen: MessageExt[] = []
-    let outcome: () => ReturnType<MessageListenerConcurrently> = () => undefined
+    let outcome: (() => ReturnType<MessageListenerConcurrently>) | undefined
     const { consumer, ask } = await running(t, messages => {
       seen.push(...messages)
-      return outcome()
+      return outcome?.()
     })
     const plain = decodeRecord(recordsAt([5]))
     const body = Buffer.from('x'.repeat(100))

@@ -381,6 +381,17 @@ describe('the group', () => {
     await consumer.shutdown()
   })
 
+  it('says so when another process has its client id too', async t => {
+    const fixture = setUp(t)
+    const { remoting, consumer, reports } = fixture
+    const { clientId } = await pulling(fixture, t).then(() => consumer)
+    remoting.answers.set(38, () => ({ body: Buffer.from(JSON.stringify({ consumerIdList: [clientId, clientId] })) }))
+    for (let round = 0; round < 5; round++) await tick(t, 20_000)
+    const told = reports.filter(report => report.includes(`another live client calls itself ${clientId}`))
+    assert.equal(told.length, 1)
+    await consumer.shutdown()
+  })
+
   it('finds its retry topic as soon as the broker has made it', async t => {
     const fixture = setUp(t)
     const { remoting, consumer } = fixture
@@ -495,7 +506,7 @@ describe('a message the listener fails at', () => {
   it('is sent to the retry topic as a new message when its broker does not take it back', async t => {
     const fixture = setUp(t, { maxReconsumeTimes: 3 }, () => 'RECONSUME_LATER')
     const { remoting, consumer, reports } = fixture
-    remoting.route({ T: { a: 2 }, '%RETRY%cg': { a: 1, b: 1 } })
+    remoting.route({ T: { a: 2 }, '%RETRY%cg': { a: 50, b: 1 } })
     let refusals = 1
     remoting.answers.set(36, ({ address }) => new ConnectionError('connection lost', address))
     remoting.answers.set(310, () => (refusals-- > 0 ? { code: 2, remark: 'busy' } : {}))

@@ -78,12 +78,9 @@ describe('the life of a producer', () => {
 
   it('ends in START_FAILED, with nothing left behind, when the group is unfit or no name server is known', async () => {
     const registry = registryOf(routed())
-    const namesrvAddr = (): never => {
-      throw new Error('nowhere')
-    }
     for (const [options, type] of [
       [{ ...OPTIONS, producerGroup: 'DEFAULT_PRODUCER' }, ConfigError],
-      [{ ...OPTIONS, namesrvAddr }, RouteError]
+      [{ ...OPTIONS, namesrvAddr: () => Promise.reject(new Error('nowhere')) }, RouteError]
     ] as const) {
       const producer = new Producer(options, registry)
       await assert.rejects(producer.start(), type)
