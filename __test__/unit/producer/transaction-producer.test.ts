@@ -277,13 +277,18 @@ describe('a check of a transaction by a broker', () => {
       new Set(['first', 'waits', 'waits too', 'beyond those that may wait'])
     )
     assert.equal(ends().length, 4)
+    await check('finds room again')
+    assert.equal(running.length, 1)
+    running.shift()!()
     await producer.shutdown()
   })
 
   it('finds nobody after the shutdown, which waits for the one that runs', async () => {
     const gate: { open?: () => void } = {}
+    let calls = 0
     const listener = {
       checkLocalTransaction: async () => {
+        calls++
         await new Promise<void>(resolve => (gate.open = resolve))
         return commit()
       }
@@ -301,6 +306,7 @@ describe('a check of a transaction by a broker', () => {
       ends().map(({ extFields }) => extFields['msgId']),
       ['runs']
     )
+    assert.equal(calls, 1)
   })
 })
 
