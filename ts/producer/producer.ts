@@ -193,7 +193,7 @@ export class Producer {
   sendOneway<A>(message: Sendable, selector: MessageQueueSelector<A>, arg: A): Promise<void>
   sendOneway(message: Sendable, ...given: unknown[]): Promise<void> {
     try {
-      const context = this.running()
+      const context = this.#running()
       const args = readSendArguments(given)
       const checked = toMessage(message)
       const content = messageContent(checked, this.#config, Date.now())
@@ -258,7 +258,7 @@ export class Producer {
    */
   async recallMessage(topic: string, recallHandle: string, options: SendOptions = {}): Promise<string> {
     const { timeoutMs = this.#config.sendMsgTimeout, signal } = options
-    return recallMessage(this.running(), topic, recallHandle, { timeoutMs, signal })
+    return recallMessage(this.#running(), topic, recallHandle, { timeoutMs, signal })
   }
 
   /**
@@ -267,7 +267,7 @@ export class Producer {
    * @throws RouteError when there are none
    */
   async fetchPublishMessageQueues(topic: string, options: { signal?: AbortSignal } = {}): Promise<MessageQueue[]> {
-    const { instance } = this.running()
+    const { instance } = this.#running()
     const route = await instance.nameServerApi.getTopicRoute(topic, instance.waitOptions(options.signal))
     const queues = route === undefined ? [] : publishQueues(topic, route)
     if (queues.length === 0) {
@@ -292,7 +292,7 @@ export class Producer {
     queueNum: number,
     options: { topicSysFlag?: number; signal?: AbortSignal } = {}
   ): Promise<void> {
-    const { instance } = this.running()
+    const { instance } = this.#running()
     checkTopic(newTopic)
     checkNotSystemTopic(newTopic)
     const route = await instance.nameServerApi.getTopicRoute(key, instance.waitOptions(options.signal))
@@ -315,20 +315,20 @@ export class Producer {
 
   /** The first offset of a queue stored at or after a time. */
   async searchOffset(mq: MessageQueue, time: Date | number, options: { signal?: AbortSignal } = {}): Promise<Long> {
-    const { instance } = this.running()
+    const { instance } = this.#running()
     const address = await instance.masterAddress(mq)
     return instance.brokerApi.searchOffset(address, mq, Number(time), instance.waitOptions(options.signal))
   }
 
   /** The offset the next message of a queue will get. */
   async maxOffset(mq: MessageQueue, options: { signal?: AbortSignal } = {}): Promise<Long> {
-    const { instance } = this.running()
+    const { instance } = this.#running()
     return instance.brokerApi.maxOffset(await instance.masterAddress(mq), mq, instance.waitOptions(options.signal))
   }
 
   /** The oldest offset of a queue that is still stored. */
   async minOffset(mq: MessageQueue, options: { signal?: AbortSignal } = {}): Promise<Long> {
-    const { instance } = this.running()
+    const { instance } = this.#running()
     return instance.brokerApi.minOffset(await instance.masterAddress(mq), mq, instance.waitOptions(options.signal))
   }
 
@@ -338,14 +338,13 @@ export class Producer {
   /** Called at the end, when no send is under way any more and connections are still there. */
   protected async onEnd(_context: SendContext, _signal: AbortSignal | undefined): Promise<void> {}
 
-  /** @throws ClientStateError when it does not run */
-  protected running(): SendContext {
+  #running(): SendContext {
     if (this.#state !== ServiceState.RUNNING) throw notRunning('producer', this.#state)
     return this.#context!
   }
 
   #send(given: Sendable | readonly Sendable[], args: SendArguments): Promise<SendResult> | undefined {
-    const context = this.running()
+    const context = this.#running()
     const { mq, signal, callback } = args
     const nowMs = Date.now()
     const message = isList(given) ? undefined : toMessage(given)
@@ -395,7 +394,7 @@ export class Producer {
   #request(given: Sendable, args: readonly unknown[], callback: RequestCallback): void {
     try {
       const read = readSendArguments(args)
-      const context = this.running()
+      const context = this.#running()
       const message = toMessage(given)
       const { timeoutMs = this.#config.sendMsgTimeout, signal, mq } = read
       if (mq !== undefined && mq.topic !== message.topic) throw wrongTopic(mq, message.topic)

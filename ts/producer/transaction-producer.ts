@@ -59,6 +59,7 @@ export class TransactionProducer extends Producer {
   readonly #listener: TransactionListener
   readonly #running = new Set<Promise<unknown>>()
   readonly #greeted = new Set<string>()
+  #context: SendContext | undefined
   #checks: TransactionChecks | undefined
 
   /**
@@ -121,6 +122,7 @@ export class TransactionProducer extends Producer {
 
   protected override onStart(context: SendContext): void {
     const { instance, config } = context
+    this.#context = context
     const { report } = instance
     this.#checks = new TransactionChecks(this.#config, check => this.#check(context, check), report)
     instance.transactionChecks.set(config.producerGroup, check => this.#checks!.add(check))
@@ -139,7 +141,6 @@ export class TransactionProducer extends Producer {
     execute: ExecuteLocalTransaction | undefined,
     arg: unknown
   ): Promise<TransactionSendResult> {
-    const context = this.running()
     if (execute === undefined) {
       throw new InvalidArgumentError('there is no local transaction: give a function, or a listener that has one')
     }
@@ -150,6 +151,7 @@ export class TransactionProducer extends Producer {
       [MessageConst.PRODUCER_GROUP]: this.#config.producerGroup
     })
     const sent = await this.send(half)
+    const context = this.#context!
     this.#greet(context, half.topic)
     half.transactionId = sent.transactionId === '' ? sent.msgId : sent.transactionId
     const { state, error } = await this.#execute(half, sent, execute, arg)
