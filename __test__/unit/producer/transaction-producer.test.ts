@@ -192,6 +192,20 @@ describe('a message sent in a transaction', () => {
     assert.equal((await sending).localTransactionState, 'COMMIT_MESSAGE')
   })
 
+  it('is not waited for when the signal of the shutdown says so', async () => {
+    const { remoting, producer } = await setUp()
+    const gate: { open?: () => void } = {}
+    const sending = producer.sendMessageInTransaction(MESSAGE, async () => {
+      await new Promise<void>(resolve => (gate.open = resolve))
+      return 'COMMIT_MESSAGE' as const
+    })
+    await settle()
+    await producer.shutdown({ signal: AbortSignal.abort() })
+    assert.equal(remoting.closed, true)
+    gate.open!()
+    assert.equal((await sending).localTransactionState, 'COMMIT_MESSAGE')
+  })
+
   it('makes its brokers know the producer group at once', async () => {
     const { remoting, producer } = await setUp()
     await producer.sendMessageInTransaction(MESSAGE, commit)
