@@ -9,6 +9,7 @@ import {
   type TransactionProducerOptions
 } from '../../ts/index.js'
 import { ApacheBroker, ApacheNameServer } from './helpers/apache-server.js'
+import { bodyOf } from './helpers/bodies.js'
 import { JavaClient } from './helpers/java-client.js'
 import { OwnedProcess } from './helpers/owned.js'
 import { TextConsumer } from './helpers/text-consumer.js'
@@ -99,6 +100,29 @@ describe("transactions on Apache's broker", () => {
     assert.deepEqual(seen, ['creates the topic'])
   })
 
+  it("deliver to Apache's consumer each of many that are committed, once", async () => {
+    await using producer = await start('pg_many', unknown)
+    const [topic, consumer] = await topicAndConsumer(producer)
+    await using _ = consumer
+    await using member = await java.join({ nameServer: nameServer.address, topic, group: 'java_many' })
+    const indexes = Array.from({ length: 100 }, (_unused, index) => index)
+    const results = await Promise.all(
+      indexes.map(index => {
+        const body = bodyOf(index, 64)
+        return producer.sendMessageInTransaction({ topic, body, tags: 'TagT' }, async () =>
+          index % 2 === 0 ? 'COMMIT_MESSAGE' : 'ROLLBACK_MESSAGE'
+        )
+      })
+    )
+    const committed = indexes.filter(index => index % 2 === 0)
+    const rows = (await member.received(committed.length + 1)).filter(row => row.tags === 'TagT')
+    assert.deepEqual(
+      rows.map(row => row.index).toSorted((a, b) => a - b),
+      committed
+    )
+    for (const row of rows) assert.equal(row.msgId, results[row.index]!.msgId)
+  })
+
   it('are asked for when nobody knew how they ended, until somebody does', async () => {
     const answers = new Map<string, LocalTransactionOutcome[]>([
       ['commit later', [undefined, 'UNKNOW', 'COMMIT_MESSAGE']],
@@ -132,7 +156,10 @@ describe("transactions on Apache's broker", () => {
       if (++checks === 1) throw new Error('database gone')
       return 'COMMIT_MESSAGE'
     }
-    await using producer = await start('pg_throws', check, { onError: error => errors.push(error.message) })
+    await using producer = await start('pg_throws', check, {
+      serializeType: 'JSON',
+      onError: error => errors.push(error.message)
+    })
     const [topic, consumer] = await topicAndConsumer(producer)
     await using _ = consumer
     const result = await producer.sendMessageInTransaction({ topic, body: 'after all' }, () => {

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from '../errors.js'
 import type { Message } from './message.js'
 import { createUniqueId } from './message-id.js'
+import { MessageConst, REPLY_MESSAGE_FLAG } from './properties.js'
 
 /** Length, magic, CRC, flag, body length, properties length. */
 const FIXED_BYTES = 4 + 4 + 4 + 4 + 4 + 2
@@ -24,6 +25,10 @@ export function checkBatch(messages: readonly Message[]): Message {
   if (first === undefined) throw new InvalidArgumentError('a batch needs at least one message')
   for (const message of messages) {
     if (message.delayed) throw new InvalidArgumentError('delayed messages cannot be sent in a batch')
+    // The batch would be stored like any other, and nobody would get the reply.
+    if (message.getProperty(MessageConst.MESSAGE_TYPE) === REPLY_MESSAGE_FLAG) {
+      throw new InvalidArgumentError('replies cannot be sent in a batch')
+    }
     if (message.topic.startsWith('%RETRY%')) {
       throw new InvalidArgumentError(`messages for the retry topic ${message.topic} cannot be sent in a batch`)
     }

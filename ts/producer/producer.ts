@@ -266,7 +266,7 @@ export class Producer<Body = MessageBody> {
    * PartialBatchError when some are stored and the next request fails; else the errors of {@link send}
    */
   async sendBatch(messages: Iterable<Sendable<Body>>, options: SendBatchOptions = {}): Promise<SendResult[]> {
-    this.running()
+    this.#running()
     const { messageQueue, maxBytes = this.#config.maxMessageSize, ...limits } = options
     if (!Number.isSafeInteger(maxBytes) || maxBytes < 1 || maxBytes > this.#config.maxMessageSize) {
       throw new InvalidArgumentError(
@@ -363,7 +363,7 @@ export class Producer<Body = MessageBody> {
    */
   async recallMessage(topic: string, recallHandle: string, options: SendOptions = {}): Promise<string> {
     const { timeoutMs = this.#config.sendMsgTimeout, signal } = options
-    return recallMessage(this.running(), topic, recallHandle, { timeoutMs, signal })
+    return recallMessage(this.#running(), topic, recallHandle, { timeoutMs, signal })
   }
 
   /**
@@ -385,7 +385,7 @@ export class Producer<Body = MessageBody> {
    * @throws RouteError when there are none
    */
   async fetchPublishMessageQueues(topic: string, options: { signal?: AbortSignal } = {}): Promise<MessageQueue[]> {
-    const { instance, table } = this.running()
+    const { instance, table } = this.#running()
     const route = await instance.nameServerApi.getTopicRoute(
       table.wireTopic(topic),
       instance.waitOptions(options.signal)
@@ -413,7 +413,7 @@ export class Producer<Body = MessageBody> {
     queueNum: number,
     options: { topicSysFlag?: number; signal?: AbortSignal } = {}
   ): Promise<void> {
-    const { instance, table } = this.running()
+    const { instance, table } = this.#running()
     const topic = table.wireTopic(newTopic)
     checkTopic(topic)
     checkNotSystemTopic(topic)
@@ -437,7 +437,7 @@ export class Producer<Body = MessageBody> {
 
   /** The first offset of a queue stored at or after a time. */
   async searchOffset(mq: MessageQueue, time: Date | number, options: { signal?: AbortSignal } = {}): Promise<Long> {
-    const { instance, table } = this.running()
+    const { instance, table } = this.#running()
     const queue = table.wireQueue(mq)
     const address = await instance.masterAddress(queue)
     return instance.brokerApi.searchOffset(address, queue, Number(time), instance.waitOptions(options.signal))
@@ -445,7 +445,7 @@ export class Producer<Body = MessageBody> {
 
   /** The offset the next message of a queue will get. */
   async maxOffset(mq: MessageQueue, options: { signal?: AbortSignal } = {}): Promise<Long> {
-    const { instance, table } = this.running()
+    const { instance, table } = this.#running()
     const queue = table.wireQueue(mq)
     return instance.brokerApi.maxOffset(
       await instance.masterAddress(queue),
@@ -456,7 +456,7 @@ export class Producer<Body = MessageBody> {
 
   /** The oldest offset of a queue that is still stored. */
   async minOffset(mq: MessageQueue, options: { signal?: AbortSignal } = {}): Promise<Long> {
-    const { instance, table } = this.running()
+    const { instance, table } = this.#running()
     const queue = table.wireQueue(mq)
     return instance.brokerApi.minOffset(
       await instance.masterAddress(queue),
@@ -476,8 +476,7 @@ export class Producer<Body = MessageBody> {
   /** Called at the end, when no send is under way any more and connections are still there. */
   protected async onEnd(_context: SendContext, _signal: AbortSignal | undefined): Promise<void> {}
 
-  /** @throws ClientStateError when it does not run */
-  protected running(): SendContext {
+  #running(): SendContext {
     if (this.#state !== ServiceState.RUNNING) throw notRunning('producer', this.#state)
     return this.#context!
   }
@@ -489,7 +488,7 @@ export class Producer<Body = MessageBody> {
     oneway: boolean,
     event: SendEvent | undefined
   ): Promise<SendResult | undefined> | undefined {
-    const context = this.running()
+    const context = this.#running()
     const { signal, callback } = args
     const mq = args.mq === undefined ? undefined : context.table.userQueue(args.mq)
     const nowMs = Date.now()
@@ -564,7 +563,7 @@ export class Producer<Body = MessageBody> {
   }
 
   #tracedSend(given: Sendable<Body> | readonly Sendable<Body>[], args: SendArguments): Promise<SendResult> | undefined {
-    const event = newSendEvent(this.running(), given, args.callback === undefined ? 'SYNC' : 'ASYNC')
+    const event = newSendEvent(this.#running(), given, args.callback === undefined ? 'SYNC' : 'ASYNC')
     return traceSend(
       event,
       args,
@@ -573,7 +572,7 @@ export class Producer<Body = MessageBody> {
   }
 
   #tracedOneway(given: Sendable<Body>, args: SendArguments): Promise<unknown> {
-    const event = newSendEvent(this.running(), given, 'ONEWAY')
+    const event = newSendEvent(this.#running(), given, 'ONEWAY')
     return traceOneway(event, sendable => this.#send(sendable, args, true, event)!)
   }
 
@@ -596,7 +595,7 @@ export class Producer<Body = MessageBody> {
   #request(given: Sendable<Body>, args: readonly unknown[], callback: RequestCallback): void {
     try {
       const read = readSendArguments(args)
-      const context = this.running()
+      const context = this.#running()
       const message = toMessage(given, this.#config.serializer)
       const { timeoutMs = this.#config.sendMsgTimeout, signal, mq } = read
       if (mq !== undefined && mq.topic !== message.topic) throw wrongTopic(mq, message.topic)

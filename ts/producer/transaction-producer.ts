@@ -62,6 +62,7 @@ export class TransactionProducer<Body = MessageBody> extends Producer<Body> {
   readonly #listener: TransactionListener
   readonly #running = new Set<Promise<unknown>>()
   readonly #greeted = new Set<string>()
+  #context: SendContext | undefined
   #checks: TransactionChecks | undefined
 
   /**
@@ -129,6 +130,7 @@ export class TransactionProducer<Body = MessageBody> extends Producer<Body> {
 
   protected override onStart(context: SendContext): void {
     const { instance, config } = context
+    this.#context = context
     const { report } = instance
     this.#checks = new TransactionChecks(this.#config, check => this.#check(context, check), report)
     instance.transactionChecks.set(config.producerGroup, check => this.#checks!.add(check))
@@ -147,7 +149,6 @@ export class TransactionProducer<Body = MessageBody> extends Producer<Body> {
     execute: ExecuteLocalTransaction | undefined,
     arg: unknown
   ): Promise<TransactionSendResult> {
-    const context = this.running()
     if (execute === undefined) {
       throw new InvalidArgumentError('there is no local transaction: give a function, or a listener that has one')
     }
@@ -155,9 +156,11 @@ export class TransactionProducer<Body = MessageBody> extends Producer<Body> {
     if (message.delayed) throw new InvalidArgumentError('messages of transactions cannot be delayed')
     const half = withProperties(message, {
       [MessageConst.TRANSACTION_PREPARED]: 'true',
-      [MessageConst.PRODUCER_GROUP]: context.config.producerGroup
+      // As it is on the wire, in its namespace.
+      [MessageConst.PRODUCER_GROUP]: super.options.producerGroup
     })
     const sent = await this.send(half)
+    const context = this.#context!
     this.#greet(context, half.topic)
     half.transactionId = sent.transactionId === '' ? sent.msgId : sent.transactionId
     const { state, error } = await this.#execute(half, sent, execute, arg)

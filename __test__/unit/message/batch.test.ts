@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { InvalidArgumentError } from '../../../ts/errors.js'
 import { checkBatch, encodeBatch } from '../../../ts/message/batch.js'
-import { Message } from '../../../ts/message/message.js'
+import { Message, withProperties } from '../../../ts/message/message.js'
 import { decodeProperties } from '../../../ts/message/properties.js'
 import { golden } from '../helpers/repository.js'
 
@@ -64,6 +64,7 @@ describe('a batch', () => {
     ['several topics', [message({}), message({ topic: 'U' })], /one topic, these are for T and U/],
     ['several waitStoreMsgOK', [message({}), message({ waitStoreMsgOK: false })], /same waitStoreMsgOK/],
     ['delayed messages', [message({ delayTimeLevel: 1 })], /delayed/],
+    ['replies', [withProperties(message({}), { MSG_TYPE: 'reply' })], /replies/],
     ['messages for a retry topic', [message({ topic: '%RETRY%g' })], /retry topic/]
   ]
   for (const [what, given, text] of refused) {

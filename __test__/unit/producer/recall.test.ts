@@ -24,9 +24,10 @@ async function setUp() {
 describe('recallMessage', () => {
   it('asks the broker that the handle names', async () => {
     const { remoting, producer } = await setUp()
-    assert.equal(await producer.recallMessage('T', HANDLE), 'ID1')
-    const [request] = remoting.requestsOf(RECALL_MESSAGE)
-    assert.equal(request!.address, 'a:10911')
+    for (let turn = 0; turn < 10; turn++) assert.equal(await producer.recallMessage('T', HANDLE), 'ID1')
+    const requests = remoting.requestsOf(RECALL_MESSAGE)
+    assert.deepEqual(new Set(requests.map(({ address }) => address)), new Set(['a:10911']))
+    const [request] = requests
     assert.deepEqual(request!.extFields, { producerGroup: 'pg', topic: 'T', recallHandle: HANDLE, bname: 'a' })
     await producer.shutdown()
   })

@@ -16,13 +16,15 @@ import { FakeRemoting, registryOf, settle } from '../helpers/fake-remoting.js'
 const MESSAGE = { topic: 'T', body: 'ping' }
 const OFFSET_ID = '0A00000100002A9F0000000000000001'
 
-async function setUp(): Promise<{ remoting: FakeRemoting; producer: Producer }> {
+async function setUp() {
   const remoting = new FakeRemoting()
   remoting.route({ T: { a: 4 } })
   remoting.onSend = send => send.pending.onSent(0, send.template.queueId, 7, 0, OFFSET_ID, true, undefined)
-  const producer = new Producer({ namesrvAddr: '127.0.0.1:9876', producerGroup: 'pg' }, registryOf(remoting))
+  const options = { namesrvAddr: '127.0.0.1:9876', producerGroup: 'pg', instanceName: 'shared' }
+  const registry = registryOf(remoting)
+  const producer = new Producer(options, registry)
   await producer.start()
-  return { remoting, producer }
+  return { remoting, producer, awaited: registry.getOrCreate(producer.options, true).awaitedReplies }
 }
 
 const second = (queues: readonly MessageQueue[]) => queues[2]!
@@ -107,15 +109,17 @@ describe('a request', () => {
   })
 
   it('fails with 10006 when no reply comes in time, and what comes later is dropped', async t => {
-    const { remoting, producer } = await setUp()
+    const { remoting, producer, awaited } = await setUp()
     t.mock.timers.enable({ apis: ['setTimeout'] })
     const requesting = producer.request(MESSAGE, 700)
     const failed = assert.rejects(requesting, (error: Error) => {
       return error instanceof TimeoutError && error.clientErrorCode === 10006 && error.timeoutMs === 700
     })
     await settle()
+    assert.equal(awaited.size, 1)
     t.mock.timers.tick(700)
     await failed
+    assert.equal(awaited.size, 0)
     assert.deepEqual(await reply(remoting), { code: 0 })
     await producer.shutdown()
   })
@@ -178,6 +182,8 @@ describe('a reply', () => {
       ['reply', 'id-1', 'client-1', '3000']
     )
     assert.equal(remoting.onewaySends[0]!.template.reply, true)
+    await producer.send({ topic: 'C_REPLY_TOPIC', body: 'no reply' })
+    assert.equal(remoting.sends.at(-1)!.template.reply, false)
     await producer.shutdown()
   })
 

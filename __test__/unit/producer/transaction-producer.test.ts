@@ -192,6 +192,20 @@ describe('a message sent in a transaction', () => {
     assert.equal((await sending).localTransactionState, 'COMMIT_MESSAGE')
   })
 
+  it('is not waited for when the signal of the shutdown says so', async () => {
+    const { remoting, producer } = await setUp()
+    const gate: { open?: () => void } = {}
+    const sending = producer.sendMessageInTransaction(MESSAGE, async () => {
+      await new Promise<void>(resolve => (gate.open = resolve))
+      return 'COMMIT_MESSAGE' as const
+    })
+    await settle()
+    await producer.shutdown({ signal: AbortSignal.abort() })
+    assert.equal(remoting.closed, true)
+    gate.open!()
+    assert.equal((await sending).localTransactionState, 'COMMIT_MESSAGE')
+  })
+
   it('makes its brokers know the producer group at once', async () => {
     const { remoting, producer } = await setUp()
     await producer.sendMessageInTransaction(MESSAGE, commit)
@@ -277,13 +291,18 @@ describe('a check of a transaction by a broker', () => {
       new Set(['first', 'waits', 'waits too', 'beyond those that may wait'])
     )
     assert.equal(ends().length, 4)
+    await check('finds room again')
+    assert.equal(running.length, 1)
+    running.shift()!()
     await producer.shutdown()
   })
 
   it('finds nobody after the shutdown, which waits for the one that runs', async () => {
     const gate: { open?: () => void } = {}
+    let calls = 0
     const listener = {
       checkLocalTransaction: async () => {
+        calls++
         await new Promise<void>(resolve => (gate.open = resolve))
         return commit()
       }
@@ -301,6 +320,7 @@ describe('a check of a transaction by a broker', () => {
       ends().map(({ extFields }) => extFields['msgId']),
       ['runs']
     )
+    assert.equal(calls, 1)
   })
 })
 
