@@ -7,7 +7,7 @@ mod server;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use certificates::{Authority, days};
 use rocketmq_codec::{EncodeHeader, FrameWriter};
@@ -303,6 +303,31 @@ fn a_server_that_says_goodbye_fails_what_waits_and_is_connected_to_again() {
     assert!(failure.message.contains("the peer closed the connection"), "{failure}");
     assert!(caller.invoke(&server.address, b"three").is_ok());
     assert_eq!(server.connections(), 2);
+}
+
+#[test]
+fn an_answer_that_comes_with_the_goodbye_is_delivered() {
+    let authority = Authority::new();
+    let server = TlsServer::start(authority.server(&["127.0.0.1"]).leaving_with_the_answer());
+    let caller = Caller::new(trusting(&authority.pem));
+    assert!(caller.invoke(&server.address, b"one").unwrap().body == b"one");
+    // The server would go on to listen; it is the client that must not use the connection any more.
+    let end = Instant::now() + LONG;
+    while server.connections() < 2 && Instant::now() < end {
+        let _ = caller.invoke(&server.address, b"again");
+    }
+    assert_eq!(server.connections(), 2);
+}
+
+#[test]
+fn keys_may_change_under_way() {
+    let authority = Authority::new();
+    let server = TlsServer::start(authority.server(&["127.0.0.1"]).config(&rustls::version::TLS13).changing_keys());
+    let caller = Caller::new(trusting(&authority.pem));
+    for bytes in [10, 100_000, 20] {
+        assert!(caller.invoke(&server.address, &body(bytes)).unwrap().body == body(bytes));
+    }
+    assert_eq!(server.connections(), 1);
 }
 
 #[test]
