@@ -335,30 +335,21 @@ impl Connection {
 
     /// As [`Input::read`], through TLS.
     fn read_encrypted(&self, input: &mut Input, max_frame_bytes: usize) -> Result<bool, String> {
+        input.make_room(max_frame_bytes)?;
         let mut cipher = std::mem::take(&mut input.cipher);
         cipher.clear();
         cipher.reserve(READ_BYTES);
-        let read = read_some(&self.stream, &mut cipher);
         let before = input.bytes.len();
-        let decrypted = match read {
+        let ended = match read_some(&self.stream, &mut cipher) {
             Ok(true) => {
-                input.make_room(max_frame_bytes)?;
                 let mut outbound = self.outbound.lock();
-                let tls = outbound.tls.as_mut();
-                tls.map(|tls| tls.decrypt(&cipher, &mut input.bytes).map_err(|error| explain(&error))).transpose()
+                let ended = outbound.tls.as_mut().map(|tls| tls.decrypt(&cipher, &mut input.bytes));
+                ended.unwrap_or(Ok(true)).map_err(|error| explain(&error))
             }
-            Ok(false) => Ok(None),
-            Err(reason) => Err(reason),
+            nothing => nothing,
         };
         input.cipher = cipher;
-        let Some(decrypted) = decrypted? else { return Ok(false) };
-        input.ended = decrypted.ended;
-        // New keys for this side, as a rule.
-        if decrypted.output
-            && !self.encrypt_and_write(TlsSession::take_output).map_err(|error| format!("{WRITE_FAILED}: {error}"))?
-        {
-            self.changed.notify_one();
-        }
+        input.ended = ended?;
         Ok(input.bytes.len() > before || input.ended)
     }
 }

@@ -91,6 +91,24 @@ fn records_that_come_in_pieces_are_put_together() {
 }
 
 #[test]
+fn the_last_bytes_of_an_answer_that_come_alone_complete_it() {
+    let authority = Authority::new();
+    let server = TlsServer::start(authority.server(&["127.0.0.1"]).holding_back());
+    let caller = Caller::new(trusting(&authority.pem));
+    std::thread::scope(|scope| {
+        let calls = [(); 2].map(|()| scope.spawn(|| caller.invoke(&server.address, &body(1_000)).unwrap().body));
+        while !calls.iter().any(std::thread::ScopedJoinHandle::is_finished) {
+            std::thread::yield_now();
+        }
+        scope.spawn(|| caller.invoke(&server.address, b"the rest, please").unwrap_err());
+        for call in calls {
+            assert!(call.join().unwrap() == body(1_000));
+        }
+        caller.client.close();
+    });
+}
+
+#[test]
 fn many_requests_of_many_threads_share_a_connection() {
     let authority = Authority::new();
     let server = TlsServer::start(authority.server(&["127.0.0.1"]).config(&rustls::version::TLS13));
@@ -100,7 +118,7 @@ fn many_requests_of_many_threads_share_a_connection() {
             let (caller, address) = (&caller, &server.address);
             scope.spawn(move || {
                 for i in 0..50 {
-                    let sent = body(thread * 10_000 + i * 100);
+                    let sent = body(thread * 50_000 + i * 3_001);
                     assert!(caller.invoke(address, &sent).unwrap().body == sent);
                 }
             });

@@ -34,6 +34,7 @@ enum Manner {
     Plain,
     NewKeys,
     LeavesWithAnswer,
+    HoldsBack,
 }
 
 impl ServerSettings {
@@ -53,6 +54,11 @@ impl ServerSettings {
     /// Takes new keys, and wants new ones of the client, before each answer.
     pub fn changing_keys(self) -> Self {
         Self { manner: Manner::NewKeys, ..self }
+    }
+
+    /// Answers two requests together but for the last bytes, which it sends when the third request comes, and does not answer that.
+    pub fn holding_back(self) -> Self {
+        Self { manner: Manner::HoldsBack, ..self }
     }
 
     /// Ends the TLS in the same breath as it answers.
@@ -187,6 +193,7 @@ fn serve(
     leaves_at: usize,
     manner: Manner,
 ) -> io::Result<()> {
+    let (mut answered, mut held) = (0, Vec::new());
     loop {
         let mut frame = vec![0; 4];
         match stream.read(&mut frame[..1])? {
@@ -215,6 +222,19 @@ fn serve(
             Manner::NewKeys => {
                 stream.conn.refresh_traffic_keys().map_err(io::Error::other)?;
                 stream.write_all(&out)?;
+            }
+            Manner::HoldsBack => {
+                answered += 1;
+                let ready = held.len().saturating_sub(10);
+                match answered {
+                    1 => held = out,
+                    2 => {
+                        held.append(&mut out);
+                        let ready = held.len() - 10;
+                        stream.write_all(&held[..ready])?;
+                    }
+                    _ => stream.write_all(&held[ready..])?,
+                }
             }
             Manner::LeavesWithAnswer => {
                 stream.conn.writer().write_all(&out)?;
