@@ -10,8 +10,11 @@ import {
   SessionCredentials,
   type SessionCredentialsInit
 } from '../../ts/index.js'
+import { RemotingClient } from '../../ts/remoting/remoting-client.js'
 import { ApacheBroker, ApacheNameServer } from './helpers/apache-server.js'
+import { TemporaryDirectory } from './helpers/owned.js'
 import { mqadmin, type User } from './helpers/secured-admin.js'
+import { tlsFixture, tlsFlags } from './helpers/secured-flags.js'
 import { until } from './helpers/until.js'
 
 const AUTH = 'org.apache.rocketmq.auth'
@@ -21,12 +24,15 @@ const TOPIC = 'AclTopic'
 const GROUP = 'AclGroup'
 
 describe("our client on Apache's broker with ACL 2.0", () => {
+  const directory = new TemporaryDirectory()
   let nameServer: ApacheNameServer
   let broker: ApacheBroker
 
   before(async () => {
-    nameServer = await ApacheNameServer.start()
+    const heap = tlsFlags(directory, { mode: 'permissive', clientAuth: false })
+    nameServer = await ApacheNameServer.start(heap)
     broker = await ApacheBroker.start({
+      heap,
       nameServerPort: nameServer.port,
       properties: {
         authenticationEnabled: true,
@@ -53,6 +59,7 @@ describe("our client on Apache's broker with ACL 2.0", () => {
 
   after(async () => {
     for (const each of [broker, nameServer]) await each?.[Symbol.asyncDispose]()
+    directory[Symbol.dispose]()
   })
 
   function producer(
@@ -131,6 +138,40 @@ describe("our client on Apache's broker with ACL 2.0", () => {
     await using sender = producer({ ...ALICE, securityToken: 'token/+=' })
     await sender.start()
     assert.equal((await sender.send({ topic: TOPIC, body: 'with a token' })).sendStatus, SendStatus.SEND_OK)
+  })
+
+  it('an empty value of a header is signed as the broker reads it', async () => {
+    const GET_CONSUMER_LIST_BY_GROUP = 38
+    for (const serializeType of ['JSON', 'ROCKETMQ'] as const) {
+      const client = new RemotingClient({ serializeType, credentials: new SessionCredentials(ALICE) })
+      try {
+        const extFields = { consumerGroup: GROUP, topic: '' }
+        const request = { code: GET_CONSUMER_LIST_BY_GROUP, extFields }
+        const { remark } = await client.invoke(broker.address, request, { timeoutMs: 10_000 })
+        assert.match(remark ?? '', /no consumer for this group/, serializeType)
+      } finally {
+        await client.close()
+      }
+    }
+  })
+
+  it('signatures travel through TLS, and a wrong key is refused there too', async () => {
+    for (const [secretKey, outcome] of [
+      [ALICE.secretKey, undefined],
+      ['a-wrong-secret', /check signature failed/]
+    ] as const) {
+      await using sender = new Producer({
+        namesrvAddr: nameServer.address,
+        producerGroup: 'AclTlsProducers',
+        credentials: { ...ALICE, secretKey },
+        tls: { ca: tlsFixture('ca.pem') },
+        onError: () => undefined
+      })
+      await sender.start()
+      const sent = sender.send({ topic: TOPIC, body: 'signed and encrypted' })
+      if (outcome === undefined) assert.equal((await sent).sendStatus, SendStatus.SEND_OK)
+      else await assert.rejects(sent, outcome)
+    }
   })
 
   it('a wrong key is refused, and the error says whose key it was and shows no secret', async () => {

@@ -29,7 +29,11 @@ export const TLS_OPTIONS = {
   }),
   /** The name that every server's certificate must be for, where it is not for the host connected to. @default that host */
   servername: optionalStr(),
-  /** Whether a server must prove who it is. `false` takes whoever answers, so that a third party can read all. @default true */
+  /**
+   * Whether a server must prove who it is. `false` takes whoever answers, so that a third party can read all. The environment
+   * variable NODE_TLS_REJECT_UNAUTHORIZED has no effect here.
+   * @default true
+   */
   rejectUnauthorized: bool(true),
   /**
    * `false`: a server's certificate must be signed by a trusted authority, but may be for any name. Apache's clients never

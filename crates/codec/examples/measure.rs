@@ -13,7 +13,7 @@ use rocketmq_codec::message::message_id::offset_id;
 use rocketmq_codec::message::{
     HostAddr, PullLimits, RecordFields, body_crc, decode_pulled, decode_record, encode_record, patch_record, tags_code,
 };
-use rocketmq_codec::{Command, FrameWriter, Head, SerializeType};
+use rocketmq_codec::{Command, FrameWriter, Head, SerializeType, Signer};
 
 const PROPERTIES: &str = "UNIQ_KEY\u{1}7F00000100002A9F4B3C000000000001\u{2}WAIT\u{1}true\u{2}TAGS\u{1}TagA\u{2}";
 
@@ -31,7 +31,8 @@ fn measure<T>(name: &str, mut operation: impl FnMut() -> T) {
     println!("{best:8.1} ns  {name}");
 }
 
-fn send_frame(serialize_type: SerializeType) -> Vec<u8> {
+fn send_request(out: &mut Vec<u8>, serialize_type: SerializeType, signer: Option<&Signer>) {
+    out.clear();
     let header = SendMessageRequestHeaderV2 {
         producer_group: "benchmark_producer".into(),
         topic: "BenchmarkTopic".into(),
@@ -48,12 +49,13 @@ fn send_frame(serialize_type: SerializeType) -> Vec<u8> {
         batch: Some(false),
         broker_name: Some("broker-a".into()),
     };
-    let mut out = Vec::new();
-    let mut writer = FrameWriter::begin(&mut out, serialize_type, Head::request(310, 77));
+    let mut writer = FrameWriter::begin(out, serialize_type, Head::request(310, 77));
+    if let Some(signer) = signer {
+        writer.sign_with(signer);
+    }
     writer.header(&header);
     writer.begin_body().extend_from_slice(&[b'x'; 128]);
     writer.finish().unwrap();
-    out
 }
 
 fn send_response(out: &mut Vec<u8>, serialize_type: SerializeType, host: &HostAddr) {
@@ -76,7 +78,13 @@ fn main() {
     let host = HostAddr { ip: [127, 0, 0, 1].into(), port: 10_911 };
     let mut out = Vec::new();
     for serialize_type in [SerializeType::RocketMq, SerializeType::Json] {
-        let frame = send_frame(serialize_type);
+        let signer = Signer::new("rocketmq", "12345678", None);
+        measure(&format!("encode send request {serialize_type:?}"), || send_request(&mut out, serialize_type, None));
+        measure(&format!("encode send request {serialize_type:?}, signed"), || {
+            send_request(&mut out, serialize_type, Some(&signer));
+        });
+        send_request(&mut out, serialize_type, None);
+        let frame = out.clone();
         measure(&format!("decode send request {serialize_type:?}, frame only"), || {
             Command::decode(&frame).unwrap().code
         });

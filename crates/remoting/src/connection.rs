@@ -6,19 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use rocketmq_codec::{MAX_FRAME_BYTES, frame_length};
+use rocketmq_codec::MAX_FRAME_BYTES;
 use rocketmq_env::Clock;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use crate::burst::Burst;
+use crate::input::{Input, KEEP_BYTES, PEER_CLOSED};
 use crate::tls::{TlsSession, explain};
-
-/// Bytes asked of the socket in one read.
-const READ_BYTES: usize = 128 * 1024;
-/// A buffer that grew beyond this for one large frame is given back once it is empty.
-const KEEP_BYTES: usize = 1024 * 1024;
 
 /// What one connection may cost.
 #[derive(Debug, Clone, Copy)]
@@ -58,8 +54,6 @@ pub trait Service: Send + Sync + 'static {
 
 /// How the reason begins when the socket takes nothing more.
 const WRITE_FAILED: &str = "write failed";
-/// Why a connection ended that the peer closed.
-const PEER_CLOSED: &str = "the peer closed the connection";
 /// The same when it had not sent a single byte.
 pub(crate) const PEER_CLOSED_UNHEARD: &str = "the peer closed the connection before it sent anything";
 
@@ -303,7 +297,9 @@ impl Connection {
             if interest.is_readable() && ready.is_readable() {
                 let read = match self.encrypted {
                     false => input.read(&self.stream, limits.max_frame_bytes),
-                    true => self.read_encrypted(&mut input, limits.max_frame_bytes),
+                    true => input.read_encrypted(&self.stream, limits.max_frame_bytes, |cipher, plain| {
+                        self.decrypt(cipher, plain)
+                    }),
                 };
                 match read {
                     Ok(true) => heard = true,
@@ -333,90 +329,11 @@ impl Connection {
         Ok(())
     }
 
-    /// As [`Input::read`], through TLS.
-    fn read_encrypted(&self, input: &mut Input, max_frame_bytes: usize) -> Result<bool, String> {
-        let mut cipher = std::mem::take(&mut input.cipher);
-        cipher.clear();
-        cipher.reserve(READ_BYTES);
-        let read = read_some(&self.stream, &mut cipher);
-        let before = input.bytes.len();
-        let decrypted = match read {
-            Ok(true) => {
-                input.make_room(max_frame_bytes)?;
-                let mut outbound = self.outbound.lock();
-                let tls = outbound.tls.as_mut();
-                tls.map(|tls| tls.decrypt(&cipher, &mut input.bytes).map_err(|error| explain(&error))).transpose()
-            }
-            Ok(false) => Ok(None),
-            Err(reason) => Err(reason),
-        };
-        input.cipher = cipher;
-        let Some(decrypted) = decrypted? else { return Ok(false) };
-        input.ended = decrypted.ended;
-        // New keys for this side, as a rule.
-        if decrypted.output
-            && !self.encrypt_and_write(TlsSession::take_output).map_err(|error| format!("{WRITE_FAILED}: {error}"))?
-        {
-            self.changed.notify_one();
-        }
-        Ok(input.bytes.len() > before || input.ended)
-    }
-}
-
-/// The read side's buffer: bytes read, of which a prefix is consumed.
-#[derive(Default)]
-struct Input {
-    bytes: Vec<u8>,
-    consumed: usize,
-    /// Kept between reads for its memory; with TLS only.
-    cipher: Vec<u8>,
-    /// The peer has said, in TLS, that it sends nothing more.
-    ended: bool,
-}
-
-impl Input {
-    fn unread(&self) -> &[u8] {
-        self.bytes.get(self.consumed..).unwrap_or_default()
-    }
-
-    fn consume(&mut self, count: usize) {
-        self.consumed += count;
-        if self.consumed == self.bytes.len() {
-            self.consumed = 0;
-            self.bytes.clear();
-            if self.bytes.capacity() > KEEP_BYTES {
-                self.bytes = Vec::new();
-            }
-        }
-    }
-
-    /// One read. `Ok(false)`: nothing there after all. The buffer grows with what has arrived, not with what a frame
-    /// announces, so that an announced length alone costs no memory.
-    fn read(&mut self, stream: &TcpStream, max_frame_bytes: usize) -> Result<bool, String> {
-        self.make_room(max_frame_bytes)?;
-        read_some(stream, &mut self.bytes)
-    }
-
-    /// Makes room for one read.
-    fn make_room(&mut self, max_frame_bytes: usize) -> Result<(), String> {
-        // Refuses a hostile length before the buffer is made larger for it.
-        frame_length(self.unread(), max_frame_bytes).map_err(|error| format!("malformed frame: {error}"))?;
-        if self.consumed > 0 && self.bytes.capacity() - self.bytes.len() < READ_BYTES {
-            self.bytes.drain(..self.consumed);
-            self.consumed = 0;
-        }
-        self.bytes.reserve(READ_BYTES);
-        Ok(())
-    }
-}
-
-/// One read to the end of `into`, which has room. `Ok(false)`: nothing there after all.
-fn read_some(stream: &TcpStream, into: &mut Vec<u8>) -> Result<bool, String> {
-    match stream.try_read_buf(into) {
-        Ok(0) => Err(PEER_CLOSED.to_owned()),
-        Ok(_) => Ok(true),
-        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(false),
-        Err(error) => Err(format!("read failed: {error}")),
+    /// Appends to `plain` what there is in `cipher`. True: the peer sends nothing more.
+    fn decrypt(&self, cipher: &[u8], plain: &mut Vec<u8>) -> Result<bool, String> {
+        let mut outbound = self.outbound.lock();
+        let ended = outbound.tls.as_mut().map(|tls| tls.decrypt(cipher, plain));
+        ended.unwrap_or(Ok(true)).map_err(|error| explain(&error))
     }
 }
 

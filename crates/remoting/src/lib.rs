@@ -1,4 +1,4 @@
-//! Sockets under the remoting protocol: event loops, connections, the server's accept loop and the client's channels.
+//! Sockets under the remoting protocol: event loops, connections, the server's accept loop, the client's channels and their TLS.
 //!
 //! Both ends drive a [`Connection`] with a [`Service`]: the service sees all whole frames that one read brought
 //! (a [`Burst`]) and its replies go out in one write. Nothing here waits on a clock to make a write fuller; the work in
@@ -14,6 +14,7 @@ mod channels;
 mod client;
 mod connection;
 mod event_loops;
+mod input;
 mod pending;
 mod server;
 mod tls;

@@ -13,15 +13,6 @@ pub(crate) struct TlsSession {
     connection: ClientConnection,
 }
 
-/// What a read brought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Decrypted {
-    /// The peer has said that it sends nothing more.
-    pub(crate) ended: bool,
-    /// There are bytes for the peer, which [`TlsSession::take_output`] gives.
-    pub(crate) output: bool,
-}
-
 impl TlsSession {
     /// Shakes hands with the server at `address`, `stream` being connected to it. The error goes on after "cannot connect to
     /// address: ". Bytes that the server sends behind its part of the handshake are kept until the next bytes come: a server of
@@ -70,16 +61,17 @@ impl TlsSession {
         self.take_output(out)
     }
 
-    /// Appends to `out` what the session itself has to say.
-    pub(crate) fn take_output(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
+    /// Appends to `out` all that is to be sent.
+    fn take_output(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
         while self.connection.wants_write() {
             self.connection.write_tls(out)?;
         }
         Ok(())
     }
 
-    /// Appends to `plain` what there is in `cipher`, the next bytes that came. Half records are kept for the next call.
-    pub(crate) fn decrypt(&mut self, mut cipher: &[u8], plain: &mut Vec<u8>) -> Result<Decrypted, Error> {
+    /// Appends to `plain` what there is in `cipher`, the next bytes that came. Half records are kept for the next call. True: the peer
+    /// has said that it sends nothing more. What the session itself has to answer, new keys say, goes out with what is sent next.
+    pub(crate) fn decrypt(&mut self, mut cipher: &[u8], plain: &mut Vec<u8>) -> Result<bool, Error> {
         let mut ended = false;
         while !cipher.is_empty() && !ended {
             // Cannot fail: a slice is read, and no decrypted bytes are left waiting.
@@ -91,7 +83,7 @@ impl TlsSession {
             let target = plain.get_mut(start..).unwrap_or_default();
             self.connection.reader().read_exact(target).map_err(|error| Error::General(error.to_string()))?;
         }
-        Ok(Decrypted { ended, output: self.connection.wants_write() })
+        Ok(ended)
     }
 
     /// Why the peer closed the connection, in case it said so before writing to it failed.

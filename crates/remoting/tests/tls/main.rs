@@ -7,7 +7,7 @@ mod server;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use certificates::{Authority, days};
 use rocketmq_codec::{EncodeHeader, FrameWriter};
@@ -91,6 +91,24 @@ fn records_that_come_in_pieces_are_put_together() {
 }
 
 #[test]
+fn the_last_bytes_of_an_answer_that_come_alone_complete_it() {
+    let authority = Authority::new();
+    let server = TlsServer::start(authority.server(&["127.0.0.1"]).holding_back());
+    let caller = Caller::new(trusting(&authority.pem));
+    std::thread::scope(|scope| {
+        let calls = [(); 2].map(|()| scope.spawn(|| caller.invoke(&server.address, &body(1_000)).unwrap().body));
+        while !calls.iter().any(std::thread::ScopedJoinHandle::is_finished) {
+            std::thread::yield_now();
+        }
+        scope.spawn(|| caller.invoke(&server.address, b"the rest, please").unwrap_err());
+        for call in calls {
+            assert!(call.join().unwrap() == body(1_000));
+        }
+        caller.client.close();
+    });
+}
+
+#[test]
 fn many_requests_of_many_threads_share_a_connection() {
     let authority = Authority::new();
     let server = TlsServer::start(authority.server(&["127.0.0.1"]).config(&rustls::version::TLS13));
@@ -100,7 +118,7 @@ fn many_requests_of_many_threads_share_a_connection() {
             let (caller, address) = (&caller, &server.address);
             scope.spawn(move || {
                 for i in 0..50 {
-                    let sent = body(thread * 10_000 + i * 100);
+                    let sent = body(thread * 50_000 + i * 3_001);
                     assert!(caller.invoke(address, &sent).unwrap().body == sent);
                 }
             });
@@ -303,6 +321,31 @@ fn a_server_that_says_goodbye_fails_what_waits_and_is_connected_to_again() {
     assert!(failure.message.contains("the peer closed the connection"), "{failure}");
     assert!(caller.invoke(&server.address, b"three").is_ok());
     assert_eq!(server.connections(), 2);
+}
+
+#[test]
+fn an_answer_that_comes_with_the_goodbye_is_delivered() {
+    let authority = Authority::new();
+    let server = TlsServer::start(authority.server(&["127.0.0.1"]).leaving_with_the_answer());
+    let caller = Caller::new(trusting(&authority.pem));
+    assert!(caller.invoke(&server.address, b"one").unwrap().body == b"one");
+    // The server would go on to listen; it is the client that must not use the connection any more.
+    let end = Instant::now() + LONG;
+    while server.connections() < 2 && Instant::now() < end {
+        let _ = caller.invoke(&server.address, b"again");
+    }
+    assert_eq!(server.connections(), 2);
+}
+
+#[test]
+fn keys_may_change_under_way() {
+    let authority = Authority::new();
+    let server = TlsServer::start(authority.server(&["127.0.0.1"]).config(&rustls::version::TLS13).changing_keys());
+    let caller = Caller::new(trusting(&authority.pem));
+    for bytes in [10, 100_000, 20] {
+        assert!(caller.invoke(&server.address, &body(bytes)).unwrap().body == body(bytes));
+    }
+    assert_eq!(server.connections(), 1);
 }
 
 #[test]

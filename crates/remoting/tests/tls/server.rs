@@ -25,6 +25,16 @@ pub struct ServerSettings {
     clients: Option<CertificateDer<'static>>,
     piece_bytes: usize,
     leaves_at: usize,
+    manner: Manner,
+}
+
+/// What a server does beside answering.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    Plain,
+    NewKeys,
+    LeavesWithAnswer,
+    HoldsBack,
 }
 
 impl ServerSettings {
@@ -37,7 +47,23 @@ impl ServerSettings {
             clients: None,
             piece_bytes: usize::MAX,
             leaves_at: usize::MAX,
+            manner: Manner::Plain,
         }
+    }
+
+    /// Takes new keys, and wants new ones of the client, before each answer.
+    pub fn changing_keys(self) -> Self {
+        Self { manner: Manner::NewKeys, ..self }
+    }
+
+    /// Answers two requests together but for the last bytes, which it sends when the third request comes, and does not answer that.
+    pub fn holding_back(self) -> Self {
+        Self { manner: Manner::HoldsBack, ..self }
+    }
+
+    /// Ends the TLS in the same breath as it answers.
+    pub fn leaving_with_the_answer(self) -> Self {
+        Self { manner: Manner::LeavesWithAnswer, ..self }
     }
 
     /// Speaks this version alone.
@@ -102,7 +128,7 @@ impl TlsServer {
         let address = listener.local_addr().unwrap().to_string();
         let seen = Arc::new(Seen::default());
         let shared = Arc::clone(&seen);
-        let (piece_bytes, leaves_at) = (settings.piece_bytes, settings.leaves_at);
+        let (piece_bytes, leaves_at, manner) = (settings.piece_bytes, settings.leaves_at, settings.manner);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
@@ -110,7 +136,9 @@ impl TlsServer {
                 shared.connections.fetch_add(1, Ordering::Relaxed);
                 let seen = Arc::clone(&shared);
                 // A handshake or connection that fails is the client's to judge.
-                std::thread::spawn(move || serve(rustls::StreamOwned::new(connection, stream), &seen, leaves_at));
+                std::thread::spawn(move || {
+                    serve(rustls::StreamOwned::new(connection, stream), &seen, leaves_at, manner)
+                });
             }
         });
         Self { address, seen }
@@ -159,7 +187,13 @@ impl Write for Pieces {
     }
 }
 
-fn serve(mut stream: rustls::StreamOwned<ServerConnection, Pieces>, seen: &Seen, leaves_at: usize) -> io::Result<()> {
+fn serve(
+    mut stream: rustls::StreamOwned<ServerConnection, Pieces>,
+    seen: &Seen,
+    leaves_at: usize,
+    manner: Manner,
+) -> io::Result<()> {
+    let (mut answered, mut held) = (0, Vec::new());
     loop {
         let mut frame = vec![0; 4];
         match stream.read(&mut frame[..1])? {
@@ -183,7 +217,30 @@ fn serve(mut stream: rustls::StreamOwned<ServerConnection, Pieces>, seen: &Seen,
         let mut answer = FrameWriter::begin(&mut out, SerializeType::Json, Head::response(0, request.opaque));
         answer.begin_body().extend_from_slice(request.body);
         answer.finish().unwrap();
-        stream.write_all(&out)?;
+        match manner {
+            Manner::Plain => stream.write_all(&out)?,
+            Manner::NewKeys => {
+                stream.conn.refresh_traffic_keys().map_err(io::Error::other)?;
+                stream.write_all(&out)?;
+            }
+            Manner::HoldsBack => {
+                answered += 1;
+                let ready = held.len().saturating_sub(10);
+                match answered {
+                    1 => held = out,
+                    2 => {
+                        held.append(&mut out);
+                        let ready = held.len() - 10;
+                        stream.write_all(&held[..ready])?;
+                    }
+                    _ => stream.write_all(&held[ready..])?,
+                }
+            }
+            Manner::LeavesWithAnswer => {
+                stream.conn.writer().write_all(&out)?;
+                stream.conn.send_close_notify();
+            }
+        }
         stream.flush()?;
     }
 }
