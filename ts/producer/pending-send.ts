@@ -368,7 +368,7 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
     const { instance, table } = this.#context
     try {
       const to = instance.sendAddress(address)
-      if (this.#observer !== undefined) this.properties = this.#observer.attempt(mq, to)
+      if (this.#observer !== undefined) this.properties = this.#observer.attempt(mq, to, this.body.length)
       const template = table.template(mq, this.#batch, this.#reply)
       if (this.#oneway) instance.remoting.sendOneway(to, template, this)
       else instance.remoting.send(to, template, this, timeoutMs, this)

@@ -526,6 +526,7 @@ export class Producer<Body = MessageBody> {
           )
         : undefined
     const pending = new PendingSend(context, content, nowMs, timeoutMs, signal, callback, oneway, observer)
+    if (content.compress) void pending.compress()
     return this.#begin(pending, timeoutMs, callback, mq, choose)
   }
 

@@ -51,16 +51,17 @@ export class SendObserver {
   /**
    * An attempt is about to be made.
    *
+   * @param bodyBytes as it is sent, compressed or not
    * @returns the properties to send: hooks may have added some
    * @throws RocketMQError when a hook forbids it, or what it added cannot be sent
    */
-  attempt(mq: MessageQueue, brokerAddr: string): string {
+  attempt(mq: MessageQueue, brokerAddr: string, bodyBytes: number): string {
     if (this.#event !== undefined) {
       this.#event.messageQueue = mq
       this.#event.brokerAddr = brokerAddr
       this.#event.attempts++
     }
-    if (this.#hooks.any && this.#open === undefined) this.#callHooks(mq, brokerAddr)
+    if (this.#hooks.any && this.#open === undefined) this.#callHooks(mq, brokerAddr, bodyBytes)
     return this.#properties
   }
 
@@ -79,7 +80,7 @@ export class SendObserver {
     this.#hooks.after(context, this.#owner.report)
   }
 
-  #callHooks(mq: MessageQueue, brokerAddr: string): void {
+  #callHooks(mq: MessageQueue, brokerAddr: string, bodyBytes: number): void {
     const { producerGroup, nameSrvAddr, bornHost, unitMode, namespace, report } = this.#owner
     const message = this.#message
     const communicationMode = this.#mode
@@ -101,7 +102,7 @@ export class SendObserver {
       communicationMode,
       msgType: messageTypeOf(message),
       namespace,
-      bodyBytes: this.#content.body.length,
+      bodyBytes,
       sendResult: undefined,
       exception: undefined,
       mqTraceContext: undefined,

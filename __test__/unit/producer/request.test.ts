@@ -63,7 +63,7 @@ describe('a request', () => {
     const { remoting, producer } = await setUp()
     const requesting = producer.request(MESSAGE, 5_000)
     await settle()
-    assert.equal(remoting.requestsOf(34).length, 1)
+    assert.ok(remoting.requestsOf(34).length > 0)
     const properties = propertiesOf(remoting.sends[0]!)
     assert.equal(properties.get('REPLY_TO_CLIENT'), producer.clientId)
     assert.equal(properties.get('TTL'), '5000')

@@ -340,10 +340,7 @@ describe('the options of a producer of transactions', () => {
   it('name topics whose brokers know the producer from the start', async () => {
     const { remoting, producer, errors } = await setUp({ topics: ['T', 'Missing'] })
     await settle()
-    assert.deepEqual(
-      remoting.requestsOf(34).map(({ address }) => address),
-      ['a:10911']
-    )
+    assert.deepEqual([...new Set(remoting.requestsOf(34).map(({ address }) => address))], ['a:10911'])
     assert.match(String(errors), /topic Missing/)
     await producer.shutdown()
   })
