@@ -6,6 +6,7 @@ import { BatchEncoder, batchBytesAtMost } from '../message/batch.js'
 import { createUniqueId } from '../message/message-id.js'
 import type { MessageQueue } from '../message/message-queue.js'
 import { Message } from '../message/message.js'
+import { MAX_PROPERTIES_BYTES } from '../message/properties.js'
 import { AccumulatedBatch } from './accumulated-batch.js'
 import type { ProducerConfig } from './options.js'
 import { tell } from './pending-send.js'
@@ -26,6 +27,10 @@ const MAX_UNDER_WAY = 4
 /** Kinds that are remembered although nothing of them is on its way. */
 const MAX_IDLE_LANES = 1_024
 const SPARE_ENCODERS = 8
+/** The properties of a batch have the keys of all its messages; with this and its tags they stay what can be sent. */
+const MAX_KEYS_BYTES = MAX_PROPERTIES_BYTES / 2
+/** Longer tags would leave too little room for the keys. */
+const MAX_TAGS_LENGTH = 1_024
 const PRODUCER_GROUP_PROPERTY = 'PGROUP'
 
 /**
@@ -67,6 +72,10 @@ class Lane {
  */
 export class Accumulator {
   readonly #config: ProducerConfig
+  /** What a batch may take; brokers hold it against their limit for one message. */
+  readonly #maxBytes: number
+  /** Bodies from this size on go by themselves. */
+  readonly #maxBodyBytes: number
   readonly #sendBatch: SendBatch
   readonly #lanes = new Map<string, Lane>()
   readonly #encoders: BatchEncoder[] = []
@@ -76,22 +85,24 @@ export class Accumulator {
 
   constructor(config: ProducerConfig, sendBatch: SendBatch) {
     this.#config = config
+    this.#maxBytes = Math.min(config.batchMaxBytes, config.maxMessageSize)
+    this.#maxBodyBytes = Math.min(config.compressMsgBodyOverHowmuch, this.#maxBytes / 2)
     this.#sendBatch = sendBatch
   }
 
   /**
-   * Whether a message may travel with others (`DefaultMQProducer.java#canBatch`). Messages large enough to be compressed
-   * may not, as batches are not compressed, nor those with a priority, which brokers find in single messages only, nor
-   * those with a timeout of their own (`DefaultMQProducer.java#send(Message, long)`).
+   * Whether a message may travel with others (`DefaultMQProducer.java#canBatch`). By themselves go, besides: those that are
+   * large enough to be compressed, as batches are not, or to fill half a batch; those with a priority, which brokers look for
+   * in single messages only; those with a timeout of their own (`DefaultMQProducer.java#send(Message, long)`).
    */
   accepts(message: Message, { timeoutMs }: SendArguments): boolean {
-    const { compressMsgBodyOverHowmuch, totalBatchMaxBytes } = this.#config
     return (
       timeoutMs === undefined &&
-      message.body.length < compressMsgBodyOverHowmuch &&
-      this.#batchedBytes < totalBatchMaxBytes &&
+      message.body.length < this.#maxBodyBytes &&
+      this.#batchedBytes < this.#config.totalBatchMaxBytes &&
       !message.delayed &&
       message.priority < 0 &&
+      (message.tags === undefined || message.tags.length < MAX_TAGS_LENGTH) &&
       !message.topic.startsWith('%RETRY%') &&
       message.getProperty(PRODUCER_GROUP_PROPERTY) === undefined
     )
@@ -130,18 +141,22 @@ export class Accumulator {
     mq: MessageQueue | undefined,
     callback: SendCallback | undefined
   ): Promise<SendResult> | undefined {
-    const { maxMessageSize, batchMaxBytes, batchMaxMessages } = this.#config
+    const { maxMessageSize, batchMaxMessages } = this.#config
     checkMessage(message, maxMessageSize)
     const msgId = createUniqueId(nowMs)
     const properties = message.encodeProperties(msgId)
     const lane = this.#lane(message, mq, callback !== undefined)
     const bytes = batchBytesAtMost(message, properties)
-    if (lane.open !== undefined && lane.open.encoder.used + bytes > batchMaxBytes) this.#launch(lane)
+    const { keys } = message
+    if (lane.open !== undefined && lane.open.encoder.used + bytes > this.#maxBytes) this.#launch(lane)
+    if (keys !== undefined && lane.open !== undefined && lane.open.keysBytesAtMost(keys) > MAX_KEYS_BYTES) {
+      this.#launch(lane)
+    }
     const batch = (lane.open ??= this.#newBatch(nowMs))
     batch.encoder.append(message, properties)
-    if (message.keys !== undefined) batch.addKeys(message.keys)
+    if (keys !== undefined) batch.addKeys(keys)
     const promise = batch.add(msgId, callback)
-    if (batch.count >= batchMaxMessages || batch.encoder.used >= batchMaxBytes) this.#launch(lane)
+    if (batch.count >= batchMaxMessages || batch.encoder.used >= this.#maxBytes) this.#launch(lane)
     else if (!lane.scheduled) this.#schedule(lane)
     return promise
   }
@@ -171,7 +186,7 @@ export class Accumulator {
   }
 
   #newBatch(nowMs: number): AccumulatedBatch {
-    return new AccumulatedBatch(nowMs, this.#encoders.pop() ?? new BatchEncoder(this.#config.batchMaxBytes))
+    return new AccumulatedBatch(nowMs, this.#encoders.pop() ?? new BatchEncoder(this.#maxBytes))
   }
 
   /** Looks at the lane again when everything that is about to run has run. */

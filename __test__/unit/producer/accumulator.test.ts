@@ -140,15 +140,18 @@ describe('automatic batching', () => {
     remoting.route({ T: { a: 2 }, '%RETRY%g': { a: 1 } })
     const prioritized = new Message({ topic: 'T', body: 'p' })
     prioritized.priority = 3
+    const large = await started({ maxMessageSize: 1000 })
     await Promise.all([
       producer.send({ topic: 'T', body: 'd', delayTimeLevel: 1 }),
       producer.send({ topic: '%RETRY%g', body: 'r' }),
       producer.send({ topic: 'T', body: Buffer.alloc(4096) }),
+      large.producer.send({ topic: 'T', body: Buffer.alloc(500) }),
       producer.send(prioritized),
       producer.send({ topic: 'T', body: 't' }, 1000)
     ])
     assert.equal(remoting.sends.length, 5)
-    assert.ok(remoting.sends.every(({ template }) => !template.batch))
+    assert.ok([...remoting.sends, ...large.remoting.sends].every(({ template }) => !template.batch))
+    await large.producer.shutdown()
     await producer.shutdown()
   })
 
@@ -180,12 +183,13 @@ describe('automatic batching', () => {
 
   it('never lets a batch of several messages grow beyond its bytes', async () => {
     const { remoting, producer } = await started({ batchMaxBytes: 1000 })
-    const bodies = ['a'.repeat(200), 'b'.repeat(200), 'c'.repeat(600), 'd'.repeat(2000), 'e']
+    const bodies = ['a', 'b', 'c', 'd', 'e'].map(letter => letter.repeat(letter === 'c' ? 499 : 200))
     await Promise.all(bodies.map(body => producer.send({ topic: 'T', body })))
     assert.deepEqual(
       remoting.sends.map(send => bodiesOf(send).map(body => body[0])),
-      [['a', 'b'], ['c'], ['d'], ['e']]
+      [['a', 'b'], ['c', 'd'], ['e']]
     )
+    assert.ok(remoting.sends.every(({ fields }) => fields.body.length <= 1000))
     await producer.shutdown()
   })
 
@@ -309,6 +313,22 @@ describe('automatic batching', () => {
     const outer = decodeProperties(remoting.sends[0]!.fields.properties)
     assert.deepEqual([outer.get('TAGS'), outer.get('KEYS'), outer.get('WAIT')], ['x', 'k1 k2', 'true'])
     assert.match(outer.get('UNIQ_KEY')!, /^[0-9A-F]{32}$/)
+    await producer.shutdown()
+  })
+
+  it('takes no more messages into a batch than the keys of all of them leave room for', async () => {
+    const { remoting, producer } = await started({ batchMaxBytes: 1024 * 1024 })
+    const keys = (index: number): string => `${index}`.repeat(1000)
+    await Promise.all([1, 2, 3, 4, 5, 6].map(index => producer.send({ topic: 'T', body: 'b', keys: keys(index) })))
+    await producer.send({ topic: 'T', body: 'b', keys: 'k'.repeat(30_000) })
+    assert.deepEqual(
+      remoting.sends.map(send => [elementsOf(send).length, Buffer.byteLength(send.fields.properties) <= 32767]),
+      [
+        [5, true],
+        [1, true],
+        [1, true]
+      ]
+    )
     await producer.shutdown()
   })
 
