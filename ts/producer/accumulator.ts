@@ -79,6 +79,8 @@ export class Accumulator {
   readonly #sendBatch: SendBatch
   readonly #lanes = new Map<string, Lane>()
   readonly #encoders: BatchEncoder[] = []
+  /** Chosen queues, and where the last message for each of them is. */
+  readonly #laneOfQueue = new Map<string, Lane>()
   #lastLane: Lane | undefined
   #scheduled: Lane[] = []
   #batchedBytes = 0
@@ -168,7 +170,7 @@ export class Accumulator {
 
   /** Sends what is held for queues that were chosen, so that a message sent there by itself does not overtake it. */
   flushChosenQueues(): void {
-    for (const lane of this.#lanes.values()) if (lane.open !== undefined && lane.mq !== undefined) this.#launch(lane)
+    for (const lane of this.#laneOfQueue.values()) if (lane.open !== undefined) this.#launch(lane)
   }
 
   #lane(message: Message, mq: MessageQueue | undefined, forCallbacks: boolean): Lane {
@@ -182,7 +184,16 @@ export class Accumulator {
       this.#lanes.set(key, lane)
     }
     this.#lastLane = lane
+    if (mq !== undefined) this.#keepOrder(mq.key, lane)
     return lane
+  }
+
+  /** Of the lanes to a chosen queue only one has an open batch, so that messages for it leave in the order of their sends. */
+  #keepOrder(queue: string, lane: Lane): void {
+    const before = this.#laneOfQueue.get(queue)
+    if (before === lane) return
+    if (before?.open !== undefined) this.#launch(before)
+    this.#laneOfQueue.set(queue, lane)
   }
 
   #newBatch(nowMs: number): AccumulatedBatch {
@@ -222,13 +233,18 @@ export class Accumulator {
       else batch.succeed(result)
       // In a microtask: what the senders do next, now that they have their results, travels with what was held.
       if (lane.open !== undefined) this.#schedule(lane)
-      else if (lane.underWay === 0 && this.#lanes.size > MAX_IDLE_LANES) this.#lanes.delete(lane.key)
+      else if (lane.underWay === 0 && this.#lanes.size > MAX_IDLE_LANES) this.#forget(lane)
     }
     const callback = lane.forCallbacks ? ended : undefined
     this.#sendBatch(content, batch.startMs, lane.mq, callback)?.then(
       result => ended(undefined, result),
       (error: unknown) => ended(asRocketMQError(error), undefined)
     )
+  }
+
+  #forget(lane: Lane): void {
+    this.#lanes.delete(lane.key)
+    if (this.#lastLane === lane) this.#lastLane = undefined
   }
 
   /** `ProduceAccumulator.java#MessageAccumulation.batch`. */

@@ -155,6 +155,19 @@ describe('automatic batching', () => {
     await producer.shutdown()
   })
 
+  it('keeps the order of messages to a chosen queue that differ in tags', async () => {
+    const { remoting, producer } = await started()
+    const mq = new MessageQueue('T', 'a', 1)
+    const other = new MessageQueue('T', 'a', 0)
+    const tags = ['x', 'x', 'y', 'x']
+    await Promise.all([
+      ...tags.map((tag, index) => producer.send({ topic: 'T', body: `${index}`, tags: tag }, mq)),
+      producer.send({ topic: 'T', body: 'elsewhere', tags: 'y' }, other)
+    ])
+    assert.deepEqual(remoting.sends.map(bodiesOf), [['0', '1'], ['2'], ['3'], ['elsewhere']])
+    await producer.shutdown()
+  })
+
   it('lets no message to a chosen queue overtake those held for it', async () => {
     const { remoting, producer } = await started()
     const mq = new MessageQueue('T', 'a', 1)
@@ -370,6 +383,24 @@ describe('automatic batching', () => {
     assert.equal(outcomes[1]!.status, 'fulfilled')
     assert.deepEqual(bodiesOf(remoting.sends[0]!), ['good'])
     await producer.shutdown()
+  })
+
+  it('forgets kinds that nobody sends any more, and loses nothing by that', async () => {
+    const { remoting, producer } = await started()
+    const tags = Array.from({ length: 1_500 }, (_, index) => `tag${index}`)
+    hold(remoting)
+    const sends = tags.map(tag => producer.send({ topic: 'T', body: 'b', tags: tag }))
+    await settle()
+    remoting.sends
+      .splice(0)
+      .toReversed()
+      .forEach(send => stored(send)) // the kind that was used last is forgotten
+    await Promise.all(sends)
+    const sending = producer.send({ topic: 'T', body: 'last', tags: tags.at(-1) })
+    const ending = producer.shutdown()
+    assert.deepEqual(remoting.sends.map(bodiesOf), [['last']])
+    stored(remoting.sends[0]!)
+    await Promise.all([sending, ending])
   })
 
   it('sends at its end what is held', async () => {
