@@ -48,9 +48,10 @@ export class MessageWritable extends Writable {
    */
   constructor(send: (message: Message) => Promise<SendResult>, given: WritableOptions) {
     const { signal, ...options } = given
+    const checked = readOptions('asWritable', WRITABLE_OPTIONS, options) // before anything listens to the signal
     super({ objectMode: true, ...(signal === undefined ? {} : { signal }) })
     this.#send = send
-    this.#options = readOptions('asWritable', WRITABLE_OPTIONS, options)
+    this.#options = checked
   }
 
   /** Messages that were acknowledged. */
