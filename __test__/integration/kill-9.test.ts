@@ -18,10 +18,11 @@ const TOPIC = 'KillNine'
 let lastIndex = 0
 
 /** Sends until the server is gone; what it acknowledged is added to `acknowledged`. */
-async function sendUntilGone(nameServer: string, acknowledged: SentRow[]): Promise<void> {
+async function sendUntilGone(nameServer: string, autoBatch: boolean, acknowledged: SentRow[]): Promise<void> {
   await using producer = new Producer({
     namesrvAddr: nameServer,
     producerGroup: 'kill_nine',
+    autoBatch,
     retryTimesWhenSendFailed: 0
   })
   await producer.start()
@@ -53,7 +54,7 @@ async function assertAllThere(nameServer: string, round: number, acknowledged: r
 }
 
 describe('the server killed by kill -9 during synchronous-flush sends', () => {
-  it(`has every acknowledged message after the restart, ${ROUNDS} times`, async () => {
+  it(`has every acknowledged message after the restart, ${ROUNDS} times, half of them with automatic batching`, async () => {
     using directory = new TemporaryDirectory()
     const options = { storeDirectory: directory.path, properties: { flushDiskType: 'SYNC_FLUSH' } }
     const acknowledged: SentRow[] = []
@@ -61,7 +62,7 @@ describe('the server killed by kill -9 during synchronous-flush sends', () => {
       await using server = await NativeServer.start(options)
       await assertAllThere(server.nameServer, round, acknowledged)
       const before = acknowledged.length
-      const sending = sendUntilGone(server.nameServer, acknowledged)
+      const sending = sendUntilGone(server.nameServer, round % 2 === 0, acknowledged)
       await until('enough is acknowledged', () => acknowledged.length >= before + ACKNOWLEDGED_A_ROUND, { everyMs: 1 })
       await server.process.kill()
       await sending

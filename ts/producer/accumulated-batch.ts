@@ -24,6 +24,7 @@ export class AccumulatedBatch {
   readonly #rejects: Reject[] = []
   readonly #callbacks: SendCallback[] = []
   #keys: Set<string> | undefined
+  #keysLength = 0
 
   /**
    * @param startMs when its first message was sent
@@ -44,8 +45,15 @@ export class AccumulatedBatch {
     return this.#keys
   }
 
+  /** The most bytes that its keys may take with these added. */
+  keysBytesAtMost(keys: string): number {
+    return (this.#keysLength + keys.length + 1) * 3
+  }
+
+  /** Adds the keys of one message. */
   addKeys(keys: string): void {
     this.#keys ??= new Set()
+    this.#keysLength += keys.length + 1
     for (const key of keys.split(KEY_SEPARATOR)) if (key !== '') this.#keys.add(key)
   }
 

@@ -6,7 +6,7 @@ import { BatchEncoder, batchBytesAtMost } from '../message/batch.js'
 import { createUniqueId } from '../message/message-id.js'
 import type { MessageQueue } from '../message/message-queue.js'
 import { Message } from '../message/message.js'
-import { MessageConst } from '../message/properties.js'
+import { MAX_PROPERTIES_BYTES, MessageConst } from '../message/properties.js'
 import { AccumulatedBatch } from './accumulated-batch.js'
 import type { ProducerConfig } from './options.js'
 import { tell } from './pending-send.js'
@@ -28,6 +28,10 @@ const MAX_UNDER_WAY = 4
 /** Kinds that are remembered although nothing of them is on its way. */
 const MAX_IDLE_LANES = 1_024
 const SPARE_ENCODERS = 8
+/** The properties of a batch have the keys of all its messages; with this and its tags they stay what can be sent. */
+const MAX_KEYS_BYTES = MAX_PROPERTIES_BYTES / 2
+/** Longer tags would leave too little room for the keys. */
+const MAX_TAGS_LENGTH = 1_024
 
 /**
  * Messages of one kind, which may travel together: those with equal topic, chosen queue, tags and waitStoreMsgOK, sent for
@@ -68,32 +72,40 @@ class Lane {
  */
 export class Accumulator {
   readonly #config: ProducerConfig
+  /** What a batch may take; brokers hold it against their limit for one message. */
+  readonly #maxBytes: number
+  /** Bodies from this size on go by themselves. */
+  readonly #maxBodyBytes: number
   readonly #sendBatch: SendBatch
   readonly #lanes = new Map<string, Lane>()
   readonly #encoders: BatchEncoder[] = []
+  /** Chosen queues, and where the last message for each of them is. */
+  readonly #laneOfQueue = new Map<string, Lane>()
   #lastLane: Lane | undefined
   #scheduled: Lane[] = []
   #batchedBytes = 0
 
   constructor(config: ProducerConfig, sendBatch: SendBatch) {
     this.#config = config
+    this.#maxBytes = Math.min(config.batchMaxBytes, config.maxMessageSize)
+    this.#maxBodyBytes = Math.min(config.compressMsgBodyOverHowmuch, this.#maxBytes / 2)
     this.#sendBatch = sendBatch
   }
 
   /**
-   * Whether a message may travel with others (`DefaultMQProducer.java#canBatch`). Messages large enough to be compressed
-   * may not, as batches are not compressed, nor those with a priority, which brokers find in single messages only, nor
-   * replies, which are requests of their own, nor those with a timeout of their own (`DefaultMQProducer.java#send(Message,
-   * long)`).
+   * Whether a message may travel with others (`DefaultMQProducer.java#canBatch`). By themselves go, besides: those that are
+   * large enough to be compressed, as batches are not, or to fill half a batch; those with a priority, which brokers look for
+   * in single messages only; replies, which are requests of another kind; those with a timeout of their own
+   * (`DefaultMQProducer.java#send(Message, long)`).
    */
   accepts(message: Message, { timeoutMs }: SendArguments): boolean {
-    const { compressMsgBodyOverHowmuch, totalBatchMaxBytes } = this.#config
     return (
       timeoutMs === undefined &&
-      message.body.length < compressMsgBodyOverHowmuch &&
-      this.#batchedBytes < totalBatchMaxBytes &&
+      message.body.length < this.#maxBodyBytes &&
+      this.#batchedBytes < this.#config.totalBatchMaxBytes &&
       !message.delayed &&
       message.priority < 0 &&
+      (message.tags === undefined || message.tags.length < MAX_TAGS_LENGTH) &&
       !message.topic.startsWith('%RETRY%') &&
       message.getProperty(MessageConst.PRODUCER_GROUP) === undefined &&
       message.getProperty(MessageConst.MESSAGE_TYPE) === undefined
@@ -133,18 +145,22 @@ export class Accumulator {
     mq: MessageQueue | undefined,
     callback: SendCallback | undefined
   ): Promise<SendResult> | undefined {
-    const { maxMessageSize, batchMaxBytes, batchMaxMessages } = this.#config
+    const { maxMessageSize, batchMaxMessages } = this.#config
     checkMessage(message, maxMessageSize)
     const msgId = createUniqueId(nowMs)
     const properties = message.encodeProperties(msgId)
     const lane = this.#lane(message, mq, callback !== undefined)
     const bytes = batchBytesAtMost(message, properties)
-    if (lane.open !== undefined && lane.open.encoder.used + bytes > batchMaxBytes) this.#launch(lane)
+    const { keys } = message
+    if (lane.open !== undefined && lane.open.encoder.used + bytes > this.#maxBytes) this.#launch(lane)
+    if (keys !== undefined && lane.open !== undefined && lane.open.keysBytesAtMost(keys) > MAX_KEYS_BYTES) {
+      this.#launch(lane)
+    }
     const batch = (lane.open ??= this.#newBatch(nowMs))
     batch.encoder.append(message, properties)
-    if (message.keys !== undefined) batch.addKeys(message.keys)
+    if (keys !== undefined) batch.addKeys(keys)
     const promise = batch.add(msgId, callback)
-    if (batch.count >= batchMaxMessages || batch.encoder.used >= batchMaxBytes) this.#launch(lane)
+    if (batch.count >= batchMaxMessages || batch.encoder.used >= this.#maxBytes) this.#launch(lane)
     else if (!lane.scheduled) this.#schedule(lane)
     return promise
   }
@@ -156,7 +172,7 @@ export class Accumulator {
 
   /** Sends what is held for queues that were chosen, so that a message sent there by itself does not overtake it. */
   flushChosenQueues(): void {
-    for (const lane of this.#lanes.values()) if (lane.open !== undefined && lane.mq !== undefined) this.#launch(lane)
+    for (const lane of this.#laneOfQueue.values()) if (lane.open !== undefined) this.#launch(lane)
   }
 
   #lane(message: Message, mq: MessageQueue | undefined, forCallbacks: boolean): Lane {
@@ -170,11 +186,20 @@ export class Accumulator {
       this.#lanes.set(key, lane)
     }
     this.#lastLane = lane
+    if (mq !== undefined) this.#keepOrder(mq.key, lane)
     return lane
   }
 
+  /** Of the lanes to a chosen queue only one has an open batch, so that messages for it leave in the order of their sends. */
+  #keepOrder(queue: string, lane: Lane): void {
+    const before = this.#laneOfQueue.get(queue)
+    if (before === lane) return
+    if (before?.open !== undefined) this.#launch(before)
+    this.#laneOfQueue.set(queue, lane)
+  }
+
   #newBatch(nowMs: number): AccumulatedBatch {
-    return new AccumulatedBatch(nowMs, this.#encoders.pop() ?? new BatchEncoder(this.#config.batchMaxBytes))
+    return new AccumulatedBatch(nowMs, this.#encoders.pop() ?? new BatchEncoder(this.#maxBytes))
   }
 
   /** Looks at the lane again when everything that is about to run has run. */
@@ -210,13 +235,18 @@ export class Accumulator {
       else batch.succeed(result)
       // In a microtask: what the senders do next, now that they have their results, travels with what was held.
       if (lane.open !== undefined) this.#schedule(lane)
-      else if (lane.underWay === 0 && this.#lanes.size > MAX_IDLE_LANES) this.#lanes.delete(lane.key)
+      else if (lane.underWay === 0 && this.#lanes.size > MAX_IDLE_LANES) this.#forget(lane)
     }
     const callback = lane.forCallbacks ? ended : undefined
     this.#sendBatch(content, batch.startMs, lane.mq, callback)?.then(
       result => ended(undefined, result),
       (error: unknown) => ended(asRocketMQError(error), undefined)
     )
+  }
+
+  #forget(lane: Lane): void {
+    this.#lanes.delete(lane.key)
+    if (this.#lastLane === lane) this.#lastLane = undefined
   }
 
   /** `ProduceAccumulator.java#MessageAccumulation.batch`. */

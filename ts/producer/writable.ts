@@ -55,10 +55,11 @@ export class MessageWritable<Body = MessageBody> extends Writable {
     given: WritableOptions
   ) {
     const { signal, ...options } = given
+    const checked = readOptions('asWritable', WRITABLE_OPTIONS, options) // before anything listens to the signal
     super({ objectMode: true, ...(signal === undefined ? {} : { signal }) })
     this.#send = send
     this.#serializer = serializer
-    this.#options = readOptions('asWritable', WRITABLE_OPTIONS, options)
+    this.#options = checked
   }
 
   /** Messages that were acknowledged. */

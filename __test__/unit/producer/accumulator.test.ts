@@ -140,15 +140,31 @@ describe('automatic batching', () => {
     remoting.route({ T: { a: 2 }, '%RETRY%g': { a: 1 } })
     const prioritized = new Message({ topic: 'T', body: 'p' })
     prioritized.priority = 3
+    const large = await started({ maxMessageSize: 1000 })
     await Promise.all([
       producer.send({ topic: 'T', body: 'd', delayTimeLevel: 1 }),
       producer.send({ topic: '%RETRY%g', body: 'r' }),
       producer.send({ topic: 'T', body: Buffer.alloc(4096) }),
+      large.producer.send({ topic: 'T', body: Buffer.alloc(500) }),
       producer.send(prioritized),
       producer.send({ topic: 'T', body: 't' }, 1000)
     ])
     assert.equal(remoting.sends.length, 5)
-    assert.ok(remoting.sends.every(({ template }) => !template.batch))
+    assert.ok([...remoting.sends, ...large.remoting.sends].every(({ template }) => !template.batch))
+    await large.producer.shutdown()
+    await producer.shutdown()
+  })
+
+  it('keeps the order of messages to a chosen queue that differ in tags', async () => {
+    const { remoting, producer } = await started()
+    const mq = new MessageQueue('T', 'a', 1)
+    const other = new MessageQueue('T', 'a', 0)
+    const tags = ['x', 'x', 'y', 'x']
+    await Promise.all([
+      ...tags.map((tag, index) => producer.send({ topic: 'T', body: `${index}`, tags: tag }, mq)),
+      producer.send({ topic: 'T', body: 'elsewhere', tags: 'y' }, other)
+    ])
+    assert.deepEqual(remoting.sends.map(bodiesOf), [['0', '1'], ['2'], ['3'], ['elsewhere']])
     await producer.shutdown()
   })
 
@@ -180,12 +196,13 @@ describe('automatic batching', () => {
 
   it('never lets a batch of several messages grow beyond its bytes', async () => {
     const { remoting, producer } = await started({ batchMaxBytes: 1000 })
-    const bodies = ['a'.repeat(200), 'b'.repeat(200), 'c'.repeat(600), 'd'.repeat(2000), 'e']
+    const bodies = ['a', 'b', 'c', 'd', 'e'].map(letter => letter.repeat(letter === 'c' ? 499 : 200))
     await Promise.all(bodies.map(body => producer.send({ topic: 'T', body })))
     assert.deepEqual(
       remoting.sends.map(send => bodiesOf(send).map(body => body[0])),
-      [['a', 'b'], ['c'], ['d'], ['e']]
+      [['a', 'b'], ['c', 'd'], ['e']]
     )
+    assert.ok(remoting.sends.every(({ fields }) => fields.body.length <= 1000))
     await producer.shutdown()
   })
 
@@ -312,6 +329,22 @@ describe('automatic batching', () => {
     await producer.shutdown()
   })
 
+  it('takes no more messages into a batch than the keys of all of them leave room for', async () => {
+    const { remoting, producer } = await started({ batchMaxBytes: 1024 * 1024 })
+    const keys = [1, 2, 3, 4, 5, 6].map(index => `${index}`.repeat(1000))
+    await Promise.all(keys.map(each => producer.send({ topic: 'T', body: 'b', keys: each })))
+    await producer.send({ topic: 'T', body: 'b', keys: 'k'.repeat(30_000) })
+    assert.deepEqual(
+      remoting.sends.map(send => [elementsOf(send).length, Buffer.byteLength(send.fields.properties) <= 32767]),
+      [
+        [5, true],
+        [1, true],
+        [1, true]
+      ]
+    )
+    await producer.shutdown()
+  })
+
   it('takes a batch with an unequal number of ids for an error', async () => {
     const { remoting, producer } = await started()
     remoting.onSend = ({ pending }) => pending.onSent(0, 0, 1, 0, 'A,B,C', true, undefined)
@@ -350,6 +383,24 @@ describe('automatic batching', () => {
     assert.equal(outcomes[1]!.status, 'fulfilled')
     assert.deepEqual(bodiesOf(remoting.sends[0]!), ['good'])
     await producer.shutdown()
+  })
+
+  it('forgets kinds that nobody sends any more, and loses nothing by that', async () => {
+    const { remoting, producer } = await started()
+    const tags = Array.from({ length: 1_500 }, (_, index) => `tag${index}`)
+    hold(remoting)
+    const sends = tags.map(tag => producer.send({ topic: 'T', body: 'b', tags: tag }))
+    await settle()
+    remoting.sends
+      .splice(0)
+      .toReversed()
+      .forEach(send => stored(send)) // the kind that was used last is forgotten
+    await Promise.all(sends)
+    const sending = producer.send({ topic: 'T', body: 'last', tags: tags.at(-1) })
+    const ending = producer.shutdown()
+    assert.deepEqual(remoting.sends.map(bodiesOf), [['last']])
+    stored(remoting.sends[0]!)
+    await Promise.all([sending, ending])
   })
 
   it('sends at its end what is held', async () => {
