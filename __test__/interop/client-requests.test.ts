@@ -140,7 +140,7 @@ describe("a consumer of ours on Apache's broker, asked by Apache's admin client"
 
   it('is in the list of its group once for each process that has its id', async () => {
     const registry = new ClientRegistry(() => new RemotingClient())
-    const twin = new PushConsumer(
+    await using twin = new PushConsumer(
       { namesrvAddr: nameServer.address, consumerGroup: GROUP, instanceName: consumer.clientId!.split('@')[1]! },
       registry
     )
@@ -153,7 +153,7 @@ describe("a consumer of ours on Apache's broker, asked by Apache's admin client"
     assert.deepEqual(consumerIdList, [twin.clientId, twin.clientId])
     await twin.shutdown()
     const name = { instanceName: producer.clientId!.split('@')[1]!, producerGroup: 'asking' }
-    const second = new Producer({ namesrvAddr: nameServer.address, ...name }, registry)
+    await using second = new Producer({ namesrvAddr: nameServer.address, ...name }, registry)
     await second.start()
     await second.send({ topic: TOPIC, body: 'greets the broker' })
     await until('both are listed', async () => {
@@ -161,16 +161,15 @@ describe("a consumer of ours on Apache's broker, asked by Apache's admin client"
       const { connectionSet } = JSON.parse(list.toString()) as { connectionSet: { clientId: string }[] }
       return connectionSet.filter(({ clientId }) => clientId === second.clientId).length === 2
     })
-    await second.shutdown()
   })
 
   it('gets what it cannot give back as a new message, some seconds later', async () => {
-    const instanceProducer = new Producer({ namesrvAddr: nameServer.address, producerGroup: 'retrying' })
-    await instanceProducer.start()
-    received.length = 0
+    await using sender = new Producer({ namesrvAddr: nameServer.address, producerGroup: 'retrying' })
+    await sender.start()
+    const again: string[] = []
     let attempts = 0
     const heartbeats: string[] = []
-    const other = new PushConsumer({
+    await using other = new PushConsumer({
       namesrvAddr: nameServer.address,
       consumerGroup: 'sends_back',
       consumeFromWhere: 'CONSUME_FROM_FIRST_OFFSET',
@@ -189,23 +188,19 @@ describe("a consumer of ours on Apache's broker, asked by Apache's admin client"
       }
     })
     const topic = 'SendsBack'
-    const sent = await instanceProducer.send({ topic, body: 'again', keys: 'k', properties: { city: 'Zürich' } })
+    const sent = await sender.send({ topic, body: 'again', keys: 'k', properties: { city: 'Zürich' } })
     other.subscribe(topic)
     other.registerMessageListener(([message]) => {
       attempts++
       if (message!.reconsumeTimes === 0) return 'RECONSUME_LATER'
-      received.push(
-        [message!.topic, message!.body, message!.msgId, message!.keys, message!.properties.get('city')].join()
-      )
+      again.push([message!.topic, message!.body, message!.msgId, message!.keys, message!.properties.get('city')].join())
       return undefined
     })
     await other.start()
-    await until('it comes again', () => received.length === 1)
-    assert.deepEqual(received, [[topic, 'again', sent.msgId, 'k', 'Zürich'].join()])
+    await until('it comes again', () => again.length === 1)
+    assert.deepEqual(again, [[topic, 'again', sent.msgId, 'k', 'Zürich'].join()])
     assert.equal(attempts, 2)
     assert.ok(heartbeats.includes('true true false'), 'subscriptions were left out, and the broker was content')
-    await other.shutdown()
-    await instanceProducer.shutdown()
   })
 
   it('hears of the end of a broker, and goes on when it is back elsewhere', async () => {

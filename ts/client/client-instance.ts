@@ -2,7 +2,7 @@ import type { ClientEvent, ErrorReporter } from '../diagnostics.js'
 import { ClientErrorCode, RouteError, toError } from '../errors.js'
 import type { MessageQueue } from '../message/message-queue.js'
 import type { TopicRouteData } from '../route/topic-route-data.js'
-import { MASTER_ID, clipQueueNums } from '../route/topic-route-data.js'
+import { MASTER_ID } from '../route/topic-route-data.js'
 import { BrokerApi } from './broker-api.js'
 import type { ClientConfig } from './client-config.js'
 import { ClientRemotingProcessor } from './client-remoting-processor.js'
@@ -23,6 +23,7 @@ import { RouteTable } from './route-table.js'
 import { ScheduledDuties } from './scheduled-duties.js'
 import { ServiceState, notRunning } from './service-state.js'
 import type { TransactionCheckHandler } from './transaction-check.js'
+import { TopicRouteService } from './topic-route-service.js'
 import { TwinWatch } from './twin-watch.js'
 
 /** What a client instance asks of its producers (`impl/producer/MQProducerInner.java`). */
@@ -115,7 +116,7 @@ export class ClientInstance {
   readonly #ownStatus: ClientStatus
   readonly #onEnd: () => void
   readonly #duties = new ScheduledDuties()
-  readonly #routeLookups = new Map<string, Promise<TopicRouteData | undefined>>()
+  readonly #topicRoutes: TopicRouteService
   /** Name servers that have answered on the connection there is. */
   readonly #nameServersConnected = new Set<string>()
   #starting: Promise<void> | undefined
@@ -140,6 +141,7 @@ export class ClientInstance {
     this.innerProducer = new InnerProducer(this)
     this.#ownStatus = new ClientStatus(config)
     this.#heartbeats = this.#heartbeatService()
+    this.#topicRoutes = this.#topicRouteService()
     this.#onEnd = onEnd
   }
 
@@ -211,13 +213,7 @@ export class ClientInstance {
    * @throws RouteError, BrokerError, ProtocolError
    */
   updateTopicRoute(topic: string, template?: TopicTemplate): Promise<TopicRouteData | undefined> {
-    const key = template === undefined ? topic : `${topic} ${template.createTopicKey}`
-    let lookup = this.#routeLookups.get(key)
-    if (lookup === undefined) {
-      lookup = this.#lookUpRoute(topic, template).finally(() => this.#routeLookups.delete(key))
-      this.#routeLookups.set(key, lookup)
-    }
-    return lookup
+    return this.#topicRoutes.update(topic, template)
   }
 
   /**
@@ -338,7 +334,7 @@ export class ClientInstance {
         nameServers.refresh().catch((error: unknown) => this.#failed(error, 'finding the name servers'))
       })
     }
-    this.#duties.every(FIRST_ROUTES_MS, pollNameServerInterval, () => void this.#refreshAllRoutes())
+    this.#duties.every(FIRST_ROUTES_MS, pollNameServerInterval, () => void this.#topicRoutes.refreshAll())
     this.#duties.every(FIRST_HEARTBEAT_MS, heartbeatBrokerInterval, () => {
       this.routes.cleanOfflineBrokers()
       void this.#heartbeats.toAll()
@@ -363,6 +359,22 @@ export class ClientInstance {
     }
   }
 
+  #topicRouteService(): TopicRouteService {
+    return new TopicRouteService({
+      nameServerApi: this.nameServerApi,
+      routes: this.routes,
+      waitOptions: () => this.waitOptions(),
+      producers: () => this.#producers.values(),
+      consumers: () => this.#consumers.values(),
+      changed: (topic, route) => {
+        const brokers = route.brokerDatas.map(data => [data.brokerName, data.brokerAddrs.get(MASTER_ID) ?? ''])
+        this.emit({ type: 'routeChange', topic, brokers: Object.fromEntries(brokers) as Record<string, string> })
+        this.#heartbeats.toNew()
+      },
+      failed: (error, doing) => this.#failed(error, doing)
+    })
+  }
+
   #heartbeatService(): HeartbeatService {
     const { clientId, routes, brokerApi, report } = this
     return new HeartbeatService({
@@ -379,7 +391,7 @@ export class ClientInstance {
       reconnected: () => this.rebalanceImmediately(),
       // At the first, second, fourth, eighth ... attempt: it may be gone, or be elsewhere by now.
       unreachable: tries => {
-        if ((tries & (tries - 1)) === 0) void this.#refreshAllRoutes()
+        if ((tries & (tries - 1)) === 0) void this.#topicRoutes.refreshAll()
       }
     })
   }
@@ -400,37 +412,6 @@ export class ClientInstance {
       this.emit({ type: 'disconnect', peer: 'nameServer', address, reason })
     }
     this.#heartbeats.closed(address, reason)
-  }
-
-  async #lookUpRoute(topic: string, template: TopicTemplate | undefined): Promise<TopicRouteData | undefined> {
-    const found = await this.nameServerApi.getTopicRoute(template?.createTopicKey ?? topic, this.waitOptions())
-    if (found === undefined) return undefined
-    const route = template === undefined ? found : clipQueueNums(found, template.defaultTopicQueueNums)
-    const changed = this.routes.put(topic, route)
-    for (const producer of this.#producers.values()) {
-      if (changed || producer.isPublishTopicNeedUpdate(topic)) producer.updateTopicRoute(topic, route)
-    }
-    for (const consumer of this.#consumers.values()) consumer.updateTopicRoute(topic, route)
-    if (changed) {
-      const brokers = route.brokerDatas.map(data => [data.brokerName, data.brokerAddrs.get(MASTER_ID) ?? ''])
-      this.emit({ type: 'routeChange', topic, brokers: Object.fromEntries(brokers) as Record<string, string> })
-      this.#heartbeats.toNew()
-    }
-    return route
-  }
-
-  /** Topics that are being asked for are left to those who asked. */
-  async #refreshAllRoutes(): Promise<void> {
-    const topics = new Set<string>()
-    for (const producer of this.#producers.values()) for (const topic of producer.publishTopics()) topics.add(topic)
-    for (const consumer of this.#consumers.values()) for (const topic of consumer.subscribedTopics()) topics.add(topic)
-    await Promise.all(
-      [...topics]
-        .filter(topic => !this.#routeLookups.has(topic))
-        .map(topic =>
-          this.updateTopicRoute(topic).catch((error: unknown) => this.#failed(error, 'refreshing topic routes'))
-        )
-    )
   }
 
   #persistAllConsumerOffsets(): void {
