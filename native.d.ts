@@ -214,6 +214,8 @@ export interface NativeSendTemplate {
   unitMode: boolean
   batch: boolean
   maxReconsumeTimes?: number
+  /** Apache's namespace of the second kind: a field of every request (`NamespaceRpcHook.java`). */
+  namespaceV2?: string
 }
 
 /** What a broker did until it stopped. */

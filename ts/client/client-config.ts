@@ -24,6 +24,11 @@ export const CLIENT_OPTIONS = {
   unitName: optionalStr(),
   /** Apache's unit mode. @default false */
   unitMode: bool(false),
+  /**
+   * A namespace that is told with every request, for servers that keep topics apart by it; names stay as they are.
+   * @default none
+   */
+  namespaceV2: optionalStr(),
   /** How often routes are asked for again. @default 30000 */
   pollNameServerInterval: int(30_000, 10),
   /** How often brokers hear of us. @default 30000 */

@@ -51,4 +51,6 @@ export class ClientRegistry {
 }
 
 /** The registry of this process. */
-export const clientRegistry = new ClientRegistry(({ serializeType }) => new RemotingClient({ serializeType }))
+export const clientRegistry = new ClientRegistry(
+  ({ serializeType, namespaceV2 }) => new RemotingClient({ serializeType, namespaceV2 })
+)

@@ -127,12 +127,17 @@ export class RemotingClient {
   readonly #calls: (PendingCall | PendingSend | undefined)[] = []
   readonly #freeTokens: number[] = []
   #pendingCount = 0
+  /** Fields of every request. */
+  readonly #commonFields: Readonly<Record<string, ExtField>> | undefined
+  readonly #namespaceV2: string | undefined
   #keepAlive: NodeJS.Timeout | undefined
   #requestHandler: RequestHandler = () => undefined
   #closeHandler: (address: string, reason: string) => void = () => undefined
   #closed = false
 
   constructor(options: RemotingClientOptions = {}) {
+    this.#namespaceV2 = options.namespaceV2
+    this.#commonFields = options.namespaceV2 === undefined ? undefined : { nsd: true, ns: options.namespaceV2 }
     this.#native = new NativeChannels(
       {
         connectTimeoutMs: options.connectTimeoutMs ?? 3000,
@@ -149,7 +154,8 @@ export class RemotingClient {
 
   /** Registers the constant part of a send header. Register once per group, topic, queue and broker, and reuse. */
   sendTemplate(fields: SendTemplateFields): SendTemplate {
-    return this.#native.sendTemplate(fields) as SendTemplate
+    const namespaceV2 = this.#namespaceV2
+    return this.#native.sendTemplate(namespaceV2 === undefined ? fields : { ...fields, namespaceV2 }) as SendTemplate
   }
 
   /**
@@ -181,14 +187,14 @@ export class RemotingClient {
 
   #invokeOnce(address: string, request: RemotingRequest, options: InvokeOptions): Promise<RemotingCommand> {
     return this.#call<RemotingCommand>(address, `request ${request.code} to ${address}`, options, (writer, token) =>
-      writer.invoke(token, options.timeoutMs, request.code, request.extFields, request.body)
+      writer.invoke(token, options.timeoutMs, request.code, this.#withCommon(request.extFields), request.body)
     )
   }
 
   /** Sends a request that nobody answers. */
   invokeOneway(address: string, request: RemotingRequest): void {
     const channel = this.#channel(address)
-    channel.writer.invoke(NO_TOKEN, 0, request.code, request.extFields, request.body)
+    channel.writer.invoke(NO_TOKEN, 0, request.code, this.#withCommon(request.extFields), request.body)
     this.#submitSoon(channel)
   }
 
@@ -205,7 +211,7 @@ export class RemotingClient {
   ): Promise<PulledBatch> {
     const pull = (): Promise<PulledBatch | RemotingCommand> =>
       this.#call(address, `pull from ${address}`, options, (writer, token) =>
-        writer.pull(token, options.timeoutMs, extFields, tags)
+        writer.pull(token, options.timeoutMs, this.#withCommon(extFields) ?? extFields, tags)
       )
     let answer = await pull()
     if (answer.code === ResponseCode.GO_AWAY) answer = await pull()
@@ -252,6 +258,10 @@ export class RemotingClient {
     write(channel.writer, this.#register(pending))
     this.#submitSoon(channel)
     return pending.promise
+  }
+
+  #withCommon(extFields: RemotingRequest['extFields']): RemotingRequest['extFields'] {
+    return this.#commonFields === undefined ? extFields : { ...extFields, ...this.#commonFields }
   }
 
   #channel(address: string): Channel {

@@ -48,6 +48,8 @@ pub struct NativeSendTemplate {
     pub unit_mode: bool,
     pub batch: bool,
     pub max_reconsume_times: Option<i32>,
+    /// Apache's namespace of the second kind: a field of every request (`NamespaceRpcHook.java`).
+    pub namespace_v2: Option<String>,
 }
 
 /// A request that waits for its answer.
@@ -332,6 +334,10 @@ impl NativeChannels {
             let head = Head { flag, ..head(code, opaque) };
             let mut frame = FrameWriter::begin(out, serialize_type, head);
             frame.header(&header);
+            if let Some(namespace) = &template.namespace_v2 {
+                frame.ext_str("nsd", "true");
+                frame.ext_str("ns", namespace);
+            }
             frame.begin_body().extend_from_slice(send.body);
             frame.finish()
         };
