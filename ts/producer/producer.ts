@@ -350,12 +350,14 @@ export class Producer<Body = MessageBody> {
     if (mq !== undefined && mq.topic !== content.topic) throw wrongTopic(mq, content.topic)
     if (signal?.aborted === true) throw new AbortedError(`the send to topic ${content.topic}`, signal)
     const timeoutMs = args.timeoutMs ?? this.#config.sendMsgTimeout
+    // Whatever may throw comes before the send counts as under way.
+    const choose = chooser(args, message, content.topic)
     const pending = new PendingSend(context, content, nowMs, timeoutMs, signal, callback, oneway)
     this.#inFlight++
     const promise = callback === undefined ? pending.promise() : undefined
     if (content.compress) void pending.compress()
     if (mq !== undefined) pending.startTo(mq)
-    else pending.start(chooser(args, message, content.topic))
+    else pending.start(choose)
     return promise
   }
 
