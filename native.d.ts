@@ -227,6 +227,8 @@ export interface NativeSendTemplate {
   /** SEND_REPLY_MESSAGE_V2 instead of SEND_MESSAGE_V2. */
   reply?: boolean
   maxReconsumeTimes?: number
+  /** Apache's namespace of the second kind: a field of every request (`NamespaceRpcHook.java`). */
+  namespaceV2?: string
 }
 
 /** What a broker did until it stopped. */

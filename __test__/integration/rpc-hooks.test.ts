@@ -1,7 +1,8 @@
 /** Hooks that see what a client asks and what it is answered. */
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { type HookedRequest, Producer, type RPCHook, type Server, startServer } from '../../ts/index.js'
+import { type HookedRequest, Message, Producer, type RPCHook, type Server, startServer } from '../../ts/index.js'
+import { withProperties } from '../../ts/message/message.js'
 import { TestConsumer, sendTexts } from './helpers/clients.js'
 import { until } from '../interop/helpers/until.js'
 
@@ -59,6 +60,17 @@ describe('hooks of a client', () => {
     await consumer.untilReceived(4)
     assert.deepEqual(consumer.bodies, ['four', 'one', 'three', 'two'])
     assert.ok(recorder.answers.some(([code, answer]) => code === 11 && answer === 0))
+  })
+
+  it('see replies under their own code, and the namespace goes along', async () => {
+    const recorder = new Recorder()
+    const options = { namesrvAddr: server.nameServerAddress, rpcHook: recorder, namespaceV2: 'ns' }
+    await using producer = new Producer({ ...options, producerGroup: 'hooked' })
+    await producer.start()
+    const reply = withProperties(new Message({ topic: 'Hooked', body: 'pong' }), { MSG_TYPE: 'reply' })
+    // Our broker has no request-reply yet.
+    await assert.rejects(producer.send(reply), { code: 'RMQ_NOT_SUPPORTED' })
+    assert.deepEqual([recorder.asked(325).length, recorder.asked(310).length], [1, 0])
   })
 
   it('may add to a request, and fail it', async () => {

@@ -14,6 +14,7 @@ import {
   selectMessageQueueByHash,
   selectMessageQueueByRandom
 } from '../../ts/index.js'
+import { FakeCluster } from '../integration/helpers/fake-server.js'
 import { ApacheBroker, ApacheNameServer } from './helpers/apache-server.js'
 import { bodyOf, crcOf } from './helpers/bodies.js'
 import type { GroupMember, ReceivedRow } from './helpers/client.js'
@@ -274,5 +275,28 @@ describe('a producer in a namespace', () => {
     assert.deepEqual(rows.map(row => row['body']).sort(), ['{"n":1}', '{"n":2}'])
     for (const row of rows) assert.deepEqual([row['topic'], row['instanceId']], ['Orders', namespace])
     await sender.shutdown()
+  })
+})
+
+/** Of the requests with each code: what the fields of the namespace say. */
+async function told(run: (nameServer: string) => Promise<unknown>): Promise<Record<number, unknown>> {
+  await using cluster = await FakeCluster.start('a')
+  await run(cluster.nameServerAddress)
+  const requests = cluster.requests.filter(({ code }) => [105, 310, 320, 35].includes(code))
+  return Object.fromEntries(requests.map(({ code, extFields: { nsd, ns } }) => [code, [nsd, ns]]))
+}
+
+describe('a producer with namespaceV2', () => {
+  it("tells it with the requests with which Java's does", async () => {
+    const byJava = await told(nameServerAddress => sendInterop('namespaceV2', nameServerAddress, 'T', 'V2'))
+    const byUs = await told(async namesrvAddr => {
+      const sender = new Producer({ namesrvAddr, producerGroup: 'v2', namespaceV2: 'V2' })
+      await sender.start()
+      await sender.send({ topic: 'T', body: 'single' })
+      await sender.send([{ topic: 'T', body: 'b0' }])
+      await sender.shutdown()
+    })
+    assert.deepEqual(byUs[310], ['true', 'V2'])
+    assert.deepEqual(byUs, byJava)
   })
 })

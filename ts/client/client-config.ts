@@ -7,7 +7,14 @@ import type { RPCHook } from '../remoting/rpc-hook.js'
 import { bool, custom, int, optionalStr, oneOf, str } from '../options.js'
 import type { OptionsOf } from '../options.js'
 import type { NameServerFunction, NameServerList, NameServerSource } from './name-server-source.js'
-import { ComputedNameServers, HttpNameServers, ListedNameServers, parseNameServerList } from './name-server-source.js'
+import {
+  ComputedNameServers,
+  HttpNameServers,
+  ListedNameServers,
+  keepName,
+  parseNameServerList,
+  systemLookup
+} from './name-server-source.js'
 import type { SessionCredentialsInit } from '../remoting/session-credentials.js'
 import { SessionCredentials, parseCredentials } from '../remoting/session-credentials.js'
 import type { TlsOptions, TlsSettings } from '../remoting/tls-settings.js'
@@ -17,7 +24,8 @@ import { parseTls } from '../remoting/tls-settings.js'
 export const CLIENT_OPTIONS = {
   /**
    * Name servers, `host:port`: a list, a text with `;` between them, or a function that gives one of these (or a promise
-   * of it), asked at the start and every 2 minutes. A host name that has several addresses means all of them.
+   * of it), asked at the start and every 2 minutes. A host name that has several addresses means all of them, unless
+   * connections use TLS, where certificates are for names.
    * @default the environment variable NAMESRV_ADDR; without it, what the address server says, see `namesrvDomain`
    */
   namesrvAddr: custom<readonly string[] | NameServerFunction | undefined, NameServerList | NameServerFunction>(
@@ -48,6 +56,11 @@ export const CLIENT_OPTIONS = {
   unitName: optionalStr(),
   /** Apache's unit mode. @default false */
   unitMode: bool(false),
+  /**
+   * A namespace that is told with every request, for servers that keep topics apart by it; names stay as they are.
+   * @default none
+   */
+  namespaceV2: optionalStr(),
   /** How often routes are asked for again. @default 30000 */
   pollNameServerInterval: int(30_000, 10),
   /** How often brokers hear of us. @default 30000 */
@@ -121,17 +134,18 @@ export type ClientConfig = OptionsOf<typeof CLIENT_OPTIONS>
  * @throws ConfigError when NAMESRV_ADDR is no list of name servers
  */
 export function nameServerSource(config: ClientConfig): NameServerSource {
-  const { namesrvAddr, namesrvDomain, namesrvDomainSubgroup, unitName } = config
-  if (typeof namesrvAddr === 'function') return new ComputedNameServers(namesrvAddr)
-  if (namesrvAddr !== undefined) return new ListedNameServers('the option namesrvAddr', namesrvAddr)
+  const { namesrvAddr, namesrvDomain, namesrvDomainSubgroup, unitName, tls } = config
+  const lookup = tls === undefined ? systemLookup : keepName
+  if (typeof namesrvAddr === 'function') return new ComputedNameServers(namesrvAddr, lookup)
+  if (namesrvAddr !== undefined) return new ListedNameServers('the option namesrvAddr', namesrvAddr, lookup)
   const listed = env['NAMESRV_ADDR']
   if (listed !== undefined && listed !== '') {
     const what = 'the environment variable NAMESRV_ADDR'
-    return new ListedNameServers(what, parseNameServerList(what, listed))
+    return new ListedNameServers(what, parseNameServerList(what, listed), lookup)
   }
   const domain = namesrvDomain ?? (env['ROCKETMQ_NAMESRV_DOMAIN'] || 'jmenv.tbsite.net')
   const subgroup = namesrvDomainSubgroup ?? (env['ROCKETMQ_NAMESRV_DOMAIN_SUBGROUP'] || 'nsaddr')
-  return new HttpNameServers(domain, subgroup, unitName)
+  return new HttpNameServers(domain, subgroup, unitName, lookup)
 }
 
 /**

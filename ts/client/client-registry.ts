@@ -76,6 +76,6 @@ function checkSame<T extends { equals(other: T): boolean }>(
 
 /** The registry of this process. */
 export const clientRegistry = new ClientRegistry(
-  ({ serializeType, rpcHook, tls, credentials }) =>
-    new RemotingClient({ serializeType, rpcHooks: rpcHook, tls, credentials })
+  ({ serializeType, rpcHook, tls, credentials, namespaceV2 }) =>
+    new RemotingClient({ serializeType, rpcHooks: rpcHook, tls, credentials, namespaceV2 })
 )

@@ -36,6 +36,11 @@ export async function systemLookup(host: string): Promise<readonly string[]> {
   return (await lookup(host, { all: true })).map(found => found.address)
 }
 
+/** Finds nothing: names stay names, as certificates have them. For clients that connect with TLS. */
+export async function keepName(host: string): Promise<readonly string[]> {
+  return [host]
+}
+
 /**
  * Checks a list of name servers. A text may hold several, with `;` between them; of an endpoint (`http://host:port`) the
  * last part counts (`common/utils/NameServerAddressUtils.java#getNameSrvAddrFromNamesrvEndpoint`).

@@ -85,6 +85,9 @@ export class RemotingClient {
   readonly #calls: (PendingCall | PendingSend | undefined)[] = []
   readonly #freeTokens: number[] = []
   #pendingCount = 0
+  /** Fields of every request. */
+  readonly #commonFields: Readonly<Record<string, ExtField>> | undefined
+  readonly #namespaceV2: string | undefined
   #keepAlive: NodeJS.Timeout | undefined
   #requestHandler: RequestHandler = () => undefined
   #closeHandler: (address: string, reason: string) => void = () => undefined
@@ -96,10 +99,12 @@ export class RemotingClient {
   #credentialsVersion = 0
 
   constructor(options: RemotingClientOptions = {}) {
-    const { tls, credentials, rpcHooks } = options
+    const { tls, credentials, rpcHooks, namespaceV2 } = options
     if (rpcHooks !== undefined && rpcHooks.length > 0) this.#hooks = new RPCHooks(rpcHooks)
     this.#credentials = credentials
     if (credentials !== undefined) this.#credentialsVersion = credentialsVersion(credentials)
+    this.#namespaceV2 = namespaceV2
+    this.#commonFields = namespaceV2 === undefined ? undefined : { nsd: true, ns: namespaceV2 }
     this.#native = new NativeChannels(
       {
         connectTimeoutMs: options.connectTimeoutMs ?? 3000,
@@ -118,7 +123,10 @@ export class RemotingClient {
 
   /** Registers the constant part of a send header. Register once per group, topic, queue and broker, and reuse. */
   sendTemplate(fields: SendTemplateFields): SendTemplate {
-    const template = this.#native.sendTemplate(fields) as SendTemplate
+    const namespaceV2 = this.#namespaceV2
+    const template = this.#native.sendTemplate(
+      namespaceV2 === undefined ? fields : { ...fields, namespaceV2 }
+    ) as SendTemplate
     if (this.#hooks !== undefined) this.#templates[template] = fields
     return template
   }
@@ -134,7 +142,7 @@ export class RemotingClient {
     } else {
       const request = this.#hooks.before(address, this.#sendRequest(template, fields))
       const token = this.#register(new HookedSend(pending, this.#hooks, address, request))
-      channel.writer.invoke(token, timeoutMs, request.code, request.extFields, request.body)
+      channel.writer.invoke(token, timeoutMs, request.code, this.#withCommon(request.extFields), request.body)
     }
     this.#submitSoon(channel)
   }
@@ -167,7 +175,14 @@ export class RemotingClient {
 
   #invoke(address: string, request: RemotingRequest, options: InvokeOptions): Promise<RemotingCommand> {
     return this.#call<RemotingCommand>(address, `request ${request.code} to ${address}`, options, (writer, token) =>
-      writer.invoke(token, options.timeoutMs, request.code, request.extFields, request.body, request.remark)
+      writer.invoke(
+        token,
+        options.timeoutMs,
+        request.code,
+        this.#withCommon(request.extFields),
+        request.body,
+        request.remark
+      )
     )
   }
 
@@ -175,7 +190,7 @@ export class RemotingClient {
   invokeOneway(address: string, request: RemotingRequest): void {
     const channel = this.#channel(address)
     const { code, extFields, body, remark } = this.#hooks?.before(address, request) ?? request
-    channel.writer.invoke(NO_TOKEN, 0, code, extFields, body, remark)
+    channel.writer.invoke(NO_TOKEN, 0, code, this.#withCommon(extFields), body, remark)
     this.#submitSoon(channel)
   }
 
@@ -209,7 +224,7 @@ export class RemotingClient {
         address,
         `pull from ${address}`,
         { ...options, timeoutMs },
-        (writer, token) => writer.pull(token, timeoutMs, extFields, tags)
+        (writer, token) => writer.pull(token, timeoutMs, this.#withCommon(extFields) ?? extFields, tags)
       )
     )
     return 'messages' in answer ? answer : emptyBatch(answer)
@@ -239,7 +254,8 @@ export class RemotingClient {
 
   #sendRequest(template: SendTemplate, fields: SendFields): RemotingRequest {
     const header = this.#templates[template]!
-    const code = header.batch ? RequestCode.SEND_BATCH_MESSAGE : RequestCode.SEND_MESSAGE_V2
+    const single = header.reply === true ? RequestCode.SEND_REPLY_MESSAGE_V2 : RequestCode.SEND_MESSAGE_V2
+    const code = header.batch ? RequestCode.SEND_BATCH_MESSAGE : single
     return { code, extFields: sendMessageV2Fields(header, fields), body: fields.body }
   }
 
@@ -261,6 +277,10 @@ export class RemotingClient {
     write(channel.writer, this.#register(pending))
     this.#submitSoon(channel)
     return pending.promise
+  }
+
+  #withCommon(extFields: RemotingRequest['extFields']): RemotingRequest['extFields'] {
+    return this.#commonFields === undefined ? extFields : { ...extFields, ...this.#commonFields }
   }
 
   #channel(address: string): Channel {

@@ -127,6 +127,8 @@ export interface RemotingClientOptions {
   readonly serializeType?: 'JSON' | 'ROCKETMQ'
   /** See every request and answer. @default none */
   readonly rpcHooks?: readonly RPCHook[]
+  /** Told with every request, in the fields `nsd` and `ns` (`client/rpchook/NamespaceRpcHook.java`). @default none */
+  readonly namespaceV2?: string | undefined
   /** Frames larger than this end their connection. @default 16777216 */
   readonly maxFrameBytes?: number
   /** Requests waiting for an answer, in all; one more fails at once with a retryable error. @default 65535 */

@@ -77,6 +77,8 @@ export class FakeCluster {
   /** Where routes say that brokers are. */
   readonly addresses = new Map<string, string>()
   readonly servers: FakeServer[] = []
+  /** All requests, in order. */
+  readonly requests: NativeFrame[] = []
   #nameServer: FakeServer | undefined
 
   static async start(...brokers: string[]): Promise<FakeCluster> {
@@ -115,7 +117,10 @@ export class FakeCluster {
   }
 
   async #serve(script: Script, port = 0): Promise<FakeServer> {
-    const server = await FakeServer.start(script, port)
+    const server = await FakeServer.start((request, socket) => {
+      this.requests.push(request)
+      script(request, socket)
+    }, port)
     this.servers.push(server)
     return server
   }

@@ -23,11 +23,25 @@ public final class SendInterop {
     }
 
     public static void main(String[] arguments) throws Exception {
-        Object result = arguments[0].equals("results")
-            ? results(arguments[1], arguments[2], arguments.length > 3 ? arguments[3] : null)
-            : consume(arguments[1], arguments[2], arguments[3], Integer.parseInt(arguments[4]));
+        Object result = switch (arguments[0]) {
+            case "results" -> results(arguments[1], arguments[2], arguments.length > 3 ? arguments[3] : null);
+            case "namespaceV2" -> namespaceV2(arguments[1], arguments[2], arguments[3]);
+            default -> consume(arguments[1], arguments[2], arguments[3], Integer.parseInt(arguments[4]));
+        };
         System.out.println("\n" + JSON.toJSONString(result, JSONWriter.Feature.WriteNulls));
         System.exit(0);
+    }
+
+    /** Sends one message and a batch with this namespace of the second kind. */
+    private static Object namespaceV2(String nameServer, String topic, String namespace) throws Exception {
+        DefaultMQProducer producer = new DefaultMQProducer("java_v2");
+        producer.setNamesrvAddr(nameServer);
+        producer.setNamespaceV2(namespace);
+        producer.start();
+        producer.send(new Message(topic, "single".getBytes()));
+        producer.send(Arrays.asList(new Message(topic, "b0".getBytes())));
+        producer.shutdown();
+        return new ArrayList<>();
     }
 
     /** The results of a single message and of a batch of two, without or in a namespace. */

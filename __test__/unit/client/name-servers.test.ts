@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { type Server, createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, beforeEach, describe, it } from 'node:test'
-import { CLIENT_OPTIONS } from '../../../ts/client/client-config.js'
+import { CLIENT_OPTIONS, nameServerSource } from '../../../ts/client/client-config.js'
 import type { ClientInstance } from '../../../ts/client/client-instance.js'
 import { NameServerApi } from '../../../ts/client/name-server-api.js'
 import {
@@ -68,6 +68,13 @@ describe('a list of name servers', () => {
     ])
     names['three'] = ['10.0.0.4', '10.0.0.5']
     assert.deepEqual((await source.fetch()).slice(0, 2), ['10.0.0.4:9876', '10.0.0.5:9876'])
+  })
+
+  it('keeps its names where connections use TLS, whose certificates are for names', async () => {
+    const options = readOptions('X', CLIENT_OPTIONS, { namesrvAddr: 'localhost:9876', tls: true })
+    assert.deepEqual(await nameServerSource(options).fetch(), ['localhost:9876'])
+    const computed = readOptions('X', CLIENT_OPTIONS, { namesrvAddr: () => 'localhost:9876', tls: true })
+    assert.deepEqual(await nameServerSource(computed).fetch(), ['localhost:9876'])
   })
 
   it('comes from a function, at once or later', async () => {

@@ -103,6 +103,14 @@ describe('the life of a producer', () => {
     await second.shutdown()
   })
 
+  it('does not wait at its end for what was refused', async () => {
+    const producer = await started(routed())
+    const anything = producer.send.bind(producer) as (...args: unknown[]) => Promise<SendResult>
+    await assert.rejects(anything([{ topic: 'T', body: 'b' }], firstQueue, 0), /a batch cannot be sent by a selector/)
+    await producer.shutdown()
+    assert.equal(producer.state, 'SHUTDOWN_ALREADY')
+  })
+
   it('waits at its end for the sends under way', async () => {
     const remoting = routed()
     remoting.onSend = () => undefined

@@ -75,6 +75,8 @@ pub struct NativeSendTemplate {
     /// SEND_REPLY_MESSAGE_V2 instead of SEND_MESSAGE_V2.
     pub reply: Option<bool>,
     pub max_reconsume_times: Option<i32>,
+    /// Apache's namespace of the second kind: a field of every request (`NamespaceRpcHook.java`).
+    pub namespace_v2: Option<String>,
 }
 
 /// A request that waits for its answer.
@@ -385,6 +387,10 @@ impl NativeChannels {
                 frame.sign_with(signer);
             }
             frame.header(&header);
+            if let Some(namespace) = &template.namespace_v2 {
+                frame.ext_str("nsd", "true");
+                frame.ext_str("ns", namespace);
+            }
             frame.begin_body().extend_from_slice(send.body);
             frame.finish()
         };
