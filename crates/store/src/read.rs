@@ -14,10 +14,10 @@ use crate::{StoreConfig, StoreError};
 const CHUNK_UNITS: usize = 64;
 
 /// How many units ahead the processor is told what will be read: records lie far from each other.
-const PREFETCH_UNITS: usize = 8;
+const PREFETCH_UNITS: usize = 6;
 
 /// How much of a record it is told of: what comes behind it finds by itself.
-const PREFETCH_BYTES: usize = 64;
+const PREFETCH_BYTES: usize = 128;
 
 /// Bytes from the start of a record to the end of its store timestamp, with the longest born host.
 const HEAD_BYTES: usize = 76;
