@@ -1,3 +1,5 @@
+import type { RocketMQError } from '../errors.js'
+import { BrokerError, BusyError, ClientStateError, InvalidArgumentError } from '../errors.js'
 import type { ClientInstance } from '../client/client-instance.js'
 import { MessageQueue } from '../message/message-queue.js'
 import { MQFaultStrategy } from '../route/fault-strategy.js'
@@ -30,4 +32,22 @@ export function startFaultStrategy(
   })
   strategy.start()
   return strategy
+}
+
+/**
+ * Notes what a failed attempt says of its broker: for promises as `impl/producer/DefaultMQProducerImpl.java#sendDefaultImpl`
+ * has it, for callbacks as `impl/MQClientAPIImpl.java#sendMessageAsync`, where no failure makes a broker unreachable. A
+ * limit of our own, or our end, says nothing of a broker; Java's callbacks isolate it even then.
+ */
+export function noteFailure(
+  faults: MQFaultStrategy,
+  brokerName: string,
+  latencyMs: number,
+  error: RocketMQError,
+  hasCallback: boolean
+): void {
+  if (error instanceof BusyError || error instanceof ClientStateError || error instanceof InvalidArgumentError) return
+  if (hasCallback) faults.updateFaultItem(brokerName, latencyMs, true, true)
+  else if (error instanceof BrokerError) faults.updateFaultItem(brokerName, latencyMs, true, false)
+  else faults.updateFaultItem(brokerName, latencyMs, true, !faults.detectorEnabled)
 }

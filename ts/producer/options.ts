@@ -41,7 +41,11 @@ export const PRODUCER_OPTIONS = {
   defaultTopicQueueNums: int(4, 1, 65_535),
   /** Time allowed for a send, all attempts together. @default 3000 */
   sendMsgTimeout: int(3_000, 1),
-  /** Time allowed for one attempt while others may follow; −1 for no such limit. @default -1 */
+  /**
+   * Time allowed for one attempt while others may follow; −1 for no such limit. Sends with a callback have it too, unlike
+   * Java's, which spend all their time on an attempt that is not answered.
+   * @default -1
+   */
   sendMsgMaxTimeoutPerRequest: int(-1, -1),
   /**
    * Turns the bodies of messages into bytes, for programs that send values; `jsonSerializer()` is one.

@@ -6,7 +6,6 @@ import {
   BusyError,
   ClientStateError,
   ConnectionError,
-  InvalidArgumentError,
   NotSupportedError,
   ProtocolError,
   RouteError,
@@ -21,6 +20,7 @@ import { RequestCode, ResponseCode } from '../remoting/request-code.js'
 import type { PendingSend as RemotingPendingSend, RemotingCommand, SendFields } from '../remoting/types.js'
 import type { MQFaultStrategy } from '../route/fault-strategy.js'
 import type { TopicPublishInfo } from '../route/topic-publish-info.js'
+import { noteFailure } from './fault-tolerance.js'
 import type { ProducerConfig } from './options.js'
 import type { HookOwner, ProducerHooks } from './hooks.js'
 import type { PublishTable } from './publish-table.js'
@@ -269,7 +269,10 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
     if (this.#settled) return
     const nowMs = Date.now()
     const { faults, table } = this.#context
-    if (faults !== undefined) this.#noteFailure(faults, error, nowMs)
+    if (faults !== undefined) {
+      const { brokerName } = this.#mq!
+      noteFailure(faults, brokerName, nowMs - this.#attemptStartMs, error, this.#callback !== undefined)
+    }
     if (error instanceof ConnectionError) table.refresh(this.#topic)
     this.#attemptFailed(error, nowMs)
   }
@@ -378,20 +381,6 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
       return
     }
     if (this.#oneway) this.#succeed(undefined)
-  }
-
-  /**
-   * What a failed attempt says of its broker: for promises as `DefaultMQProducerImpl.java#sendDefaultImpl` has it, for
-   * callbacks as `MQClientAPIImpl.java#sendMessageAsync`, where no failure makes a broker
-   * unreachable. A limit of our own, or our end, says nothing of a broker.
-   */
-  #noteFailure(faults: MQFaultStrategy, error: RocketMQError, nowMs: number): void {
-    const { brokerName } = this.#mq!
-    const latencyMs = nowMs - this.#attemptStartMs
-    if (error instanceof BusyError || error instanceof ClientStateError || error instanceof InvalidArgumentError) return
-    if (this.#callback !== undefined) faults.updateFaultItem(brokerName, latencyMs, true, true)
-    else if (error instanceof BrokerError) faults.updateFaultItem(brokerName, latencyMs, true, false)
-    else faults.updateFaultItem(brokerName, latencyMs, true, !faults.detectorEnabled)
   }
 
   /** An attempt ended, well or because nobody waits any more. */
