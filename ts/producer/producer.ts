@@ -1,13 +1,5 @@
 import type Long from 'long'
-import {
-  AbortedError,
-  ClientErrorCode,
-  ClientStateError,
-  InvalidArgumentError,
-  RouteError,
-  asRocketMQError,
-  toError
-} from '../errors.js'
+import { AbortedError, ClientStateError, InvalidArgumentError, asRocketMQError, toError } from '../errors.js'
 import type { ClientEvent } from '../diagnostics.js'
 import { readOptions } from '../options.js'
 import { abortable } from '../client/abortable.js'
@@ -16,13 +8,12 @@ import type { ClientRegistry } from '../client/client-registry.js'
 import { clientRegistry } from '../client/client-registry.js'
 import { ClientStatus } from '../client/client-status.js'
 import { ServiceState, notRunning, notStartable } from '../client/service-state.js'
-import { checkGroup, checkNotSystemTopic, checkTopic } from '../client/validators.js'
+import { checkGroup } from '../client/validators.js'
 import type { Message } from '../message/message.js'
 import type { MessageExt } from '../message/message-ext.js'
 import type { MessageQueue } from '../message/message-queue.js'
 import type { MessageBody } from '../message/serializer.js'
 import type { AsyncTraceDispatcher } from '../trace/async-trace-dispatcher.js'
-import { MASTER_ID, publishQueues } from '../route/topic-route-data.js'
 import { Accumulator } from './accumulator.js'
 import { BackPressure } from './back-pressure.js'
 import type { CheckForbiddenHook, CommunicationMode, SendMessageHook } from './hooks.js'
@@ -36,6 +27,7 @@ import {
 import type { ProducerConfig, ProducerOptions } from './options.js'
 import { PRODUCER_OPTIONS, checkProducerConfig } from './options.js'
 import { startFaultStrategy } from './fault-tolerance.js'
+import { chooser, wrongTopic } from './choose-queue.js'
 import type { ChooseQueue, SendContext } from './pending-send.js'
 import { PendingSend, tell } from './pending-send.js'
 import { PublishTable } from './publish-table.js'
@@ -52,13 +44,12 @@ import type { SendEvent } from './send-event.js'
 import { newSendEvent, sendTracing, traceOneway, traceSend } from './send-event.js'
 import { SendObserver } from './send-observer.js'
 import { SendOrder } from './send-order.js'
+import { createTopic, fetchPublishQueues } from './topics.js'
 import type { MessageQueueSelector, SendCallback, SendOptions, SendResult } from './types.js'
 import type { WritableOptions } from './writable.js'
 import { MessageWritable } from './writable.js'
 
 const NO_ARGUMENTS: SendArguments = {}
-/** A broker that fails to create a topic is asked this often (`impl/MQAdminImpl.java#createTopic`). */
-const CREATE_TOPIC_TRIES = 5
 
 /**
  * Sends messages (`client/producer/DefaultMQProducer.java`).
@@ -385,19 +376,7 @@ export class Producer<Body = MessageBody> {
    * @throws RouteError when there are none
    */
   async fetchPublishMessageQueues(topic: string, options: { signal?: AbortSignal } = {}): Promise<MessageQueue[]> {
-    const { instance, table } = this.#running()
-    const route = await instance.nameServerApi.getTopicRoute(
-      table.wireTopic(topic),
-      instance.waitOptions(options.signal)
-    )
-    const queues = route === undefined ? [] : publishQueues(topic, route)
-    if (queues.length === 0) {
-      const reason = route === undefined ? 'name servers know no such topic (yet)' : 'no queue of it may be written to'
-      throw new RouteError(`topic ${topic} has no queues: ${reason}`, {
-        clientErrorCode: ClientErrorCode.NOT_FOUND_TOPIC_EXCEPTION
-      })
-    }
-    return queues
+    return fetchPublishQueues(this.#running(), topic, options.signal)
   }
 
   /**
@@ -413,26 +392,7 @@ export class Producer<Body = MessageBody> {
     queueNum: number,
     options: { topicSysFlag?: number; signal?: AbortSignal } = {}
   ): Promise<void> {
-    const { instance, table } = this.#running()
-    const topic = table.wireTopic(newTopic)
-    checkTopic(topic)
-    checkNotSystemTopic(topic)
-    const route = await instance.nameServerApi.getTopicRoute(key, instance.waitOptions(options.signal))
-    const addresses = (route?.brokerDatas ?? []).flatMap(broker => broker.brokerAddrs.get(MASTER_ID) ?? [])
-    if (addresses.length === 0)
-      throw new RouteError(`no broker has the topic ${key} after which ${newTopic} is to be made`)
-    const settings = {
-      topic,
-      readQueueNums: queueNum,
-      writeQueueNums: queueNum,
-      defaultTopic: key,
-      topicSysFlag: options.topicSysFlag ?? 0
-    }
-    const results = await Promise.allSettled(
-      addresses.map(address => this.#createTopicOn(instance, address, settings, options.signal))
-    )
-    const failed = results.filter(result => result.status === 'rejected')
-    if (failed.length === results.length) throw failed.at(-1)!.reason
+    await createTopic(this.#running(), key, newTopic, queueNum, options)
   }
 
   /** The first offset of a queue stored at or after a time. */
@@ -577,22 +537,6 @@ export class Producer<Body = MessageBody> {
     return traceOneway(event, sendable => this.#send(sendable, args, true, event)!)
   }
 
-  async #createTopicOn(
-    instance: ClientInstance,
-    address: string,
-    settings: Parameters<ClientInstance['brokerApi']['createTopic']>[1],
-    signal: AbortSignal | undefined
-  ): Promise<void> {
-    for (let tries = 1; ; tries++) {
-      try {
-        await instance.brokerApi.createTopic(address, settings, instance.waitOptions(signal))
-        return
-      } catch (error) {
-        if (tries === CREATE_TOPIC_TRIES || signal?.aborted === true) throw error
-      }
-    }
-  }
-
   #request(given: Sendable<Body>, args: readonly unknown[], callback: RequestCallback): void {
     try {
       const read = readSendArguments(args)
@@ -657,31 +601,5 @@ export class Producer<Body = MessageBody> {
     await this.#instance!.unregisterProducer(this.#config.producerGroup)
     await this.#trace?.shutdown(signal)
     this.#status.end()
-  }
-}
-
-function wrongTopic(mq: MessageQueue, topic: string): InvalidArgumentError {
-  return new InvalidArgumentError(`a message for topic ${topic} cannot be sent to ${mq.toString()}`)
-}
-
-/** The selector of a call, checked: one attempt, on the queue it names (`DefaultMQProducerImpl.java#sendSelectImpl`). */
-function chooser(
-  { selector, arg }: SendArguments,
-  message: Message | undefined,
-  topic: string
-): ChooseQueue | undefined {
-  if (selector === undefined) return undefined
-  if (message === undefined) throw new InvalidArgumentError('a batch cannot be sent by a selector')
-  return queues => {
-    let mq: MessageQueue | undefined
-    try {
-      mq = selector(queues, message, arg)
-    } catch (error) {
-      throw new InvalidArgumentError('the queue selector threw', { cause: error })
-    }
-    if (mq?.topic !== topic) {
-      throw new InvalidArgumentError(`the selector chose no queue of topic ${topic}: ${String(mq)}`)
-    }
-    return mq
   }
 }

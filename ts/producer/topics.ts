@@ -1,0 +1,71 @@
+import { ClientErrorCode, RouteError } from '../errors.js'
+import type { ClientInstance } from '../client/client-instance.js'
+import { checkNotSystemTopic, checkTopic } from '../client/validators.js'
+import type { MessageQueue } from '../message/message-queue.js'
+import { MASTER_ID, publishQueues } from '../route/topic-route-data.js'
+import type { SendContext } from './pending-send.js'
+
+/** A broker that fails to create a topic is asked this often (`impl/MQAdminImpl.java#createTopic`). */
+const CREATE_TOPIC_TRIES = 5
+
+/** What a producer tells of the queues of a topic. @throws RouteError when there are none */
+export async function fetchPublishQueues(
+  { instance, table }: SendContext,
+  topic: string,
+  signal: AbortSignal | undefined
+): Promise<MessageQueue[]> {
+  const route = await instance.nameServerApi.getTopicRoute(table.wireTopic(topic), instance.waitOptions(signal))
+  const queues = route === undefined ? [] : publishQueues(topic, route)
+  if (queues.length === 0) {
+    const reason = route === undefined ? 'name servers know no such topic (yet)' : 'no queue of it may be written to'
+    throw new RouteError(`topic ${topic} has no queues: ${reason}`, {
+      clientErrorCode: ClientErrorCode.NOT_FOUND_TOPIC_EXCEPTION
+    })
+  }
+  return queues
+}
+
+/** Creates a topic where the topic `key` is (`impl/MQAdminImpl.java#createTopic`); see `Producer#createTopic`. */
+export async function createTopic(
+  { instance, table }: SendContext,
+  key: string,
+  newTopic: string,
+  queueNum: number,
+  options: { topicSysFlag?: number; signal?: AbortSignal }
+): Promise<void> {
+  const topic = table.wireTopic(newTopic)
+  checkTopic(topic)
+  checkNotSystemTopic(topic)
+  const route = await instance.nameServerApi.getTopicRoute(key, instance.waitOptions(options.signal))
+  const addresses = (route?.brokerDatas ?? []).flatMap(broker => broker.brokerAddrs.get(MASTER_ID) ?? [])
+  if (addresses.length === 0)
+    throw new RouteError(`no broker has the topic ${key} after which ${newTopic} is to be made`)
+  const settings = {
+    topic,
+    readQueueNums: queueNum,
+    writeQueueNums: queueNum,
+    defaultTopic: key,
+    topicSysFlag: options.topicSysFlag ?? 0
+  }
+  const results = await Promise.allSettled(
+    addresses.map(address => createTopicOn(instance, address, settings, options.signal))
+  )
+  const failed = results.filter(result => result.status === 'rejected')
+  if (failed.length === results.length) throw failed.at(-1)!.reason
+}
+
+async function createTopicOn(
+  instance: ClientInstance,
+  address: string,
+  settings: Parameters<ClientInstance['brokerApi']['createTopic']>[1],
+  signal: AbortSignal | undefined
+): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await instance.brokerApi.createTopic(address, settings, instance.waitOptions(signal))
+      return
+    } catch (error) {
+      if (tries === CREATE_TOPIC_TRIES || signal?.aborted === true) throw error
+    }
+  }
+}
