@@ -27,6 +27,23 @@ describe('a producer', () => {
     await producer.shutdown()
   })
 
+  it('that is shut down while it starts is shut down in the end, and so is a consumer', async () => {
+    const producer = newProducer('hasty')
+    const consumer = new PushConsumer({ namesrvAddr: server.nameServerAddress, consumerGroup: 'hasty' })
+    consumer.subscribe('States', '*')
+    consumer.registerMessageListener(() => undefined)
+    for (const client of [producer, consumer]) {
+      const starting = client.start()
+      await client.shutdown()
+      assert.equal(client.state, ServiceState.SHUTDOWN_ALREADY)
+      await starting.catch((error: unknown) => assert.equal((error as { code: string }).code, 'RMQ_STATE'))
+    }
+    const unfit = newProducer('no spaces please')
+    const failing = assert.rejects(unfit.start(), { code: 'RMQ_CONFIG' })
+    await unfit.shutdown()
+    await failing
+  })
+
   it('has failed to start when its group is unfit', async () => {
     const producer = newProducer('no spaces please')
     await assert.rejects(producer.start(), { code: 'RMQ_CONFIG' })

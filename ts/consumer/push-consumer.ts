@@ -66,6 +66,7 @@ export class PushConsumer {
   #listener: MessageListenerConcurrently | undefined
   #state: ServiceState = ServiceState.CREATE_JUST
   #running: Running | undefined
+  #starting: Promise<void> | undefined
   #shutdown = Promise.resolve()
   /** Whether a broker has heard of us, so that it can tell who is in the group. */
   #greeted = false
@@ -167,7 +168,14 @@ export class PushConsumer {
    * @throws RouteError when no name server answers
    * @throws AbortedError when the signal fires; the consumer is shut down then
    */
-  async start(options: { signal?: AbortSignal } = {}): Promise<void> {
+  start(options: { signal?: AbortSignal } = {}): Promise<void> {
+    const isFirst = this.#state === ServiceState.CREATE_JUST
+    const starting = this.#start(options)
+    if (isFirst) this.#starting = starting
+    return starting
+  }
+
+  async #start(options: { signal?: AbortSignal }): Promise<void> {
     if (this.#state !== ServiceState.CREATE_JUST) throw notStartable('push consumer', this.#state)
     this.#state = ServiceState.START_FAILED
     const { consumerGroup, messageModel } = this.#config
@@ -205,13 +213,19 @@ export class PushConsumer {
 
   /**
    * Takes no more messages, waits for the listener (at most `awaitTerminationMillisWhenShutdown`), stores the offsets,
-   * leaves the group, and closes connections that nobody else uses. May be called again; does nothing while it does
-   * not run.
+   * leaves the group, and closes connections that nobody else uses. One that is starting is started first. May be called
+   * again; does nothing while it does not run.
    *
    * @param options a signal ends the wait for the listener
    */
   shutdown(options: { signal?: AbortSignal } = {}): Promise<void> {
     if (this.#state === ServiceState.RUNNING) this.#shutdown = this.#end(this.#running!, options.signal)
+    else if (this.#state === ServiceState.START_FAILED && this.#starting !== undefined) {
+      return this.#starting.then(
+        () => this.shutdown(options),
+        () => undefined
+      )
+    }
     return this.#shutdown
   }
 

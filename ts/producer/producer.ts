@@ -77,6 +77,7 @@ export class Producer<Body = MessageBody> {
   readonly #backPressure: BackPressure
   #inFlight = 0
   #onIdle: (() => void) | undefined
+  #starting: Promise<void> | undefined
   #shutdown = Promise.resolve()
   readonly #requests = new PendingRequests()
 
@@ -135,7 +136,14 @@ export class Producer<Body = MessageBody> {
    * @throws ConfigError when the group is unfit
    * @throws RouteError when no name server is known: none was given, and no address server tells
    */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    const isFirst = this.#state === ServiceState.CREATE_JUST
+    const starting = this.#start()
+    if (isFirst) this.#starting = starting
+    return starting
+  }
+
+  async #start(): Promise<void> {
     if (this.#state !== ServiceState.CREATE_JUST) throw notStartable('producer', this.#state)
     this.#state = ServiceState.START_FAILED
     const { producerGroup } = this.#config
@@ -176,12 +184,18 @@ export class Producer<Body = MessageBody> {
 
   /**
    * Waits for the sends that are on their way, leaves its brokers, and closes connections that nobody else uses. New
-   * sends fail at once. May be called again; does nothing while it does not run.
+   * sends fail at once. One that is starting is started first. May be called again; does nothing while it does not run.
    *
    * @param options a signal ends the wait for sends; they are failed then
    */
   shutdown(options: { signal?: AbortSignal } = {}): Promise<void> {
     if (this.#state === ServiceState.RUNNING) this.#shutdown = this.#end(options.signal)
+    else if (this.#state === ServiceState.START_FAILED && this.#starting !== undefined) {
+      return this.#starting.then(
+        () => this.shutdown(options),
+        () => undefined
+      )
+    }
     return this.#shutdown
   }
 
