@@ -45,6 +45,8 @@ struct Window {
     start: u64,
     end: u64,
     map: Mapping,
+    /// Small writes came, and went through the mapping.
+    map_used: bool,
 }
 
 #[derive(Debug)]
@@ -91,6 +93,7 @@ impl AppendWindow {
         {
             // SAFETY: the caller keeps everybody else away from the range.
             if unsafe { map.write(at, bytes) } {
+                window.map_used = true;
                 return Ok(());
             }
         }
@@ -102,7 +105,7 @@ impl AppendWindow {
     pub(crate) fn prepare_next(&self, file: &dyn File, file_bytes: u64, mapped: bool) -> io::Result<bool> {
         // Held to the end: the writer must not get ahead of the zeros, which would wipe out what it wrote.
         let mut next = self.next.lock();
-        let (start, open_end, len) = {
+        let (start, open, len) = {
             let state = self.state.lock();
             match &*state {
                 State::Closed => (0, None, state.next_len()),
@@ -110,7 +113,7 @@ impl AppendWindow {
                 // They overlap, so that a write across the border lies in one.
                 State::Open(window) => {
                     let start = window.end - WriteMap::ALIGNMENT.min(window.end - window.start);
-                    (start, Some(window.end), state.next_len())
+                    (start, Some((window.end, window.map_used)), state.next_len())
                 }
                 State::Unsupported => return Ok(true),
             }
@@ -119,12 +122,15 @@ impl AppendWindow {
             return Ok(true);
         }
         if let Some(mut window) = reserve(file, (start, start), len, file_bytes)? {
-            if mapped {
-                window.map(file)?;
-            } else if let Some(untouched) = open_end {
-                // Of a file without an open window nobody knows here what is in it.
-                file.write_zeros(untouched, window.end.saturating_sub(untouched))?;
-                file.sync_data()?;
+            match open {
+                // Bringing the pages in costs more than calls do: only where small writes come.
+                Some((_, true)) => drop(window.map(file)?),
+                Some((untouched, false)) if !mapped => {
+                    file.write_zeros(untouched, window.end.saturating_sub(untouched))?;
+                    file.sync_data()?;
+                }
+                // Of a file without an open window nobody knows here what is in it, and what will come.
+                _ => {}
             }
             *next = Some(window);
         }
@@ -182,12 +188,12 @@ fn reserve(file: &dyn File, (from, to): (u64, u64), len: u64, file_bytes: u64) -
         }
         other => other?,
     };
-    Ok(reserved.then_some(Window { start, end, map: Mapping::NotNeeded }))
+    Ok(reserved.then_some(Window { start, end, map: Mapping::NotNeeded, map_used: false }))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     use std::thread;
 
     use rocketmq_env::Map;
@@ -198,12 +204,20 @@ mod tests {
 
     /// A file in memory. While zeros are written to it others get time to write as well.
     #[derive(Debug)]
-    struct SlowZeros {
+    struct Memory {
         bytes: Mutex<Vec<u8>>,
         zeroing: AtomicBool,
+        maps_wanted: AtomicUsize,
     }
 
-    impl File for SlowZeros {
+    impl Memory {
+        fn new() -> Self {
+            let bytes = Mutex::new(vec![9; FILE_BYTES as usize]);
+            Self { bytes, zeroing: AtomicBool::new(false), maps_wanted: AtomicUsize::new(0) }
+        }
+    }
+
+    impl File for Memory {
         fn read_at(&self, _: &mut [u8], _: u64) -> io::Result<usize> {
             Err(io::ErrorKind::Unsupported.into())
         }
@@ -240,13 +254,34 @@ mod tests {
         fn allocate(&self, _: u64, _: u64) -> io::Result<bool> {
             Ok(true)
         }
+
+        fn map_for_writing(&self, _: u64, _: usize) -> io::Result<Option<WriteMap>> {
+            self.maps_wanted.fetch_add(1, Ordering::Relaxed);
+            Ok(None)
+        }
+    }
+
+    #[test]
+    fn pages_are_only_brought_in_where_small_writes_come() {
+        let (file, window) = (Memory::new(), AppendWindow::default());
+        let write = |at: u64, len: usize| {
+            // SAFETY: nobody else has the file.
+            unsafe { window.write((&file, FILE_BYTES), &vec![7; len], at, true) }.unwrap();
+        };
+        let mut at = 0;
+        while at + 10_000 < FILE_BYTES / 2 {
+            write(at, 10_000);
+            assert!(window.prepare_next(&file, FILE_BYTES, true).unwrap());
+            at += 10_000;
+        }
+        assert_eq!(file.maps_wanted.load(Ordering::Relaxed), 0);
+        write(at, 300);
+        assert_eq!(file.maps_wanted.load(Ordering::Relaxed), 1);
     }
 
     #[test]
     fn a_write_into_the_space_that_is_being_prepared_comes_after_its_zeros() {
-        let bytes = Mutex::new(vec![9; FILE_BYTES as usize]);
-        let file = SlowZeros { bytes, zeroing: AtomicBool::new(false) };
-        let window = AppendWindow::default();
+        let (file, window) = (Memory::new(), AppendWindow::default());
         let write = |at: u64| {
             // SAFETY: nobody reads the file, and one thread at a time writes to a range.
             unsafe { window.write((&file, FILE_BYTES), &[7; 1_024], at, false) }.unwrap();
