@@ -2,7 +2,10 @@ import { bool, int } from '../options.js'
 
 /** Options of automatic batching (`client/producer/ProduceAccumulator.java`, names of `DefaultMQProducer.java`). */
 export const ACCUMULATOR_OPTIONS = {
-  /** Whether messages that are sent at the same time travel together, each with a result of its own. @default false */
+  /**
+   * Whether messages that are sent at the same time travel together, each with a result of its own. Not where hooks or
+   * `enableTrace` are told of each message. @default false
+   */
   autoBatch: bool(false),
   /** A batch leaves when it has so many bytes, properties included. @default 32768 */
   batchMaxBytes: int(32 * 1024, 1, 2 * 1024 * 1024),

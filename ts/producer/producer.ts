@@ -209,8 +209,9 @@ export class Producer<Body = MessageBody> {
    *
    * With a promise: rejects with SendError when all attempts failed (retried on other brokers unless the caller chose
    * the queue), RouteError when the topic cannot be found, InvalidArgumentError when the message is not acceptable,
-   * TimeoutError, AbortedError, ClientStateError, BusyError when it found no turn (see `backPressureForAsyncSendNum`). With a callback in the last place nothing is returned, and failures
-   * of the transport only are retried, as with Java's asynchronous sends.
+   * TimeoutError, AbortedError, ClientStateError, BusyError when it found no turn (see `backPressureForAsyncSendNum`). With a
+   * callback in the last place nothing is returned, and failures of the transport only are retried, as with Java's
+   * asynchronous sends.
    *
    * First attempts leave for one queue in the order of the calls, awaited or not: bodies are compressed off the main
    * thread, and what is called behind a large message for the same queue waits for it. An attempt that is tried again
