@@ -23,12 +23,14 @@ describe('a message body', () => {
 
   it('is nothing else without a serializer, and the error says so', () => {
     for (const wrong of [undefined, null, 7, { a: 1 }, [1], new SharedArrayBuffer(1)]) {
+      // What JavaScript may pass against the types.
       assert.throws(() => bodyBytes(wrong as unknown as string), InvalidArgumentError)
     }
     assert.throws(
       () => bodyBytes(new Map() as unknown as string),
       /not an object of class Map; give the producer a serializer/
     )
+    // What JavaScript may pass against the types.
     assert.throws(() => bodyBytes(Object.create(null) as unknown as string), InvalidArgumentError)
   })
 })

@@ -53,6 +53,7 @@ describe('the selector by hash', () => {
 
   it('refuses what has no hash in Java', () => {
     for (const arg of [undefined, null, {}, []]) {
+      // What JavaScript may pass against the types.
       const choose = () => selectMessageQueueByHash(queuesOf('a', 7), MESSAGE, arg as unknown as JavaHashable)
       assert.throws(choose, InvalidArgumentError)
     }
