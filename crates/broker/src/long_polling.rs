@@ -97,7 +97,7 @@ impl PullRequestHoldService {
     }
 
     /// Notes what arrived. Called on the path of every put, so it does next to nothing while no pull waits.
-    pub fn note_arrivals(&self, arrivals: &[Arrival]) {
+    pub fn note_arrivals<'a>(&self, arrivals: impl Iterator<Item = &'a Arrival>) {
         // With the fence in `hold`: either this sees the pull, or the pull sees the queue's new end.
         fence(Ordering::SeqCst);
         if self.len() == 0 {

@@ -70,6 +70,11 @@ pub(crate) fn i32_at(bytes: &[u8], at: usize) -> Option<i32> {
     bytes.get(at..)?.first_chunk().copied().map(i32::from_be_bytes)
 }
 
+/// The `i64` at `at`, if it is there.
+pub(crate) fn i64_at(bytes: &[u8], at: usize) -> Option<i64> {
+    bytes.get(at..)?.first_chunk().copied().map(i64::from_be_bytes)
+}
+
 /// Overwrites the bytes from `at`; does nothing when they are not all there.
 pub(crate) fn overwrite(bytes: &mut [u8], at: usize, value: &[u8]) {
     if let Some(target) = bytes.get_mut(at..).and_then(|tail| tail.get_mut(..value.len())) {

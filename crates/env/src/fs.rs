@@ -193,7 +193,7 @@ pub trait File: Send + Sync + Debug {
     /// Writes `len` zeros from `offset` on, not beyond the end of the file. What is written there later has its place on disk,
     /// so syncing it changes nothing but the bytes.
     fn write_zeros(&self, offset: u64, len: u64) -> io::Result<()> {
-        static CHUNK: [u8; 64 * 1024] = [0; 64 * 1024];
+        static CHUNK: [u8; 32 * 1024] = [0; 32 * 1024];
         let end = offset.saturating_add(len).min(self.len()?);
         let mut at = offset;
         while at < end {

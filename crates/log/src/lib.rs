@@ -11,6 +11,7 @@ mod reader;
 mod segment;
 mod segmented;
 
+pub use append_window::AppendCursor;
 pub use error::LogError;
 pub use flusher::{FlushDone, FlushError, Flusher, FlusherOptions};
 pub use reader::Reader;

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use rocketmq_env::{File, Fs, Map, OpenMode};
 
 use crate::LogError;
-use crate::append_window::AppendWindow;
+use crate::append_window::{OpenWindow, Windows};
 
 /// Of the usual block of a file system.
 const BLOCK_BYTES: usize = 4096;
@@ -23,8 +23,8 @@ pub struct Segment {
     map: OnceLock<Option<Map>>,
     /// Bytes read through the mapping since its pages were given back.
     mapped_reads: AtomicU64,
-    /// The part that is being appended to.
-    window: AppendWindow,
+    /// What is ready for whoever appends.
+    windows: Windows,
     /// Whether the file's length and directory entry are known to be on disk.
     entry_synced: AtomicBool,
 }
@@ -43,7 +43,7 @@ impl Segment {
             file,
             map: OnceLock::new(),
             mapped_reads: AtomicU64::new(0),
-            window: AppendWindow::default(),
+            windows: Windows::default(),
             entry_synced: AtomicBool::new(false),
         })
     }
@@ -74,7 +74,7 @@ impl Segment {
             file,
             map: OnceLock::new(),
             mapped_reads: AtomicU64::new(0),
-            window: AppendWindow::default(),
+            windows: Windows::default(),
             entry_synced: AtomicBool::new(false),
         })
     }
@@ -94,32 +94,33 @@ impl Segment {
         self.file.write_all_at(bytes, offset).map_err(|source| fail("write", &self.path, offset, source))
     }
 
-    /// Writes at `offset` of this file, which has `segment_bytes`, as its one writer: into space reserved ahead, and small
-    /// writes through a mapping if `mapped`.
+    /// Writes at `offset` of this file, which has `segment_bytes`, as its one writer, who is in `window` of it: into space
+    /// reserved ahead, and through a mapping if `mapped`.
     ///
     /// # Safety
     /// Nobody may read or write these bytes meanwhile.
     pub(crate) unsafe fn append(
         &self,
+        window: &mut OpenWindow,
         bytes: &[u8],
         offset: u64,
         segment_bytes: u64,
         mapped: bool,
     ) -> Result<(), LogError> {
         // SAFETY: passed on to the caller.
-        let written = unsafe { self.window.write((&*self.file, segment_bytes), bytes, offset, mapped) };
+        let written = unsafe { window.write(&self.windows, (&*self.file, segment_bytes), bytes, offset, mapped) };
         written.map_err(|source| fail("write", &self.path, offset, source))
     }
 
     /// Makes the part that will be appended to next ready; false if it lies in the next file.
     pub(crate) fn reserve_ahead(&self, segment_bytes: u64, mapped: bool) -> Result<bool, LogError> {
-        let prepared = self.window.prepare_next(&*self.file, segment_bytes, mapped);
+        let prepared = self.windows.prepare_next(&*self.file, segment_bytes, mapped);
         prepared.map_err(|source| fail("reserve space in", &self.path, 0, source))
     }
 
     /// Makes `len` bytes at `offset` of this file zero again.
     pub(crate) fn zero(&self, offset: u64, len: u64) -> Result<(), LogError> {
-        self.window.close();
+        self.windows.close();
         self.file.zero_range(offset, len).map_err(|source| fail("zero", &self.path, offset, source))
     }
 

@@ -9,6 +9,7 @@ use parking_lot::{Mutex, RwLock};
 use rocketmq_env::Fs;
 
 use crate::LogError;
+use crate::append_window::{AppendCursor, OpenWindow};
 use crate::reader::Reader;
 use crate::segment::{Segment, fail};
 
@@ -21,18 +22,12 @@ pub struct SegmentedLog {
     fs: Arc<dyn Fs>,
     directory: PathBuf,
     segment_bytes: u64,
-    appends: Appends,
+    /// Whether space is reserved ahead of appends, and if so, whether they go through a mapping.
+    reserve_mapped: Option<bool>,
     segments: RwLock<Vec<Arc<Segment>>>,
     /// The next file, made before it is needed.
     spare: Mutex<Option<Arc<Segment>>>,
     end: AtomicU64,
-}
-
-/// How bytes get into the files.
-#[derive(Debug, Clone, Copy)]
-enum Appends {
-    Plain,
-    Reserved { mapped: bool },
 }
 
 impl SegmentedLog {
@@ -52,19 +47,19 @@ impl SegmentedLog {
             fs,
             directory,
             segment_bytes,
-            appends: Appends::Plain,
+            reserve_mapped: None,
             segments: RwLock::new(segments),
             spare: Mutex::new(None),
             end: AtomicU64::new(end),
         })
     }
 
-    /// From now on space is reserved ahead of the writes, where the file system allows: syncing them costs less. Small writes
-    /// go through a mapping of the file if `mapped`, which makes them cheaper, but not the syncs; else zeros are written ahead
-    /// as well, which makes the syncs cheaper. For a log that is always written to.
+    /// From now on space is reserved ahead of the appends, where the file system allows, and zeros are written to it. Appends
+    /// go through a mapping of the file if `mapped`, which makes them cheaper, but not the syncs; else the zeros are synced,
+    /// which makes the syncs cheaper. For a log that is always appended to.
     #[must_use]
     pub fn with_space_reserved(mut self, mapped: bool) -> Self {
-        self.appends = Appends::Reserved { mapped };
+        self.reserve_mapped = Some(mapped);
         self
     }
 
@@ -154,16 +149,34 @@ impl SegmentedLog {
     /// If `offset` is published.
     pub fn write(&self, offset: u64, bytes: &[u8]) -> Result<(), LogError> {
         assert!(offset >= self.end(), "published bytes never change");
-        let segment = match self.segment_at(offset) {
-            Some(segment) => segment,
-            None => self.add_segment(offset - offset % self.segment_bytes)?,
+        let segment = self.segment_to_write(offset)?;
+        segment.write(bytes, offset - segment.base())
+    }
+
+    /// As [`write`](SegmentedLog::write), into space reserved ahead ([`with_space_reserved`](SegmentedLog::with_space_reserved)).
+    /// One writer at a time appends, always with the same cursor, a new one after the log was cut.
+    ///
+    /// # Panics
+    /// If `offset` is published.
+    pub fn append(&self, cursor: &mut AppendCursor, offset: u64, bytes: &[u8]) -> Result<(), LogError> {
+        assert!(offset >= self.end(), "published bytes never change");
+        let holds = |segment: &Arc<Segment>| (segment.base()..segment.base() + self.segment_bytes).contains(&offset);
+        let segment = match &mut cursor.segment {
+            Some(segment) if holds(segment) => segment,
+            other => {
+                cursor.window = OpenWindow::None;
+                other.insert(self.segment_to_write(offset)?)
+            }
         };
         let in_segment = offset - segment.base();
-        match self.appends {
-            Appends::Plain => segment.write(bytes, in_segment),
-            // SAFETY: readers see published bytes only, these are not, and there is one writer.
-            Appends::Reserved { mapped } => unsafe { segment.append(bytes, in_segment, self.segment_bytes, mapped) },
-        }
+        let Some(mapped) = self.reserve_mapped else { return segment.write(bytes, in_segment) };
+        // SAFETY: readers see published bytes only, these are not, and there is one writer.
+        unsafe { segment.append(&mut cursor.window, bytes, in_segment, self.segment_bytes, mapped) }
+    }
+
+    fn segment_to_write(&self, offset: u64) -> Result<Arc<Segment>, LogError> {
+        let segment = self.segment_at(offset);
+        segment.map_or_else(|| self.add_segment(offset - offset % self.segment_bytes), Ok)
     }
 
     /// Lets readers see everything below `end`.
@@ -171,8 +184,9 @@ impl SegmentedLog {
         self.end.store(end, Ordering::Release);
     }
 
-    /// Zeroes unpublished bytes in `from..to` again, after a write that failed half way.
-    pub fn discard(&self, from: u64, to: u64) -> Result<(), LogError> {
+    /// Zeroes unpublished bytes in `from..to` again, after an append that failed half way.
+    pub fn discard(&self, cursor: &mut AppendCursor, from: u64, to: u64) -> Result<(), LogError> {
+        *cursor = AppendCursor::default();
         let from = from.max(self.end());
         for segment in self.segments().iter().filter(|segment| segment.base() < to) {
             let end = (segment.base() + self.segment_bytes).min(to);
@@ -207,7 +221,7 @@ impl SegmentedLog {
     /// Reserves the space behind the part that is being written, in the next file too if that was made. For another thread
     /// than the writer's, which does it itself where this comes too late.
     pub fn reserve_ahead(&self) -> Result<(), LogError> {
-        let Appends::Reserved { mapped } = self.appends else { return Ok(()) };
+        let Some(mapped) = self.reserve_mapped else { return Ok(()) };
         let Some(last) = self.segments.read().last().cloned() else { return Ok(()) };
         if !last.reserve_ahead(self.segment_bytes, mapped)? {
             let spare = self.spare.lock().clone();

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use rocketmq_env::OsFs;
-use rocketmq_log::SegmentedLog;
+use rocketmq_log::{AppendCursor, SegmentedLog};
 
 const SEGMENT_BYTES: u64 = 1 << 20;
 
@@ -21,6 +21,7 @@ fn what_is_appended_in_pieces_of_all_sizes_is_read_back_and_is_in_the_files() {
         let directory = tempfile::tempdir().unwrap();
         let log = SegmentedLog::open(Arc::new(OsFs), directory.path().to_owned(), SEGMENT_BYTES).unwrap();
         let log = log.with_space_reserved(mapped);
+        let mut cursor = AppendCursor::default();
         let mut end = 0;
         let mut length = 1;
         while end < 3 * SEGMENT_BYTES {
@@ -28,7 +29,7 @@ fn what_is_appended_in_pieces_of_all_sizes_is_read_back_and_is_in_the_files() {
             length = if length > 40_000 { 1 } else { length * 7 };
             let room = SEGMENT_BYTES - end % SEGMENT_BYTES;
             let bytes = pattern(end, length.min(room as usize));
-            log.write(end, &bytes).unwrap();
+            log.append(&mut cursor, end, &bytes).unwrap();
             end += bytes.len() as u64;
             log.publish(end);
             if ahead {
@@ -53,10 +54,12 @@ fn a_log_that_was_cut_within_its_reserved_space_is_written_to_again() {
     let directory = tempfile::tempdir().unwrap();
     let log = SegmentedLog::open(Arc::new(OsFs), directory.path().to_owned(), SEGMENT_BYTES).unwrap();
     let mut log = log.with_space_reserved(true);
-    log.write(0, &[1; 1_000]).unwrap();
+    let mut cursor = AppendCursor::default();
+    log.append(&mut cursor, 0, &[1; 1_000]).unwrap();
     log.publish(1_000);
     log.truncate(500).unwrap();
-    log.write(500, &[2; 100]).unwrap();
+    cursor = AppendCursor::default();
+    log.append(&mut cursor, 500, &[2; 100]).unwrap();
     log.publish(600);
     let bytes = std::fs::read(log.segments()[0].path()).unwrap();
     let expected = [vec![1; 500], vec![2; 100], vec![0; SEGMENT_BYTES as usize - 600]].concat();
@@ -78,10 +81,10 @@ fn what_prepares_the_space_ahead_never_touches_what_was_appended() {
                     log.reserve_ahead().unwrap();
                 }
             });
-            let mut at = 0;
+            let (mut at, mut cursor) = (0, AppendCursor::default());
             while at < end {
                 let bytes = pattern(at, 1_024);
-                log.write(at, &bytes).unwrap();
+                log.append(&mut cursor, at, &bytes).unwrap();
                 at += bytes.len() as u64;
                 log.publish(at);
             }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use common::Bare;
 use parking_lot::Mutex;
 use rocketmq_env::{Clock, VirtualClock};
-use rocketmq_log::{FlushError, Flusher, FlusherOptions, SegmentedLog};
+use rocketmq_log::{AppendCursor, FlushError, Flusher, FlusherOptions, SegmentedLog};
 
 const SEGMENT_BYTES: u64 = 32;
 const RECORD_BYTES: u64 = 8;
@@ -23,8 +23,8 @@ fn open() -> SegmentedLog {
 }
 
 /// Appends the record that belongs at `at`.
-fn append(log: &SegmentedLog, at: u64) {
-    log.write(at, &[at as u8 + 1; RECORD_BYTES as usize]).unwrap();
+fn append(log: &SegmentedLog, cursor: &mut AppendCursor, at: u64) {
+    log.append(cursor, at, &[at as u8 + 1; RECORD_BYTES as usize]).unwrap();
     log.publish(at + RECORD_BYTES);
 }
 
@@ -49,7 +49,10 @@ fn readers_see_whole_records_while_one_writes_and_files_are_made_ahead_and_remov
         let log = &log;
         let end = 10 * RECORD_BYTES;
         thread::scope(|scope| {
-            scope.spawn(move || (0..end).step_by(RECORD_BYTES as usize).for_each(|at| append(log, at)));
+            scope.spawn(move || {
+                let mut cursor = AppendCursor::default();
+                (0..end).step_by(RECORD_BYTES as usize).for_each(|at| append(log, &mut cursor, at));
+            });
             scope.spawn(move || {
                 while log.end() < end {
                     log.prepare_spare().unwrap();
@@ -87,16 +90,16 @@ fn start(log: &Arc<SegmentedLog>) -> Flusher {
 fn whoever_waits_for_a_flush_hears_of_it() {
     let log = Arc::new(open());
     let flusher = start(&log);
-    let writing = Mutex::new(());
+    let writing = Mutex::new(AppendCursor::default());
     let called = Arc::new(AtomicUsize::new(0));
     thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
                 for _ in 0..2 {
                     let (from, end) = {
-                        let _one_at_a_time = writing.lock();
+                        let mut cursor = writing.lock();
                         let from = log.end();
-                        append(&log, from);
+                        append(&log, &mut cursor, from);
                         (from, log.end())
                     };
                     let called = Arc::clone(&called);
@@ -120,7 +123,7 @@ fn whoever_waits_for_a_flush_hears_of_it() {
 fn a_flusher_that_stops_answers_each_who_waits_once() {
     let log = Arc::new(open());
     let flusher = start(&log);
-    append(&log, 0);
+    append(&log, &mut AppendCursor::default(), 0);
     let outcomes = Arc::new(Mutex::new(Vec::new()));
     thread::scope(|scope| {
         for _ in 0..2 {

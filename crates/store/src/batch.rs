@@ -9,7 +9,6 @@ use rocketmq_codec::message::{
 
 use crate::commit_log::BLANK_BYTES;
 use crate::message::{Arrival, PutMessage, PutOutcome};
-use crate::queue::Queue;
 use crate::tags::TagsCode;
 use crate::{MessageStore, PutError};
 
@@ -26,14 +25,14 @@ pub struct PutBatch {
 /// What the append needs to know of a record.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) queue: Arc<Queue>,
+    /// What it will arrive as; the append fills in where.
+    pub(crate) arrival: Arrival,
     pub(crate) record: Range<usize>,
     pub(crate) tags_code: TagsCode,
     /// Prepared and rollback messages take no offset of the queue and get no unit.
     pub(crate) takes_slot: bool,
     /// Must lie in the same file as the record before it.
     pub(crate) joined: bool,
-    pub(crate) outcome: PutOutcome,
 }
 
 impl PutBatch {
@@ -84,7 +83,17 @@ impl PutBatch {
 
     /// Where message `index` went, after a successful put. `None` if there is no such message.
     pub fn outcome(&self, index: usize) -> Option<PutOutcome> {
-        self.entries.get(index).map(|entry| entry.outcome)
+        let outcome = |arrival: &Arrival| PutOutcome {
+            queue_offset: arrival.queue_offset,
+            physical_offset: arrival.physical_offset,
+            store_timestamp: arrival.store_timestamp,
+        };
+        self.entries.get(index).map(|entry| outcome(&entry.arrival))
+    }
+
+    /// What arrives in queues once it is stored.
+    pub(crate) fn arrivals(&self) -> impl Iterator<Item = &Arrival> + Clone {
+        self.entries.iter().filter(|entry| entry.takes_slot).map(|entry| &entry.arrival)
     }
 
     fn encode(&mut self, store: &MessageStore, message: &PutMessage<'_>, joined: bool) -> Result<usize, PutError> {
@@ -117,27 +126,20 @@ impl PutBatch {
             return Err(error);
         }
         self.entries.push(Entry {
-            queue: Arc::clone(message.queue),
+            arrival: Arrival {
+                queue: Arc::clone(message.queue),
+                queue_offset: 0,
+                tags_code: 0,
+                physical_offset: 0,
+                size: i32::try_from(size).unwrap_or(i32::MAX),
+                store_timestamp: 0,
+            },
             record: start..start + size,
             tags_code: TagsCode::of(message.queue.topic(), message.properties, &config.message_delay_levels),
             takes_slot: takes_slot(message.sys_flag),
             joined: joined && start > 0,
-            outcome: PutOutcome { queue_offset: 0, physical_offset: 0, store_timestamp: 0 },
         });
         Ok(self.entries.len() - 1)
-    }
-}
-
-impl Entry {
-    pub(crate) fn arrival(&self) -> Arrival {
-        Arrival {
-            queue: Arc::clone(&self.queue),
-            queue_offset: self.outcome.queue_offset,
-            tags_code: self.tags_code.stored_at(self.outcome.store_timestamp),
-            physical_offset: self.outcome.physical_offset,
-            size: i32::try_from(self.record.len()).unwrap_or(i32::MAX),
-            store_timestamp: self.outcome.store_timestamp,
-        }
     }
 }
 

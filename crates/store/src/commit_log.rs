@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use parking_lot::Mutex;
 use rocketmq_codec::message::{BLANK_MAGIC, patch_record};
 use rocketmq_env::Clock;
-use rocketmq_log::{LogError, SegmentedLog};
+use rocketmq_log::{AppendCursor, LogError, SegmentedLog};
 
 use crate::batch::PutBatch;
 use crate::dispatch::{Claim, Dispatcher};
@@ -33,6 +33,7 @@ pub(crate) struct CommitLog {
 struct AppendState {
     refusal: Option<Refusal>,
     last_store_timestamp: i64,
+    cursor: AppendCursor,
     /// Where the log rolled over within the batch: (index of the first record behind, end of the one before).
     rolls: Vec<(usize, u64)>,
 }
@@ -46,7 +47,8 @@ enum Refusal {
 
 impl CommitLog {
     pub(crate) fn new(log: Arc<SegmentedLog>, clock: Arc<dyn Clock>, last_store_timestamp: i64) -> Self {
-        let append = AppendState { refusal: None, last_store_timestamp, rolls: Vec::new() };
+        let append =
+            AppendState { refusal: None, last_store_timestamp, cursor: AppendCursor::default(), rolls: Vec::new() };
         Self { log, clock, append: Mutex::new(append), last_store_timestamp: AtomicI64::new(last_store_timestamp) }
     }
 
@@ -84,19 +86,20 @@ impl CommitLog {
         also_check: impl FnOnce() -> Result<(), StoreError>,
     ) -> Result<(PutTicket, Option<Claim<'d>>), StoreError> {
         let mut state = self.append.lock();
+        let state = &mut *state;
         state.check()?;
         also_check()?;
-        if let Some(deleted) = batch.entries.iter().find(|entry| entry.queue.is_closed()) {
-            return Err(StoreError::TopicDeleted { topic: deleted.queue.topic().to_string() });
+        if let Some(deleted) = batch.entries.iter().find(|entry| entry.arrival.queue.is_closed()) {
+            return Err(StoreError::TopicDeleted { topic: deleted.arrival.queue.topic().to_string() });
         }
         let start = self.log.end();
         // The search by time and recovery need timestamps that never fall, whatever the wall clock does.
         let store_timestamp = self.clock.now_ms().max(state.last_store_timestamp);
         let end = self.place(batch, start, store_timestamp, &mut state.rolls)?;
-        if let Err(error) = self.write(batch, start, &state.rolls) {
+        if let Err(error) = self.write(&mut state.cursor, batch, start, &state.rolls) {
             release_slots(batch);
             // What did get written must not come back as whole records behind the next, shorter batch.
-            if let Err(error) = self.log.discard(start, end) {
+            if let Err(error) = self.log.discard(&mut state.cursor, start, end) {
                 state.refusal = Some(Refusal::Poisoned(error::chain(&error)));
             }
             return Err(error.into());
@@ -105,8 +108,7 @@ impl CommitLog {
         state.last_store_timestamp = store_timestamp;
         self.last_store_timestamp.store(store_timestamp, Ordering::Release);
         // Under the lock, so that units come in the order of records.
-        let arrivals = batch.entries.iter().filter(|entry| entry.takes_slot).map(|entry| entry.arrival());
-        let claim = dispatcher.enqueue(arrivals);
+        let claim = dispatcher.enqueue(batch.arrivals());
         Ok((PutTicket { end: end as i64, store_timestamp }, claim))
     }
 
@@ -125,10 +127,11 @@ impl CommitLog {
             if rolls.next_if(|(first_behind, _)| *first_behind == index).is_some() {
                 at = at.next_multiple_of(self.log.segment_bytes());
             }
-            let queue_offset = if entry.takes_slot { entry.queue.take_slot() } else { 0 };
-            entry.outcome.queue_offset = queue_offset;
-            entry.outcome.physical_offset = at as i64;
-            entry.outcome.store_timestamp = store_timestamp;
+            let arrival = &mut entry.arrival;
+            let queue_offset = if entry.takes_slot { arrival.queue.take_slot() } else { 0 };
+            (arrival.queue_offset, arrival.physical_offset) = (queue_offset, at as i64);
+            (arrival.store_timestamp, arrival.tags_code) =
+                (store_timestamp, entry.tags_code.stored_at(store_timestamp));
             if let Some(record) = batch.bytes.get_mut(entry.record.clone()) {
                 patch_record(record, queue_offset, at as i64, store_timestamp);
             }
@@ -162,22 +165,27 @@ impl CommitLog {
         Ok(())
     }
 
-    fn write(&self, batch: &PutBatch, start: u64, rolls: &[(usize, u64)]) -> Result<(), LogError> {
+    fn write(
+        &self,
+        cursor: &mut AppendCursor,
+        batch: &PutBatch,
+        start: u64,
+        rolls: &[(usize, u64)],
+    ) -> Result<(), LogError> {
+        let mut write = |at: u64, bytes: &[u8]| {
+            if bytes.is_empty() { Ok(()) } else { self.log.append(cursor, at, bytes) }
+        };
         let segment_bytes = self.log.segment_bytes();
         let mut at = start;
         let mut written = 0;
         for (first_behind, end) in rolls {
             let until = batch.entries.get(*first_behind).map_or(batch.bytes.len(), |entry| entry.record.start);
-            self.write_part(batch.bytes.get(written..until).unwrap_or_default(), at)?;
+            write(at, batch.bytes.get(written..until).unwrap_or_default())?;
             written = until;
             at = end.next_multiple_of(segment_bytes);
-            self.write_part(&blank(at - end), *end)?;
+            write(*end, &blank(at - end))?;
         }
-        self.write_part(batch.bytes.get(written..).unwrap_or_default(), at)
-    }
-
-    fn write_part(&self, bytes: &[u8], at: u64) -> Result<(), LogError> {
-        if bytes.is_empty() { Ok(()) } else { self.log.write(at, bytes) }
+        write(at, batch.bytes.get(written..).unwrap_or_default())
     }
 }
 
@@ -204,6 +212,6 @@ fn blank(length: u64) -> [u8; BLANK_BYTES] {
 
 fn release_slots(batch: &PutBatch) {
     for entry in batch.entries.iter().rev().filter(|entry| entry.takes_slot) {
-        entry.queue.release_slot(entry.outcome.queue_offset);
+        entry.arrival.queue.release_slot(entry.arrival.queue_offset);
     }
 }

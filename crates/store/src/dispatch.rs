@@ -17,7 +17,7 @@ use crate::queues::Queues;
 const PENDING_LIMIT: usize = 65_536;
 
 /// Callback of [`MessageStore::set_arrival_listener`](crate::MessageStore::set_arrival_listener).
-pub type ArrivalListener = Arc<dyn Fn(&[Arrival]) + Send + Sync>;
+pub type ArrivalListener = Arc<dyn Fn(&mut dyn Iterator<Item = &Arrival>) + Send + Sync>;
 
 /// Appends units and tells the listener.
 pub(crate) struct Dispatcher {
@@ -32,7 +32,7 @@ pub(crate) struct Dispatcher {
 
 #[derive(Debug)]
 struct Running {
-    /// What is being dispatched.
+    /// Memory for what was pending.
     run: Vec<Arrival>,
     progress: Progress,
 }
@@ -73,31 +73,34 @@ impl Dispatcher {
 
     pub(crate) fn progress(&self) -> Progress {
         let progress = self.running.lock().progress;
-        self.finish(None);
+        self.finish_pending();
         progress
     }
 
     /// Takes stored messages, in the order of the log: called under the append lock. Then the caller must, without that lock,
-    /// [`finish`](Dispatcher::finish).
-    pub(crate) fn enqueue(&self, arrivals: impl Iterator<Item = Arrival>) -> Option<Claim<'_>> {
+    /// [`finish`](Dispatcher::finish) with the same messages.
+    pub(crate) fn enqueue<'a>(&self, arrivals: impl Iterator<Item = &'a Arrival>) -> Option<Claim<'_>> {
         // Pending ones come from appends before this one, and only appends add to them.
         if self.pending_len.load(Ordering::Acquire) == 0
-            && let Some(mut running) = self.running.try_lock()
+            && let Some(running) = self.running.try_lock()
         {
-            running.run.extend(arrivals);
             return Some(Claim { running });
         }
         let mut pending = self.pending.lock();
-        pending.extend(arrivals);
+        pending.extend(arrivals.cloned());
         self.pending_len.store(pending.len(), Ordering::Release);
         None
     }
 
-    /// Dispatches what was taken and what is pending, unless somebody else does.
-    pub(crate) fn finish(&self, claim: Option<Claim<'_>>) {
+    /// Dispatches the messages if the claim on that was got, and what is pending, unless somebody else does.
+    pub(crate) fn finish<'a>(&self, claim: Option<Claim<'_>>, arrivals: impl Iterator<Item = &'a Arrival> + Clone) {
         if let Some(claim) = claim {
-            self.dispatch(claim.running);
+            self.dispatch(claim.running, arrivals);
         }
+        self.finish_pending();
+    }
+
+    fn finish_pending(&self) {
         loop {
             // Either the dispatcher that is about to stop sees our messages, or we see that it has stopped.
             fence(Ordering::SeqCst);
@@ -114,39 +117,43 @@ impl Dispatcher {
     /// Waits until everything enqueued before is dispatched.
     pub(crate) fn drain(&self) {
         self.dispatch_pending(self.running.lock());
-        self.finish(None);
+        self.finish_pending();
     }
 
     fn dispatch_pending(&self, mut running: MutexGuard<'_, Running>) {
+        let mut run = std::mem::take(&mut running.run);
         {
             let mut pending = self.pending.lock();
-            std::mem::swap(&mut running.run, &mut *pending);
+            std::mem::swap(&mut run, &mut *pending);
             self.pending_len.store(0, Ordering::Release);
         }
-        self.dispatch(running);
-    }
-
-    fn dispatch(&self, mut running: MutexGuard<'_, Running>) {
-        for arrival in &running.run {
-            // Next offsets are given out by this process, in order: there are no gaps but the one before the first unit.
-            let appended = arrival.queue.append(arrival.queue_offset, arrival.unit(), arrival.store_timestamp, true);
-            if let Appended::Tail(bytes) = appended {
-                self.queues.tail_grew(&arrival.queue, bytes);
-            }
-        }
-        let Some(last) = running.run.last() else { return };
-        let (physical_offset, store_timestamp) = (last.physical_offset, last.store_timestamp);
-        running.progress = Progress { physical_offset, store_timestamp };
-        let Some(listener) = self.listener.get() else { return running.run.clear() };
-        let mut run = std::mem::take(&mut running.run);
-        drop(running);
-        listener(&run);
+        self.dispatch(running, run.iter());
         run.clear();
         // The memory is used again, unless another dispatcher has its own by now.
         if let Some(mut running) = self.running.try_lock()
             && running.run.capacity() == 0
         {
             running.run = run;
+        }
+    }
+
+    fn dispatch<'a>(
+        &self,
+        mut running: MutexGuard<'_, Running>,
+        mut arrivals: impl Iterator<Item = &'a Arrival> + Clone,
+    ) {
+        for arrival in arrivals.clone() {
+            // Next offsets are given out by this process, in order: there are no gaps but the one before the first unit.
+            let appended = arrival.queue.append(arrival.queue_offset, arrival.unit(), arrival.store_timestamp, true);
+            if let Appended::Tail(bytes) = appended {
+                self.queues.tail_grew(&arrival.queue, bytes);
+            }
+            let (physical_offset, store_timestamp) = (arrival.physical_offset, arrival.store_timestamp);
+            running.progress = Progress { physical_offset, store_timestamp };
+        }
+        drop(running);
+        if let Some(listener) = self.listener.get() {
+            listener(&mut arrivals);
         }
     }
 }

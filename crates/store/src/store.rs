@@ -285,7 +285,7 @@ impl MessageStore {
     pub fn put(&self, batch: &mut PutBatch) -> Result<PutTicket, StoreError> {
         let also_check = || self.check_flush_and_queues();
         let (ticket, claim) = self.commit_log.append(batch, &self.dispatcher, also_check)?;
-        self.dispatcher.finish(claim);
+        self.dispatcher.finish(claim, batch.arrivals());
         self.ahead.grown_to(ticket.end as u64);
         self.want_spare(ticket.end as u64);
         Ok(ticket)

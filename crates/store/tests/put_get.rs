@@ -240,7 +240,8 @@ fn the_listener_hears_of_each_message_once_it_is_readable() {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let runs = heard.clone();
     store.set_arrival_listener(Arc::new(move |arrivals| {
-        for arrival in arrivals {
+        let arrivals: Vec<_> = arrivals.collect();
+        for arrival in &arrivals {
             assert!(arrival.queue.max_offset() > arrival.queue_offset);
         }
         runs.lock().push(arrivals.iter().map(|arrival| (arrival.queue_offset, arrival.tags_code)).collect::<Vec<_>>());

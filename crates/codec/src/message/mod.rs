@@ -13,5 +13,5 @@ pub use properties::{java_string_hash, tags_code};
 pub use pulled::{PullLimits, PulledError, PulledMessage, TagSet, decode_pulled, is_plain};
 pub use record::{
     BLANK_MAGIC, MAGIC_V1, MAGIC_V2, MAX_PROPERTIES_BYTES, MAX_TOPIC_BYTES, MessageRecord, RecordError, RecordFields,
-    RecordLayout, body_crc, decode_record, encode_record, patch_record,
+    RecordLayout, RecordParts, body_crc, decode_record, encode_record, patch_record,
 };

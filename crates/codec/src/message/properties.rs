@@ -3,7 +3,9 @@
 //! Reading is as tolerant as Java's: the last separator may be absent, and an entry without name, without value or without 0x01 is
 //! passed over. Of equal names the last counts.
 
-use crate::bytes::find_either;
+use std::ops::Range;
+
+use crate::bytes::{find_either, text};
 
 /// Between name and value.
 pub const NAME_VALUE_SEPARATOR: char = '\u{1}';
@@ -90,19 +92,32 @@ pub fn get<'a>(properties: &'a str, name: &str) -> Option<&'a str> {
 
 /// The values of several properties in one look, each the last if there are several. A name must not be empty.
 pub fn get_each<'a, const N: usize>(properties: &'a str, names: [&str; N]) -> [Option<&'a str>; N] {
-    let (mut rest, mut found) = (properties, [None; N]);
-    loop {
-        let end = find_either(rest.as_bytes(), PROPERTY_SEPARATOR as u8, PROPERTY_SEPARATOR as u8);
+    find_each(properties.as_bytes(), names).map(|found| properties.get(found?))
+}
+
+/// As [`get_each`], of bytes that need not be text.
+pub fn bytes_of_each<'a, const N: usize>(properties: &'a [u8], names: [&str; N]) -> [Option<&'a [u8]>; N] {
+    find_each(properties, names).map(|found| properties.get(found?))
+}
+
+fn find_each<const N: usize>(properties: &[u8], names: [&str; N]) -> [Option<Range<usize>>; N] {
+    let (mut start, mut found) = (0, [const { None }; N]);
+    while let Some(rest) = properties.get(start..) {
+        let end = find_either(rest, PROPERTY_SEPARATOR as u8, PROPERTY_SEPARATOR as u8);
         let entry = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
         for (name, found) in names.iter().zip(&mut found).filter(|(name, _)| !name.is_empty()) {
-            let value = entry.strip_prefix(name).and_then(|value| value.strip_prefix(NAME_VALUE_SEPARATOR));
-            *found = value.filter(|value| !value.is_empty()).or(*found);
+            // The one byte tells most others apart.
+            let fits =
+                entry.get(name.len()) == Some(&(NAME_VALUE_SEPARATOR as u8)) && entry.starts_with(name.as_bytes());
+            let value = start + name.len() + 1..start + entry.len();
+            if fits && !value.is_empty() {
+                *found = Some(value);
+            }
         }
-        match end.and_then(|end| rest.get(end + 1..)) {
-            Some(behind) => rest = behind,
-            None => return found,
-        }
+        let Some(end) = end else { break };
+        start += end + 1;
     }
+    found
 }
 
 /// Appends a property, with the separator that may be missing before it.
@@ -142,17 +157,26 @@ pub fn java_string_hash(text: &str) -> i32 {
 
 /// The Java hash of a string that goes on with `text` behind a part of that `hash`.
 pub fn java_string_hash_on(hash: i32, text: &str) -> i32 {
-    let step = |hash: i32, unit: u16| hash.wrapping_mul(31).wrapping_add(unit.into());
-    if !text.is_ascii() {
-        return text.encode_utf16().fold(hash, step);
-    }
+    if text.is_ascii() { ascii_hash_on(hash, text.as_bytes()) } else { text.encode_utf16().fold(hash, hash_step) }
+}
+
+/// The same for bytes that need not be text: what is not UTF-8 counts as what Java reads instead.
+pub fn java_bytes_hash_on(hash: i32, bytes: &[u8]) -> i32 {
+    if bytes.is_ascii() { ascii_hash_on(hash, bytes) } else { java_string_hash_on(hash, &text(bytes)) }
+}
+
+fn ascii_hash_on(hash: i32, bytes: &[u8]) -> i32 {
     // Four at a time: one multiplication waits for the one before, not four.
-    let (fours, rest) = text.as_bytes().as_chunks::<4>();
+    let (fours, rest) = bytes.as_chunks::<4>();
     let hash = fours.iter().fold(hash, |hash, [a, b, c, d]| {
         let low = i32::from(*a) * 29_791 + i32::from(*b) * 961 + i32::from(*c) * 31 + i32::from(*d);
         hash.wrapping_mul(923_521).wrapping_add(low)
     });
-    rest.iter().fold(hash, |hash, byte| step(hash, (*byte).into()))
+    rest.iter().fold(hash, |hash, byte| hash_step(hash, (*byte).into()))
+}
+
+fn hash_step(hash: i32, unit: u16) -> i32 {
+    hash.wrapping_mul(31).wrapping_add(unit.into())
 }
 
 /// The code a consume queue keeps of a message's tag: its Java hash, 0 without one

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use super::record::mark_inflated;
 use super::{
-    MAGIC_V1, MAGIC_V2, MessageRecord, RecordError, RecordFields, batch, decode_record, encode_record, patch_record,
+    MAGIC_V2, MessageRecord, RecordError, RecordFields, RecordParts, batch, decode_record, encode_record, patch_record,
     properties, sys_flag,
 };
-use crate::bytes::{Reader, i32_at};
+use crate::bytes::i32_at;
 use crate::compression;
 
 /// Tags a consumer wants.
@@ -74,25 +74,9 @@ pub struct PulledError {
 /// Whether [`decode_pulled`] would give this stored record as it is, if it wants all tags: it is whole, its body is not
 /// compressed, and it is no batch to be unwrapped. Its text is not looked at.
 pub fn is_plain(record: &[u8]) -> bool {
-    let ends_there = || {
-        let flag = i32_at(record, 36)?;
-        let is_plain = flag & (sys_flag::COMPRESSED | sys_flag::INNER_BATCH) == 0;
-        let hosts = [sys_flag::BORN_HOST_V6, sys_flag::STORE_HOST_V6].map(|bit| if flag & bit == 0 { 8 } else { 20 });
-        let mut reader = Reader::new(record.get(68 + hosts[0] + hosts[1]..)?);
-        let body_length = reader.i32()?;
-        reader.bytes(usize::try_from(body_length).ok()?)?;
-        let topic_length = match i32_at(record, 4)? {
-            MAGIC_V1 => i16::from(reader.u8()?.cast_signed()),
-            MAGIC_V2 => reader.i16()?,
-            _ => return None,
-        };
-        reader.bytes(usize::try_from(topic_length).ok()?)?;
-        let properties_length = reader.i16()?;
-        reader.bytes(usize::try_from(properties_length).ok()?)?;
-        let is_whole = reader.remaining() == 0 && usize::try_from(i32_at(record, 0)?) == Ok(record.len());
-        Some(is_plain && is_whole)
-    };
-    ends_there().unwrap_or(false)
+    RecordParts::of(record).is_ok_and(|parts| {
+        parts.record.len() == record.len() && parts.sys_flag & (sys_flag::COMPRESSED | sys_flag::INNER_BATCH) == 0
+    })
 }
 
 /// Decodes a pulled body, records one behind the other, into `out` and `table`, appending to both.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{HostAddr, host, sys_flag};
-use crate::bytes::{Reader, i32_at, overwrite, text};
+use crate::bytes::{Reader, i32_at, i64_at, overwrite, text};
 
 /// Magic of a record whose topic length is one byte.
 pub const MAGIC_V1: i32 = -626_843_481;
@@ -133,77 +133,112 @@ pub fn body_crc(body: &[u8]) -> i32 {
 /// # Errors
 /// [`RecordError`]; [`RecordError::Blank`] for the filler at the end of a file.
 pub fn decode_record(buf: &[u8], check_crc: bool) -> Result<(MessageRecord<'_>, usize), RecordError> {
-    let have = buf.len();
-    let (Some(length), Some(magic)) = (i32_at(buf, 0), i32_at(buf, 4)) else {
-        return Err(RecordError::Short { need: 8, have });
-    };
-    match magic {
-        MAGIC_V1 | MAGIC_V2 => {}
-        BLANK_MAGIC => return Err(RecordError::Blank { length }),
-        _ => return Err(RecordError::Magic { magic }),
-    }
-    let bad_length = RecordError::Length { field: "record", length: length.into() };
-    let Some(total) = usize::try_from(length).ok().filter(|total| *total >= FIXED_BYTES) else {
-        return Err(bad_length);
-    };
-    let record = buf.get(..total).ok_or(RecordError::Short { need: total, have })?;
-    let message = decode_parts(record, magic)?;
+    let parts = RecordParts::of(buf)?;
+    let message = parts.decode()?;
     if check_crc {
         let actual = body_crc(message.body);
         if actual != message.body_crc {
             return Err(RecordError::Crc { expected: message.body_crc, actual });
         }
     }
-    Ok((message, total))
+    Ok((message, parts.record.len()))
 }
 
-fn decode_parts(record: &[u8], magic: i32) -> Result<MessageRecord<'_>, RecordError> {
-    let total = record.len();
-    // Unlike a missing rest of the buffer, parts that leave the record can never become right.
-    let cut = || RecordError::Parts { total, parts: total + 1 };
-    let mut reader = Reader::new(record.get(8..).unwrap_or_default());
-    let body_crc = reader.i32().ok_or_else(cut)?;
-    let queue_id = reader.i32().ok_or_else(cut)?;
-    let flag = reader.i32().ok_or_else(cut)?;
-    let queue_offset = reader.i64().ok_or_else(cut)?;
-    let physical_offset = reader.i64().ok_or_else(cut)?;
-    let sys_flag = reader.i32().ok_or_else(cut)?;
-    let born_timestamp = reader.i64().ok_or_else(cut)?;
-    let born_host = HostAddr::read(&mut reader, sys_flag & sys_flag::BORN_HOST_V6 != 0).ok_or_else(cut)?;
-    let store_timestamp = reader.i64().ok_or_else(cut)?;
-    let store_host = HostAddr::read(&mut reader, sys_flag & sys_flag::STORE_HOST_V6 != 0).ok_or_else(cut)?;
-    let reconsume_times = reader.i32().ok_or_else(cut)?;
-    let prepared_transaction_offset = reader.i64().ok_or_else(cut)?;
-    let body_length = reader.i32().ok_or_else(cut)?;
-    let body_offset = total - reader.remaining();
-    let body = part(&mut reader, "body", body_length.into())?;
-    let topic_length = if magic == MAGIC_V1 { reader.u8().map(|byte| byte.cast_signed().into()) } else { reader.i16() };
-    let topic = part(&mut reader, "topic", topic_length.ok_or_else(cut)?.into())?;
-    let properties_length = reader.i16().ok_or_else(cut)?;
-    let properties = part(&mut reader, "properties", properties_length.into())?;
-    if reader.remaining() != 0 {
-        return Err(RecordError::Parts { total, parts: total - reader.remaining() });
+/// A stored record that is whole, with its lengths looked at and nothing else: for whoever needs little of it.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordParts<'a> {
+    /// The record.
+    pub record: &'a [u8],
+    /// [`MAGIC_V1`] or [`MAGIC_V2`].
+    pub magic: i32,
+    /// [`sys_flag`] bits.
+    pub sys_flag: i32,
+    /// Body, as stored: maybe compressed.
+    pub body: &'a [u8],
+    /// Topic, not known to be UTF-8.
+    pub topic: &'a [u8],
+    /// Property string, not known to be UTF-8.
+    pub properties: &'a [u8],
+    /// Where the body begins in the record.
+    pub body_offset: usize,
+}
+
+impl<'a> RecordParts<'a> {
+    /// Those of the record at the start of `buf`.
+    ///
+    /// # Errors
+    /// Those of [`decode_record`] without a check of the CRC.
+    pub fn of(buf: &'a [u8]) -> Result<Self, RecordError> {
+        let have = buf.len();
+        let (Some(length), Some(magic)) = (i32_at(buf, 0), i32_at(buf, 4)) else {
+            return Err(RecordError::Short { need: 8, have });
+        };
+        match magic {
+            MAGIC_V1 | MAGIC_V2 => {}
+            BLANK_MAGIC => return Err(RecordError::Blank { length }),
+            _ => return Err(RecordError::Magic { magic }),
+        }
+        let bad_length = RecordError::Length { field: "record", length: length.into() };
+        let Some(total) = usize::try_from(length).ok().filter(|total| *total >= FIXED_BYTES) else {
+            return Err(bad_length);
+        };
+        let record = buf.get(..total).ok_or(RecordError::Short { need: total, have })?;
+        // Unlike a missing rest of the buffer, parts that leave the record can never become right.
+        let cut = || RecordError::Parts { total, parts: total + 1 };
+        let sys_flag = i32_at(record, SYS_FLAG_AT).ok_or_else(cut)?;
+        let [born_host, store_host] = [sys_flag::BORN_HOST_V6, sys_flag::STORE_HOST_V6];
+        let hosts = host::encoded_len(sys_flag & born_host != 0) + host::encoded_len(sys_flag & store_host != 0);
+        let body_offset = FIXED_BYTES - 3 + hosts;
+        let mut reader = Reader::new(record.get(body_offset - 4..).ok_or_else(cut)?);
+        let body_length = reader.i32().ok_or_else(cut)?;
+        let body = part(&mut reader, "body", body_length.into())?;
+        let topic_length =
+            if magic == MAGIC_V1 { reader.u8().map(|byte| byte.cast_signed().into()) } else { reader.i16() };
+        let topic = part(&mut reader, "topic", topic_length.ok_or_else(cut)?.into())?;
+        let properties_length = reader.i16().ok_or_else(cut)?;
+        let properties = part(&mut reader, "properties", properties_length.into())?;
+        if reader.remaining() != 0 {
+            return Err(RecordError::Parts { total, parts: total - reader.remaining() });
+        }
+        Ok(Self { record, magic, sys_flag, body, topic, properties, body_offset })
     }
-    Ok(MessageRecord {
-        total_size: total,
-        magic,
-        body_crc,
-        queue_id,
-        flag,
-        queue_offset,
-        physical_offset,
-        sys_flag,
-        born_timestamp,
-        born_host,
-        store_timestamp,
-        store_host,
-        reconsume_times,
-        prepared_transaction_offset,
-        body,
-        topic: text(topic),
-        properties: text(properties),
-        body_offset,
-    })
+
+    /// Offset in the commit log.
+    pub fn physical_offset(&self) -> i64 {
+        i64_at(self.record, PHYSICAL_OFFSET_AT).unwrap_or_default()
+    }
+
+    /// Milliseconds since the epoch at the broker.
+    pub fn store_timestamp(&self) -> i64 {
+        i64_at(self.record, store_timestamp_at(self.sys_flag)).unwrap_or_default()
+    }
+
+    fn decode(&self) -> Result<MessageRecord<'a>, RecordError> {
+        let Self { record, magic, sys_flag, body, topic, properties, body_offset } = *self;
+        let total = record.len();
+        let cut = || RecordError::Parts { total, parts: total + 1 };
+        let mut reader = Reader::new(record.get(8..).unwrap_or_default());
+        Ok(MessageRecord {
+            total_size: total,
+            magic,
+            body_crc: reader.i32().ok_or_else(cut)?,
+            queue_id: reader.i32().ok_or_else(cut)?,
+            flag: reader.i32().ok_or_else(cut)?,
+            queue_offset: reader.i64().ok_or_else(cut)?,
+            physical_offset: reader.i64().ok_or_else(cut)?,
+            sys_flag: reader.i32().ok_or_else(cut)?,
+            born_timestamp: reader.i64().ok_or_else(cut)?,
+            born_host: HostAddr::read(&mut reader, sys_flag & sys_flag::BORN_HOST_V6 != 0).ok_or_else(cut)?,
+            store_timestamp: reader.i64().ok_or_else(cut)?,
+            store_host: HostAddr::read(&mut reader, sys_flag & sys_flag::STORE_HOST_V6 != 0).ok_or_else(cut)?,
+            reconsume_times: reader.i32().ok_or_else(cut)?,
+            prepared_transaction_offset: reader.i64().ok_or_else(cut)?,
+            body,
+            topic: text(topic),
+            properties: text(properties),
+            body_offset,
+        })
+    }
 }
 
 fn part<'a>(reader: &mut Reader<'a>, field: &'static str, length: i64) -> Result<&'a [u8], RecordError> {
@@ -302,11 +337,14 @@ pub fn encode_record(out: &mut Vec<u8>, fields: &RecordFields<'_>) -> Result<Rec
 
 /// Fills in what only the append knows. `record` is a whole record; the place of the store timestamp depends on its sysFlag.
 pub fn patch_record(record: &mut [u8], queue_offset: i64, physical_offset: i64, store_timestamp: i64) {
-    let flag = i32_at(record, SYS_FLAG_AT).unwrap_or_default();
-    let store_timestamp_at = BORN_HOST_AT + host::encoded_len(flag & sys_flag::BORN_HOST_V6 != 0);
+    let store_timestamp_at = store_timestamp_at(i32_at(record, SYS_FLAG_AT).unwrap_or_default());
     overwrite(record, QUEUE_OFFSET_AT, &queue_offset.to_be_bytes());
     overwrite(record, PHYSICAL_OFFSET_AT, &physical_offset.to_be_bytes());
     overwrite(record, store_timestamp_at, &store_timestamp.to_be_bytes());
+}
+
+fn store_timestamp_at(sys_flag: i32) -> usize {
+    BORN_HOST_AT + host::encoded_len(sys_flag & sys_flag::BORN_HOST_V6 != 0)
 }
 
 /// Turns the record at `start..` of `out`, whose compressed body begins `body_offset` in and has been replaced by `body_length` plain

@@ -28,7 +28,7 @@ fn whoever_dispatches_nothing_handed_over_stays_behind_and_the_listener_hears_of
         }
         let append = Mutex::new(());
         let put = |also_drain: bool| {
-            let (offset, claim) = {
+            let (arrival, claim) = {
                 let _one_at_a_time = append.lock();
                 let queue_offset = queue.take_slot();
                 let arrival = Arrival {
@@ -39,13 +39,14 @@ fn whoever_dispatches_nothing_handed_over_stays_behind_and_the_listener_hears_of
                     size: 100,
                     store_timestamp: queue_offset,
                 };
-                (queue_offset, dispatcher.enqueue(std::iter::once(arrival)))
+                let claim = dispatcher.enqueue(std::iter::once(&arrival));
+                (arrival, claim)
             };
-            dispatcher.finish(claim);
+            dispatcher.finish(claim, std::iter::once(&arrival));
             if also_drain {
                 dispatcher.drain();
-                assert!(queue.max_offset() > offset);
-                assert!(dispatcher.progress().store_timestamp >= offset);
+                assert!(queue.max_offset() > arrival.queue_offset);
+                assert!(dispatcher.progress().store_timestamp >= arrival.store_timestamp);
             }
         };
         thread::scope(|scope| {

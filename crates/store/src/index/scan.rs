@@ -1,6 +1,6 @@
 //! Goes through the commit log, record by record, for the keys in it.
 
-use rocketmq_codec::message::{MAGIC_V1, MAGIC_V2, RecordError, decode_record};
+use rocketmq_codec::message::{MAGIC_V1, MAGIC_V2, RecordError, RecordParts};
 use rocketmq_log::{LogError, SegmentedLog};
 
 use super::keys::{Entry, TopicHash, push_entries};
@@ -77,10 +77,10 @@ impl Scanner {
             if rest.is_empty() || entries.len() >= SCAN_ENTRIES {
                 return End::Chunk;
             }
-            match decode_record(rest, false) {
-                Ok((record, size)) if record.physical_offset == self.at as i64 => {
+            match RecordParts::of(rest) {
+                Ok(record) if record.physical_offset() == self.at as i64 => {
                     push_entries(&record, &mut self.topics, entries);
-                    self.at += size as u64;
+                    self.at += record.record.len() as u64;
                 }
                 Err(RecordError::Blank { .. }) => return End::Blank,
                 Err(RecordError::Short { need, .. }) if need as u64 <= left - position as u64 => {
