@@ -1,9 +1,9 @@
-import Long from 'long'
 import type { RocketMQError } from '../errors.js'
 import { ProtocolError } from '../errors.js'
 import type { BatchEncoder } from '../message/batch.js'
 import { KEY_SEPARATOR } from '../message/properties.js'
 import { tell } from './pending-send.js'
+import { partOf } from './send-batch.js'
 import type { SendCallback, SendResult } from './types.js'
 
 type Resolve = (result: SendResult) => void
@@ -104,24 +104,4 @@ export class AccumulatedBatch {
     if (this.#resolves.length > 0) this.#resolves[index]!(result)
     else tell(this.#callbacks[index]!, undefined, result)
   }
-}
-
-function partOf(result: SendResult, index: number, msgId: string, offsetMsgId: string): SendResult {
-  return {
-    sendStatus: result.sendStatus,
-    msgId,
-    offsetMsgId,
-    messageQueue: result.messageQueue,
-    queueOffset: plus(result.queueOffset, index),
-    transactionId: result.transactionId,
-    recallHandle: undefined,
-    regionId: result.regionId,
-    traceOn: result.traceOn
-  }
-}
-
-/** `offset + index`, for every message: a carry into the high half, and nothing of what `Long#add` does besides. */
-function plus(offset: Long, index: number): Long {
-  const low = (offset.low >>> 0) + index
-  return new Long(low | 0, low > 0xffffffff ? offset.high + 1 : offset.high)
 }

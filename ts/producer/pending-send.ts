@@ -1,15 +1,11 @@
 import Long from 'long'
-import type { RocketMQError, SendAttempt } from '../errors.js'
+import type { NotSupportedError, RocketMQError, SendAttempt, SendError } from '../errors.js'
 import {
   AbortedError,
   BrokerError,
-  BusyError,
   ClientStateError,
   ConnectionError,
-  NotSupportedError,
   ProtocolError,
-  RouteError,
-  SendError,
   TimeoutError,
   asRocketMQError
 } from '../errors.js'
@@ -24,7 +20,9 @@ import { noteFailure } from './fault-tolerance.js'
 import type { ProducerConfig } from './options.js'
 import type { HookOwner, ProducerHooks } from './hooks.js'
 import type { PublishTable } from './publish-table.js'
+import { DEFAULT_REGION, readSendResult } from './send-answer.js'
 import type { SendContent } from './send-content.js'
+import { isRetryable, sendError } from './send-failure.js'
 import type { HeldSend, SendOrder } from './send-order.js'
 import type { SendObserver } from './send-observer.js'
 import type { SendCallback, SendResult } from './types.js'
@@ -58,8 +56,6 @@ function nextQueue(
   if (faults === undefined) return info.selectOneMessageQueue(lastBrokerName)
   return faults.selectOneMessageQueue(info, lastBrokerName, resetIndex)
 }
-
-const DEFAULT_REGION = 'DefaultRegion'
 
 /**
  * One send on its way: the fields of its request, its promise or callback, and what is needed to try again. One object a
@@ -224,27 +220,9 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
       this.onFailed(new BrokerError(response.code, response.remark, address, this.#requestCode()))
       return
     }
-    const { msgId, queueId, queueOffset, transactionId, recallHandle, batchUniqId, MSG_REGION, TRACE_ON } =
-      response.extFields
-    const mq = this.#mq!
-    if (msgId === undefined || !isWhole(queueId) || !isWhole(queueOffset)) {
-      const what = `queueId ${queueId}, queueOffset ${queueOffset}, msgId ${msgId}`
-      this.onFailed(
-        new ProtocolError(`broker ${mq.brokerName} answered a send with no place that can be read: ${what}`)
-      )
-      return
-    }
-    this.#stored({
-      sendStatus,
-      msgId: batchUniqId ?? this.#msgId,
-      offsetMsgId: msgId,
-      messageQueue: new MessageQueue(mq.topic, mq.brokerName, Number(queueId)),
-      queueOffset: Long.fromString(queueOffset),
-      transactionId: transactionId ?? '',
-      recallHandle,
-      regionId: MSG_REGION === undefined || MSG_REGION === '' ? DEFAULT_REGION : MSG_REGION,
-      traceOn: TRACE_ON !== 'false'
-    })
+    const result = readSendResult(response.extFields, sendStatus, this.#mq!, this.#msgId)
+    if (result instanceof ProtocolError) this.onFailed(result)
+    else this.#stored(result)
   }
 
   /**
@@ -409,10 +387,7 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
 
   #mayRetry(error: RocketMQError, nowMs: number): boolean {
     if (this.#leftMs(nowMs) <= 0 || this.#attempts!.length > this.#retryTimes()) return false
-    if (error instanceof ConnectionError || error instanceof TimeoutError) return true
-    if (this.#callback !== undefined) return false
-    if (error instanceof BrokerError) return this.#context.config.retryResponseCodes.has(error.responseCode)
-    return error instanceof BusyError || error instanceof ProtocolError || error instanceof RouteError
+    return isRetryable(error, this.#context.config, this.#callback !== undefined)
   }
 
   /** How many attempts may follow the first. Without a callback a queue chosen by the caller gets one attempt, as in Java. */
@@ -446,19 +421,8 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
     }
   }
 
-  /** What a broker does not know at all is told apart: trying again, or elsewhere, is of no use. */
   #sendError(nowMs: number): SendError | NotSupportedError {
-    const attempts = this.#attempts!
-    const brokers = attempts.map(attempt => attempt.brokerName).join(', ')
-    const costMs = nowMs - this.bornTimestampMs
-    const last = attempts.at(-1)!.error
-    const error = new SendError(
-      `sent ${attempts.length} times, still failed, cost ${costMs} ms, topic ${this.#topic}, brokers ${brokers}: ${last.message}`,
-      this.#topic,
-      attempts
-    )
-    if (error.responseCode !== ResponseCode.REQUEST_CODE_NOT_SUPPORTED) return error
-    return new NotSupportedError(error.message, { cause: error })
+    return sendError(this.#topic, this.#attempts!, nowMs - this.bornTimestampMs)
   }
 
   #awaitRoute(): void {
@@ -512,10 +476,6 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
     if (this.#routeTimer !== undefined) clearTimeout(this.#routeTimer)
     this.#context.sendEnded(this)
   }
-}
-
-function isWhole(text: string | undefined): text is string {
-  return text !== undefined && /^-?\d{1,19}$/.test(text)
 }
 
 /** Calls a callback of the user's; what it throws is the user's uncaught exception, not ours. */

@@ -9,14 +9,12 @@ import { clientRegistry } from '../client/client-registry.js'
 import { ClientStatus } from '../client/client-status.js'
 import { ServiceState, notRunning, notStartable } from '../client/service-state.js'
 import { checkGroup } from '../client/validators.js'
-import type { Message } from '../message/message.js'
 import type { MessageExt } from '../message/message-ext.js'
 import type { MessageQueue } from '../message/message-queue.js'
 import type { MessageBody } from '../message/serializer.js'
 import type { AsyncTraceDispatcher } from '../trace/async-trace-dispatcher.js'
-import { Accumulator } from './accumulator.js'
 import { BackPressure } from './back-pressure.js'
-import type { CheckForbiddenHook, CommunicationMode, SendMessageHook } from './hooks.js'
+import type { CheckForbiddenHook, SendMessageHook } from './hooks.js'
 import { ProducerHooks, hookOwner } from './hooks.js'
 import {
   EndTransactionTraceHook,
@@ -27,24 +25,22 @@ import {
 import type { ProducerConfig, ProducerOptions } from './options.js'
 import { PRODUCER_OPTIONS, checkProducerConfig } from './options.js'
 import { startFaultStrategy } from './fault-tolerance.js'
-import { chooser, wrongTopic } from './choose-queue.js'
-import type { ChooseQueue, SendContext } from './pending-send.js'
-import { PendingSend, tell } from './pending-send.js'
+import { wrongTopic } from './choose-queue.js'
+import type { SendContext } from './pending-send.js'
+import { tell } from './pending-send.js'
 import { PublishTable } from './publish-table.js'
 import { recallMessage } from './recall.js'
 import type { RequestCallback, SendTo } from './request.js'
 import { PendingRequests } from './request.js'
 import type { SendArguments } from './send-arguments.js'
 import { readSendArguments } from './send-arguments.js'
-import type { SendContent, Sendable } from './send-content.js'
-import { batchAsOne, batchContent, checkedMessages, isList, messageContent, toMessage } from './send-content.js'
+import type { Sendable } from './send-content.js'
+import { checkedMessages, isList, toMessage } from './send-content.js'
 import type { SendBatchOptions } from './send-batch.js'
 import { sendInParts } from './send-batch.js'
-import type { SendEvent } from './send-event.js'
-import { newSendEvent, sendTracing, traceOneway, traceSend } from './send-event.js'
-import { SendObserver } from './send-observer.js'
 import { SendOrder } from './send-order.js'
-import { createTopic, fetchPublishQueues } from './topics.js'
+import { Sending } from './sending.js'
+import { askOfQueue, createTopic, fetchPublishQueues } from './topics.js'
 import type { MessageQueueSelector, SendCallback, SendOptions, SendResult } from './types.js'
 import type { WritableOptions } from './writable.js'
 import { MessageWritable } from './writable.js'
@@ -71,12 +67,9 @@ export class Producer<Body = MessageBody> {
   readonly #hooks = new ProducerHooks()
   #state: ServiceState = ServiceState.CREATE_JUST
   #instance: ClientInstance | undefined
-  #context: SendContext | undefined
+  #sending: Sending<Body> | undefined
   #trace: AsyncTraceDispatcher | undefined
-  #accumulator: Accumulator | undefined
   readonly #backPressure: BackPressure
-  #inFlight = 0
-  #onIdle: (() => void) | undefined
   #starting: Promise<void> | undefined
   #shutdown = Promise.resolve()
   readonly #requests = new PendingRequests()
@@ -164,7 +157,7 @@ export class Producer<Body = MessageBody> {
       throw error
     }
     this.#instance = instance
-    this.#context = {
+    const context: SendContext = {
       instance,
       config: this.#config,
       table,
@@ -172,10 +165,10 @@ export class Producer<Body = MessageBody> {
       order: new SendOrder(),
       hooks: this.#hooks,
       hookOwner: hookOwner(this.#config, instance),
-      sendEnded: send => this.#sendEnded(send)
+      sendEnded: send => this.#sending!.ended(send)
     }
-    if (this.#config.autoBatch) this.#accumulator = this.#newAccumulator(this.#context)
-    this.onStart(this.#context)
+    this.#sending = new Sending(context, this.#backPressure)
+    this.onStart(context)
     if (this.#config.enableTrace) await this.#startTrace(instance)
     await this.#findTopics(instance, table)
     this.#state = ServiceState.RUNNING
@@ -252,8 +245,7 @@ export class Producer<Body = MessageBody> {
     let read = NO_ARGUMENTS
     try {
       if (args.length > 0) read = readSendArguments(args)
-      if (sendTracing.active) return this.#tracedSend(message, read)
-      return this.#send(message, read, false, undefined) as Promise<SendResult> | undefined
+      return this.#running().send(message, read)
     } catch (thrown) {
       const error = asRocketMQError(thrown)
       const { callback } = read
@@ -272,7 +264,7 @@ export class Producer<Body = MessageBody> {
    * PartialBatchError when some are stored and the next request fails; else the errors of {@link send}
    */
   async sendBatch(messages: Iterable<Sendable<Body>>, options: SendBatchOptions = {}): Promise<SendResult[]> {
-    this.#running()
+    const sending = this.#running()
     const { messageQueue, maxBytes = this.#config.maxMessageSize, ...limits } = options
     if (!Number.isSafeInteger(maxBytes) || maxBytes < 1 || maxBytes > this.#config.maxMessageSize) {
       throw new InvalidArgumentError(
@@ -282,10 +274,7 @@ export class Producer<Body = MessageBody> {
     const list = checkedMessages([...messages], this.#config)
     const args = messageQueue === undefined ? [limits] : [messageQueue, limits]
     const read = readSendArguments(args)
-    return sendInParts(list, maxBytes, async part => {
-      const sent = sendTracing.active ? this.#tracedSend(part, read) : this.#send(part, read, false, undefined)
-      return (await sent)!
-    })
+    return sendInParts(list, maxBytes, async part => (await sending.send(part, read))!)
   }
 
   /**
@@ -303,7 +292,7 @@ export class Producer<Body = MessageBody> {
       if (args.callback !== undefined || isList(message)) {
         throw new InvalidArgumentError('a oneway send takes one message and no callback')
       }
-      return sendTracing.active ? this.#tracedOneway(message, args) : this.#send(message, args, true, undefined)!
+      return this.#running().sendOneway(message, args)
     } catch (error) {
       return Promise.reject(asRocketMQError(error))
     }
@@ -369,7 +358,7 @@ export class Producer<Body = MessageBody> {
    */
   async recallMessage(topic: string, recallHandle: string, options: SendOptions = {}): Promise<string> {
     const { timeoutMs = this.#config.sendMsgTimeout, signal } = options
-    return recallMessage(this.#running(), topic, recallHandle, { timeoutMs, signal })
+    return recallMessage(this.#running().context, topic, recallHandle, { timeoutMs, signal })
   }
 
   /**
@@ -391,7 +380,7 @@ export class Producer<Body = MessageBody> {
    * @throws RouteError when there are none
    */
   async fetchPublishMessageQueues(topic: string, options: { signal?: AbortSignal } = {}): Promise<MessageQueue[]> {
-    return fetchPublishQueues(this.#running(), topic, options.signal)
+    return fetchPublishQueues(this.#running().context, topic, options.signal)
   }
 
   /**
@@ -407,36 +396,27 @@ export class Producer<Body = MessageBody> {
     queueNum: number,
     options: { topicSysFlag?: number; signal?: AbortSignal } = {}
   ): Promise<void> {
-    await createTopic(this.#running(), key, newTopic, queueNum, options)
+    await createTopic(this.#running().context, key, newTopic, queueNum, options)
   }
 
   /** The first offset of a queue stored at or after a time. */
   async searchOffset(mq: MessageQueue, time: Date | number, options: { signal?: AbortSignal } = {}): Promise<Long> {
-    const { instance, table } = this.#running()
-    const queue = table.wireQueue(mq)
-    const address = await instance.masterAddress(queue)
-    return instance.brokerApi.searchOffset(address, queue, Number(time), instance.waitOptions(options.signal))
+    return askOfQueue(this.#running().context, mq, options.signal, (api, address, queue, wait) =>
+      api.searchOffset(address, queue, Number(time), wait)
+    )
   }
 
   /** The offset the next message of a queue will get. */
   async maxOffset(mq: MessageQueue, options: { signal?: AbortSignal } = {}): Promise<Long> {
-    const { instance, table } = this.#running()
-    const queue = table.wireQueue(mq)
-    return instance.brokerApi.maxOffset(
-      await instance.masterAddress(queue),
-      queue,
-      instance.waitOptions(options.signal)
+    return askOfQueue(this.#running().context, mq, options.signal, (api, address, queue, wait) =>
+      api.maxOffset(address, queue, wait)
     )
   }
 
   /** The oldest offset of a queue that is still stored. */
   async minOffset(mq: MessageQueue, options: { signal?: AbortSignal } = {}): Promise<Long> {
-    const { instance, table } = this.#running()
-    const queue = table.wireQueue(mq)
-    return instance.brokerApi.minOffset(
-      await instance.masterAddress(queue),
-      queue,
-      instance.waitOptions(options.signal)
+    return askOfQueue(this.#running().context, mq, options.signal, (api, address, queue, wait) =>
+      api.minOffset(address, queue, wait)
     )
   }
 
@@ -451,111 +431,15 @@ export class Producer<Body = MessageBody> {
   /** Called at the end, when no send is under way any more and connections are still there. */
   protected async onEnd(_context: SendContext, _signal: AbortSignal | undefined): Promise<void> {}
 
-  #running(): SendContext {
+  #running(): Sending<Body> {
     if (this.#state !== ServiceState.RUNNING) throw notRunning('producer', this.#state)
-    return this.#context!
-  }
-
-  /** The promise of a oneway message is one of nothing, that of any other message one of its result. */
-  #send(
-    given: Sendable<Body> | readonly Sendable<Body>[],
-    args: SendArguments,
-    oneway: boolean,
-    event: SendEvent | undefined
-  ): Promise<SendResult | undefined> | undefined {
-    const context = this.#running()
-    const { signal, callback } = args
-    const mq = args.mq === undefined ? undefined : context.table.userQueue(args.mq)
-    const nowMs = Date.now()
-    const message = isList(given) ? undefined : toMessage(given, this.#config.serializer)
-    const topic = message === undefined ? '' : context.table.userTopic(message.topic)
-    const choose = chooser(args, message, topic)
-    const accumulator = this.#accumulator
-    // Hooks are told of each message that is sent, so where there are some each goes by itself.
-    if (accumulator !== undefined && message !== undefined && !oneway && !this.#hooks.any) {
-      // The queue has to be known to find those who go there too; an unknown route is found by a send of its own.
-      const info = choose === undefined ? undefined : context.table.get(message.topic)
-      if (accumulator.accepts(message, args) && (choose === undefined || info !== undefined)) {
-        const chosen = info === undefined ? mq : choose!(info.messageQueues)
-        if (chosen !== undefined && chosen.topic !== topic) throw wrongTopic(chosen, topic)
-        return accumulator.send(message, nowMs, chosen, args)
-      }
-      if (mq !== undefined || choose !== undefined) accumulator.flushChosenQueues()
-    }
-    const content =
-      message === undefined
-        ? batchContent(given as readonly Sendable<Body>[], this.#config, nowMs)
-        : messageContent(message, this.#config, nowMs)
-    if (mq !== undefined && mq.topic !== content.topic) throw wrongTopic(mq, content.topic)
-    if (signal?.aborted === true) throw new AbortedError(`the send to topic ${content.topic}`, signal)
-    const timeoutMs = args.timeoutMs ?? this.#config.sendMsgTimeout
-    const observer =
-      event !== undefined || this.#hooks.any
-        ? this.#observer(
-            context,
-            oneway ? 'ONEWAY' : callback === undefined ? 'SYNC' : 'ASYNC',
-            given,
-            message,
-            content,
-            event
-          )
-        : undefined
-    const pending = new PendingSend(context, content, nowMs, timeoutMs, signal, callback, oneway, observer)
-    if (content.compress) void pending.compress()
-    return this.#begin(pending, timeoutMs, callback, mq, choose)
-  }
-
-  #begin(
-    pending: PendingSend,
-    timeoutMs: number,
-    callback: SendCallback | undefined,
-    mq: MessageQueue | undefined,
-    choose: ChooseQueue | undefined
-  ): Promise<SendResult | undefined> | undefined {
-    this.#inFlight++
-    const promise = callback === undefined ? pending.promise() : undefined
-    this.#backPressure.begin(pending, timeoutMs, mq, choose)
-    return promise
-  }
-
-  #newAccumulator(context: SendContext): Accumulator {
-    return new Accumulator(this.#config, (content, startMs, mq, callback) => {
-      const { sendMsgTimeout } = this.#config
-      const pending = new PendingSend(context, content, startMs, sendMsgTimeout, undefined, callback, false, undefined)
-      return this.#begin(pending, sendMsgTimeout, callback, mq, undefined) as Promise<SendResult> | undefined
-    })
-  }
-
-  #observer(
-    context: SendContext,
-    mode: CommunicationMode,
-    given: Sendable<Body> | readonly Sendable<Body>[],
-    message: Message | undefined,
-    content: SendContent,
-    event: SendEvent | undefined
-  ): SendObserver {
-    const whole = message ?? batchAsOne(given as readonly Sendable<Body>[], content)
-    return new SendObserver(context.hooks, context.hookOwner, mode, whole, content, event)
-  }
-
-  #tracedSend(given: Sendable<Body> | readonly Sendable<Body>[], args: SendArguments): Promise<SendResult> | undefined {
-    const event = newSendEvent(this.#running(), given, args.callback === undefined ? 'SYNC' : 'ASYNC')
-    return traceSend(
-      event,
-      args,
-      (sendable, traced) => this.#send(sendable, traced, false, event) as Promise<SendResult> | undefined
-    )
-  }
-
-  #tracedOneway(given: Sendable<Body>, args: SendArguments): Promise<unknown> {
-    const event = newSendEvent(this.#running(), given, 'ONEWAY')
-    return traceOneway(event, sendable => this.#send(sendable, args, true, event)!)
+    return this.#sending!
   }
 
   #request(given: Sendable<Body>, args: readonly unknown[], callback: RequestCallback): void {
     try {
       const read = readSendArguments(args)
-      const context = this.#running()
+      const { context } = this.#running()
       const message = toMessage(given, this.#config.serializer)
       const { timeoutMs = this.#config.sendMsgTimeout, signal, mq } = read
       if (mq !== undefined && mq.topic !== message.topic) throw wrongTopic(mq, message.topic)
@@ -596,23 +480,14 @@ export class Producer<Body = MessageBody> {
     }
   }
 
-  #sendEnded(send: PendingSend): void {
-    this.#inFlight--
-    this.#backPressure.ended(send)
-    if (this.#inFlight === 0) this.#onIdle?.()
-  }
-
   async #end(signal: AbortSignal | undefined): Promise<void> {
     this.#state = ServiceState.SHUTDOWN_ALREADY
     this.#requests.failAll()
-    this.#accumulator?.flush()
-    if (this.#inFlight > 0) {
-      const idle = new Promise<void>(resolve => (this.#onIdle = resolve))
-      // Aborted or not, the rest of the shutdown is the same.
-      await abortable('waiting for sends', idle, signal).catch(() => undefined)
-    }
-    this.#context!.faults?.shutdown()
-    await this.onEnd(this.#context!, signal)
+    const { context } = this.#sending!
+    // Aborted or not, the rest of the shutdown is the same.
+    await abortable('waiting for sends', this.#sending!.drained(), signal).catch(() => undefined)
+    context.faults?.shutdown()
+    await this.onEnd(context, signal)
     await this.#instance!.unregisterProducer(this.#config.producerGroup)
     await this.#trace?.shutdown(signal)
     this.#status.end()

@@ -1,3 +1,4 @@
+import Long from 'long'
 import { RocketMQError, SendError } from '../errors.js'
 import type { Message } from '../message/message.js'
 import type { MessageQueue } from '../message/message-queue.js'
@@ -63,10 +64,26 @@ export function splitSendResult(result: SendResult, count: number): SendResult[]
   const msgIds = result.msgId.split(',')
   const offsetMsgIds = result.offsetMsgId.split(',')
   if (msgIds.length !== count || offsetMsgIds.length !== count) return Array.from({ length: count }, () => result)
-  return msgIds.map((msgId, i) => ({
-    ...result,
+  return msgIds.map((msgId, index) => partOf(result, index, msgId, offsetMsgIds[index]!))
+}
+
+/** The part of a batch's result that belongs to one of its messages; no batch has a handle to recall it by. */
+export function partOf(result: SendResult, index: number, msgId: string, offsetMsgId: string): SendResult {
+  return {
+    sendStatus: result.sendStatus,
     msgId,
-    offsetMsgId: offsetMsgIds[i]!,
-    queueOffset: result.queueOffset.add(i)
-  }))
+    offsetMsgId,
+    messageQueue: result.messageQueue,
+    queueOffset: plus(result.queueOffset, index),
+    transactionId: result.transactionId,
+    recallHandle: undefined,
+    regionId: result.regionId,
+    traceOn: result.traceOn
+  }
+}
+
+/** `offset + index`, for every message: a carry into the high half, and nothing of what `Long#add` does besides. */
+function plus(offset: Long, index: number): Long {
+  const low = (offset.low >>> 0) + index
+  return new Long(low | 0, low > 0xffffffff ? offset.high + 1 : offset.high)
 }

@@ -1,7 +1,9 @@
 import { ClientErrorCode, RouteError } from '../errors.js'
+import type { BrokerApi } from '../client/broker-api.js'
 import type { ClientInstance } from '../client/client-instance.js'
 import { checkNotSystemTopic, checkTopic } from '../client/validators.js'
 import type { MessageQueue } from '../message/message-queue.js'
+import type { WaitOptions } from '../client/name-server-api.js'
 import { MASTER_ID, publishQueues } from '../route/topic-route-data.js'
 import type { SendContext } from './pending-send.js'
 
@@ -23,6 +25,18 @@ export async function fetchPublishQueues(
     })
   }
   return queues
+}
+
+/** Asks the master of a queue's broker about the queue, as it is called on the wire. */
+export async function askOfQueue<T>(
+  { instance, table }: SendContext,
+  mq: MessageQueue,
+  signal: AbortSignal | undefined,
+  ask: (api: BrokerApi, address: string, queue: MessageQueue, options: WaitOptions) => Promise<T>
+): Promise<T> {
+  const queue = table.wireQueue(mq)
+  const address = await instance.masterAddress(queue)
+  return ask(instance.brokerApi, address, queue, instance.waitOptions(signal))
 }
 
 /** Creates a topic where the topic `key` is (`impl/MQAdminImpl.java#createTopic`); see `Producer#createTopic`. */

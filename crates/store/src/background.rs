@@ -10,6 +10,7 @@ use rocketmq_env::{Clock, Parker};
 use rocketmq_log::{Flusher, SegmentedLog};
 
 use crate::checkpoint::Checkpoint;
+use crate::commit_log::MAPPED_READ_BYTES;
 use crate::disk::Disk;
 use crate::dispatch::Dispatcher;
 use crate::index::Index;
@@ -19,9 +20,6 @@ use crate::{RetentionConfig, StoreError};
 
 /// How long a flush of the commit log may take before the queues are synced without it.
 const LOG_FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Mapped pages of a commit log file are given back when so much of it was read through them.
-const MAPPED_READ_BYTES: u64 = 16 * 1024 * 1024;
 
 /// What the thread works on.
 #[derive(Debug)]

@@ -19,6 +19,9 @@ use crate::{StoreError, error};
 /// Bytes of a blank record, which must stay free behind every other record.
 pub(crate) const BLANK_BYTES: usize = 8;
 
+/// Mapped pages of a file are given back when so much of it was read through them.
+pub(crate) const MAPPED_READ_BYTES: u64 = 16 * 1024 * 1024;
+
 /// The commit log's writing end.
 #[derive(Debug)]
 pub(crate) struct CommitLog {

@@ -31,6 +31,7 @@ use rocketmq_env::{Clock, Fs, Parker, Unparker};
 use rocketmq_log::{LogError, SegmentedLog};
 
 use crate::checkpoint::Checkpoint;
+use crate::commit_log::MAPPED_READ_BYTES;
 use crate::{StoreConfig, StoreError, error};
 use active::ActiveFile;
 pub(crate) use check::{IndexCheck, IndexFault};
@@ -187,7 +188,10 @@ impl Index {
         while !is_stopping() {
             parker.park_for(INTERVAL);
             // What fails is tried again, and told at the latest by a clean stop.
-            while !is_stopping() && matches!(self.step(), Ok(Step { more: true, .. })) {}
+            while !is_stopping() && matches!(self.step(), Ok(Step { more: true, .. })) {
+                // Housekeeping does that as well, unless it is just writing the tails of many queues.
+                self.log.release_maps(MAPPED_READ_BYTES);
+            }
         }
     }
 
