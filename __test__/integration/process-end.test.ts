@@ -69,8 +69,9 @@ describe('a process ends by itself', () => {
     const printed = await run(
       cluster.nameServerAddress,
       `const producer = await started({ sendMsgTimeout: 1000000000 })
+       const status = producer.status()
        const send = producer.send(message).catch(error => console.log(error.code))
-       await new Promise(resolve => setTimeout(resolve, 50))
+       for await (const event of status) if (event.type === 'routeChange') break
        await producer.shutdown({ signal: AbortSignal.abort() })
        await send`
     )

@@ -67,6 +67,7 @@ describe('a producer with a serializer', () => {
   })
 
   it('is refused with something that is no serializer', () => {
+    // What JavaScript without types may give.
     const serializer = {} as ReturnType<typeof jsonSerializer<Order>>
     assert.throws(() => new Producer({ ...OPTIONS, serializer }), ConfigError)
   })

@@ -98,6 +98,7 @@ describe('instrument()', () => {
   async function measured(name: string): Promise<DataPoint<unknown>[]> {
     await reader.forceFlush()
     const all = exported.getMetrics().flatMap(each => each.scopeMetrics.flatMap(scope => scope.metrics))
+    // A union of arrays, one for each kind of metric, has no flatMap of its own.
     return all
       .filter(metric => metric.descriptor.name === name)
       .flatMap(metric => metric.dataPoints as DataPoint<unknown>[])
@@ -182,6 +183,7 @@ describe('instrument()', () => {
       sent.map(point => [point.value, point.attributes]),
       [[5, attributes]]
     )
+    // The kind of this metric is a histogram.
     const durations = (await measured('messaging.client.operation.duration')) as DataPoint<Histogram>[]
     assert.deepEqual(
       durations.map(({ value, attributes: { 'error.type': type } }) => [value.count, type]),
@@ -248,7 +250,7 @@ describe('instrument()', () => {
     diag.setLogger({ error: log, warn: log, info: log, debug: log, verbose: log }, DiagLogLevel.ERROR)
     t.after(() => diag.disable())
     const real = tracerProvider.getTracer('real')
-    // Tracers that break at the start and at the end of a span.
+    // Tracers that break at the start and at the end of a span; the rest of them is not called.
     const brokenAtStart = { startSpan: fail } as unknown as Tracer
     const brokenAtEnd = {
       startSpan: (name: string) => Object.assign(real.startSpan(name), { setAttributes: fail, end: fail })

@@ -1,5 +1,7 @@
 //! For tests only: golden files, crash child, workloads
 
+pub mod fuzz;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
