@@ -187,7 +187,8 @@ impl Windows {
         Ok(true)
     }
 
-    /// What was reserved may not be any more: a hole was made. The writer has to leave its window too.
+    /// Forgets all windows: what was reserved may not be any more, as a hole was made, or the writer has left the file. It has to
+    /// leave its window too.
     pub(crate) fn close(&self) {
         *self.shared.lock() = Shared::default();
     }

@@ -118,6 +118,11 @@ impl Segment {
         prepared.map_err(|source| fail("reserve space in", &self.path, 0, source))
     }
 
+    /// Nobody appends to this file any more: what is mapped for that is given back.
+    pub(crate) fn end_appends(&self) {
+        self.windows.close();
+    }
+
     /// Makes `len` bytes at `offset` of this file zero again.
     pub(crate) fn zero(&self, offset: u64, len: u64) -> Result<(), LogError> {
         self.windows.close();

@@ -165,7 +165,11 @@ impl SegmentedLog {
             Some(segment) if holds(segment) => segment,
             other => {
                 cursor.window = OpenWindow::None;
-                other.insert(self.segment_to_write(offset)?)
+                let next = self.segment_to_write(offset)?;
+                if let Some(left) = other.take() {
+                    left.end_appends();
+                }
+                other.insert(next)
             }
         };
         let in_segment = offset - segment.base();
