@@ -25,7 +25,7 @@ fn what_is_appended_in_pieces_of_all_sizes_is_read_back_and_is_in_the_files() {
         let mut end = 0;
         let mut length = 1;
         while end < 3 * SEGMENT_BYTES {
-            // 1, 7, 49 ... 40,353: some through the mapping, some not, many across the ends of windows.
+            // 1, 7, 49 ... 40,353: many across the ends of windows.
             length = if length > 40_000 { 1 } else { length * 7 };
             let room = SEGMENT_BYTES - end % SEGMENT_BYTES;
             let bytes = pattern(end, length.min(room as usize));

@@ -37,7 +37,7 @@ struct Running {
     progress: Progress,
 }
 
-/// The part of the dispatcher, taken, with messages to dispatch: [`Dispatcher::finish`].
+/// The part of the dispatcher, taken: whoever has it dispatches its messages by [`Dispatcher::finish`].
 pub(crate) struct Claim<'d> {
     running: MutexGuard<'d, Running>,
 }
