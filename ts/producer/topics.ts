@@ -1,9 +1,9 @@
 import { ClientErrorCode, RouteError } from '../errors.js'
 import type { BrokerApi } from '../client/broker-api.js'
 import type { ClientInstance } from '../client/client-instance.js'
+import type { WaitOptions } from '../client/name-server-api.js'
 import { checkNotSystemTopic, checkTopic } from '../client/validators.js'
 import type { MessageQueue } from '../message/message-queue.js'
-import type { WaitOptions } from '../client/name-server-api.js'
 import { MASTER_ID, publishQueues } from '../route/topic-route-data.js'
 import type { SendContext } from './pending-send.js'
 

@@ -193,6 +193,8 @@ pub trait File: Send + Sync + Debug {
     /// Writes `len` zeros from `offset` on, not beyond the end of the file. What is written there later has its place on disk,
     /// so syncing it changes nothing but the bytes.
     fn write_zeros(&self, offset: u64, len: u64) -> io::Result<()> {
+        // A file system with large folios takes that many pages at once. More at once come from memory that a hypervisor may
+        // have taken back, which costs ten times as much.
         static CHUNK: [u8; 32 * 1024] = [0; 32 * 1024];
         let end = offset.saturating_add(len).min(self.len()?);
         let mut at = offset;

@@ -83,12 +83,8 @@ impl PutBatch {
 
     /// Where message `index` went, after a successful put. `None` if there is no such message.
     pub fn outcome(&self, index: usize) -> Option<PutOutcome> {
-        let outcome = |arrival: &Arrival| PutOutcome {
-            queue_offset: arrival.queue_offset,
-            physical_offset: arrival.physical_offset,
-            store_timestamp: arrival.store_timestamp,
-        };
-        self.entries.get(index).map(|entry| outcome(&entry.arrival))
+        let Arrival { queue_offset, physical_offset, store_timestamp, .. } = self.entries.get(index)?.arrival;
+        Some(PutOutcome { queue_offset, physical_offset, store_timestamp })
     }
 
     /// What arrives in queues once it is stored.

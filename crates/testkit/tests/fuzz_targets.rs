@@ -1,8 +1,13 @@
 //! The fuzz targets on their seeds and on a few thousand inputs of chance; for more see CONTRIBUTING.md.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps in vain fails, which is what it is for")]
 
+#[path = "../../store/tests/common/random.rs"]
+#[expect(dead_code, reason = "the tests of the store choose in more ways")]
+mod random;
+
 use std::path::Path;
 
+use random::Random;
 use rocketmq_testkit::fuzz;
 
 fn run_seeds(name: &str, target: impl Fn(&[u8])) {
@@ -15,18 +20,12 @@ fn run_seeds(name: &str, target: impl Fn(&[u8])) {
     assert!(ran > 0, "no seeds in {}", directory.display());
 }
 
-/// Inputs of up to `max_len` bytes, the same ones each time (xorshift).
-fn run_random(count: usize, max_len: usize, target: impl Fn(&[u8])) {
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state
-    };
+/// Inputs of up to `max_len` bytes, the same ones each time.
+fn run_random(count: usize, max_len: u64, target: impl Fn(&[u8])) {
+    let mut random = Random(1);
     for _ in 0..count {
-        let len = next() as usize % (max_len + 1);
-        let bytes: Vec<u8> = (0..len).map(|_| (next() >> 32) as u8).collect();
+        let len = random.below(max_len + 1);
+        let bytes: Vec<u8> = (0..len).map(|_| random.next() as u8).collect();
         target(&bytes);
     }
 }

@@ -6,9 +6,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
-use rocketmq_codec::message::{HostAddr, decode_record};
-use rocketmq_env::{FaultFs, Fs, OpenMode, VirtualClock};
-use rocketmq_store::{MessageStore, PutBatch, PutMessage, StoreConfig, StoreError};
+use rocketmq_codec::message::decode_record;
+use rocketmq_env::{FaultFs, VirtualClock};
+use rocketmq_store::{MessageStore, PutBatch, StoreConfig, StoreError};
+
+use super::write_file;
+use crate::plain_message;
 
 const QUEUES: i32 = 2;
 
@@ -35,21 +38,9 @@ fn body(queue_id: i32, offset: i64) -> Vec<u8> {
 /// Puts a message with a key of its own; its place.
 fn put(store: &MessageStore, queue_id: i32, key: &str) -> (i64, i64) {
     let queue = store.queue("Topic", queue_id).unwrap();
-    let host = HostAddr::from("127.0.0.1:10911".parse::<std::net::SocketAddr>().unwrap());
-    let message = PutMessage {
-        queue: &queue,
-        flag: 0,
-        sys_flag: 0,
-        born_timestamp: 0,
-        born_host: host,
-        store_host: host,
-        reconsume_times: 0,
-        prepared_transaction_offset: 0,
-        body: &body(queue_id, queue.max_offset()),
-        properties: &format!("KEYS\u{1}{key}\u{2}"),
-    };
+    let (body, properties) = (body(queue_id, queue.max_offset()), format!("KEYS\u{1}{key}\u{2}"));
     let mut batch = PutBatch::new();
-    batch.push(store, &message).unwrap();
+    batch.push(store, &plain_message(&queue, &body, &properties)).unwrap();
     store.put(&mut batch).unwrap();
     let outcome = batch.outcome(0).unwrap();
     (outcome.queue_offset, outcome.physical_offset)
@@ -78,11 +69,6 @@ fn good_files(of_log: bool) -> Vec<(PathBuf, Vec<u8>)> {
     }
     found.sort();
     found
-}
-
-fn write(fs: &dyn Fs, path: &Path, bytes: &[u8]) {
-    fs.create_dir_all(path.parent().unwrap()).unwrap();
-    fs.open(path, OpenMode::CreateTruncate).unwrap().write_all_at(bytes, 0).unwrap();
 }
 
 /// All messages of a queue.
@@ -128,10 +114,10 @@ pub fn derived(bytes: &[u8]) {
     let fs = FaultFs::new();
     let process = fs.process();
     for (path, bytes) in LOG.iter().chain(&files) {
-        write(&*process, path, bytes);
+        write_file(&*process, path, bytes);
     }
     if how & 1 != 0 {
-        write(&*process, Path::new("/store/abort"), b"1");
+        write_file(&*process, Path::new("/store/abort"), b"1");
     }
     let Ok(store) = open(&fs) else { return };
     for queue_id in 0..QUEUES {

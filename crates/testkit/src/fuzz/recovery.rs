@@ -5,18 +5,18 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rocketmq_env::{FaultFs, Fs, OpenMode, VirtualClock};
+use rocketmq_env::{FaultFs, VirtualClock};
 use rocketmq_store::{MessageStore, StoreConfig, StoreError};
+
+use super::write_file;
 
 const LOG_BYTES: usize = 1024;
 const QUEUE_BYTES: usize = 200;
 
+/// A file of that length, zero behind the bytes.
 fn write(fs: &FaultFs, path: &str, bytes: &[u8], len: usize) {
-    let path = Path::new(path);
-    fs.create_dir_all(path.parent().unwrap()).unwrap();
-    let file = fs.open(path, OpenMode::CreateTruncate).unwrap();
-    file.write_all_at(bytes, 0).unwrap();
-    file.set_len(len as u64).unwrap();
+    let padding = vec![0; len - bytes.len()];
+    write_file(fs, Path::new(path), &[bytes, &padding].concat());
 }
 
 fn open(fs: &FaultFs) -> Result<Arc<MessageStore>, StoreError> {
