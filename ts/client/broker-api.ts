@@ -136,8 +136,20 @@ export class BrokerApi {
     }
   }
 
-  /** UPDATE_CONSUMER_OFFSET (15), oneway. */
-  updateConsumerOffset(address: string, consumerGroup: string, mq: MessageQueue, commitOffset: LongLike): void {
+  /** UPDATE_CONSUMER_OFFSET (15): the group has consumed everything below `commitOffset` in this queue. */
+  async updateConsumerOffset(
+    address: string,
+    consumerGroup: string,
+    mq: MessageQueue,
+    commitOffset: LongLike,
+    options: WaitOptions
+  ): Promise<void> {
+    const fields = { consumerGroup, ...queueFields(mq), commitOffset }
+    await this.#invoke(address, RequestCode.UPDATE_CONSUMER_OFFSET, fields, options)
+  }
+
+  /** The same, oneway. */
+  updateConsumerOffsetOneway(address: string, consumerGroup: string, mq: MessageQueue, commitOffset: LongLike): void {
     const extFields = { consumerGroup, ...queueFields(mq), commitOffset }
     this.#remoting.invokeOneway(address, { code: RequestCode.UPDATE_CONSUMER_OFFSET, extFields })
   }

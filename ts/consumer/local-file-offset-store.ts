@@ -66,7 +66,8 @@ export class LocalFileOffsetStore extends OffsetTable {
       .catch((error: unknown) => this.#report(toError(error), `writing ${this.#path}`))
   }
 
-  whenStored(): Promise<void> {
+  flush(queueKeys: ReadonlySet<string>): Promise<void> {
+    this.persistAll(queueKeys)
     return this.#writes
   }
 

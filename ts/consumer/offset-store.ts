@@ -5,8 +5,8 @@ import { toError } from '../errors.js'
 import type { MessageQueue } from '../message/message-queue.js'
 import { MASTER_ID } from '../route/topic-route-data.js'
 
-/** Time allowed for asking a broker for an offset (`RemoteBrokerOffsetStore.java#fetchConsumeOffsetFromBroker`). */
-const QUERY_TIMEOUT_MS = 5_000
+/** Time allowed for asking a broker for an offset, or telling it one (`RemoteBrokerOffsetStore.java`). */
+const TIMEOUT_MS = 5_000
 
 /** Where the offsets of a group are kept (`client/consumer/store/OffsetStore.java`). */
 export interface OffsetStore {
@@ -26,8 +26,8 @@ export interface OffsetStore {
   remove(mq: MessageQueue): void
   /** The offsets known here of the queues of a topic (`#cloneOffsetTable`). */
   offsetsOf(topic: string): QueueOffset[]
-  /** Settles when all that is to be stored has left this process. */
-  whenStored(): Promise<void>
+  /** Stores the offsets of these queues; settles when they are stored, or reported as not. */
+  flush(queueKeys: ReadonlySet<string>): Promise<void>
 }
 
 /** An offset of a queue; a frozen one takes no more updates (`store/ControllableOffset.java`). */
@@ -66,7 +66,7 @@ export abstract class OffsetTable implements OffsetStore {
   abstract readFromStore(mq: MessageQueue): Promise<number>
   abstract persist(mq: MessageQueue): void
   abstract persistAll(queueKeys: ReadonlySet<string>): void
-  abstract whenStored(): Promise<void>
+  abstract flush(queueKeys: ReadonlySet<string>): Promise<void>
 }
 
 /** The offsets of a group, kept here and stored on the brokers (`client/consumer/store/RemoteBrokerOffsetStore.java`). */
@@ -94,7 +94,7 @@ export class RemoteBrokerOffsetStore extends OffsetTable {
       broker = this.#instance.routes.findBroker(mq.brokerName, MASTER_ID)
     }
     if (broker === undefined) throw this.#instance.brokerNotExist(mq.brokerName)
-    const options = { timeoutMs: QUERY_TIMEOUT_MS }
+    const options = { timeoutMs: TIMEOUT_MS }
     const found = await this.#instance.brokerApi.queryConsumerOffset(broker.address, this.#group, mq, options)
     if (found === undefined) return -1
     this.update(mq, found.toNumber(), false)
@@ -104,25 +104,34 @@ export class RemoteBrokerOffsetStore extends OffsetTable {
   /** Tells the broker the offset of a queue, without waiting for an answer. */
   persist(mq: MessageQueue): void {
     const entry = this.table.get(mq.key)
-    if (entry !== undefined) this.#store(entry)
+    if (entry !== undefined) void this.#store(entry, true)
   }
 
   /** Tells the brokers the offsets of these queues; offsets of other queues are forgotten. */
   persistAll(queueKeys: ReadonlySet<string>): void {
-    for (const [key, entry] of this.table) {
-      if (queueKeys.has(key)) this.#store(entry)
-      else this.table.delete(key)
-    }
+    for (const entry of this.#retain(queueKeys)) void this.#store(entry, true)
   }
 
-  /** The requests are on their way; the connection keeps their order, and is flushed when it is closed. */
-  async whenStored(): Promise<void> {}
+  /**
+   * The same, with answers: Java's shutdown asks for none, and who takes the queues over may then begin before the broker has
+   * read where he should.
+   */
+  async flush(queueKeys: ReadonlySet<string>): Promise<void> {
+    await Promise.all(this.#retain(queueKeys).map(entry => this.#store(entry, false)))
+  }
 
-  #store({ mq, offset }: ControllableOffset): void {
+  #retain(queueKeys: ReadonlySet<string>): ControllableOffset[] {
+    for (const key of this.table.keys()) if (!queueKeys.has(key)) this.table.delete(key)
+    return [...this.table.values()]
+  }
+
+  async #store({ mq, offset }: ControllableOffset, oneway: boolean): Promise<void> {
     try {
       const broker = this.#instance.routes.findBroker(mq.brokerName, MASTER_ID)
       if (broker === undefined) throw this.#instance.brokerNotExist(mq.brokerName)
-      this.#instance.brokerApi.updateConsumerOffset(broker.address, this.#group, mq, offset)
+      const { brokerApi } = this.#instance
+      if (oneway) brokerApi.updateConsumerOffsetOneway(broker.address, this.#group, mq, offset)
+      else await brokerApi.updateConsumerOffset(broker.address, this.#group, mq, offset, { timeoutMs: TIMEOUT_MS })
     } catch (error) {
       this.#report(toError(error), `storing the offset of ${mq.toString()}`)
     }

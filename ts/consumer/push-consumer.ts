@@ -212,7 +212,7 @@ export class PushConsumer {
   }
 
   /**
-   * Takes no more messages, waits for the listener (at most `awaitTerminationMillisWhenShutdown`), stores the offsets,
+   * Takes no more messages, waits for the listener (at most `awaitTerminationMillisWhenShutdown`), stores the offsets (5 s at most),
    * leaves the group, and closes connections that nobody else uses. One that is starting is started first. May be called
    * again; does nothing while it does not run.
    *
@@ -384,9 +384,9 @@ export class PushConsumer {
       const text = `the message listener did not end within ${awaitTerminationMillisWhenShutdown} ms`
       report(new TimeoutError(text, awaitTerminationMillisWhenShutdown), 'shutting down')
     }
-    offsetStore.persistAll(rebalance.queueKeys)
+    const stored = offsetStore.flush(rebalance.queueKeys)
     rebalance.close()
-    await offsetStore.whenStored()
+    await stored
     await instance.unregisterConsumer(consumerGroup)
     this.#status.end()
   }

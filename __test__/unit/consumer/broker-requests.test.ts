@@ -67,7 +67,7 @@ describe('a consumer that is asked by a broker', () => {
       [[queue.queueId, 7, 7]]
     )
     await consumer.shutdown()
-    const stored = remoting.oneways.filter(({ extFields }) => extFields['queueId'] === queue.queueId)
+    const stored = remoting.offsetUpdates.filter(({ extFields }) => extFields['queueId'] === queue.queueId)
     assert.equal(stored.at(-1)!.extFields['commitOffset'], 7)
   })
 

@@ -82,6 +82,26 @@ describe('offsets on the broker', () => {
     )
     assert.equal(store.readFromMemory(OTHER), -1)
   })
+
+  it('are stored with an answer at the end, and a broker that refuses is reported', async () => {
+    const { store, remoting, reports } = remote()
+    remoting.answers.set(14, () => ({ code: 22 }))
+    await store.readFromStore(OTHER)
+    store.update(MQ, 5, true)
+    store.update(OTHER, 6, true)
+    const stored: unknown[] = []
+    remoting.answers.set(15, ({ extFields }) => {
+      stored.push([extFields['queueId'], extFields['commitOffset']])
+      return extFields['queueId'] === 1 ? {} : { code: 16, remark: 'no permission' }
+    })
+    await store.flush(new Set([MQ.key, OTHER.key]))
+    assert.deepEqual(stored, [
+      [1, 5],
+      [2, 6]
+    ])
+    assert.deepEqual(remoting.oneways, [])
+    assert.deepEqual(reports, [`storing the offset of ${OTHER.toString()}`])
+  })
 })
 
 describe('offsets in a file', () => {
@@ -91,11 +111,9 @@ describe('offsets in a file', () => {
     assert.equal(await first.readFromStore(MQ), -1)
     first.update(MQ, 5, true)
     first.update(OTHER, 9, true)
-    first.persistAll(new Set([MQ.key, OTHER.key]))
-    await first.whenStored()
+    await first.flush(new Set([MQ.key, OTHER.key]))
     first.update(MQ, 7, true)
-    first.persist(MQ)
-    await first.whenStored()
+    await first.flush(new Set([MQ.key, OTHER.key]))
     const second = await load(directory)
     assert.equal(await second.readFromStore(MQ), 7)
     assert.equal(await second.readFromStore(OTHER), 9)

@@ -123,6 +123,11 @@ export class FakeRemoting implements Remoting {
     this.closed = true
   }
 
+  /** Offsets that were stored (UPDATE_CONSUMER_OFFSET): those without an answer, then those with one. */
+  get offsetUpdates(): FakeRequest[] {
+    return [...this.oneways, ...this.requests].filter(({ code }) => code === 15)
+  }
+
   /** Requests of one code. */
   requestsOf(code: number): FakeRequest[] {
     return this.requests.filter(request => request.code === code)
