@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { repositoryRoot } from '../../__test__/interop/helpers/repository.js'
+import { warmMemory } from '../warm-memory.js'
 import { Load } from './load.js'
 import {
   BACKLOG_TOPIC,
@@ -85,12 +86,14 @@ async function measureRound(pairs: readonly Pair[], options: BenchOptions): Prom
   const rows: Numbers[] = pairs.map(() => ({}))
   for (const measure of SEND_MEASURES) {
     for (const [i, pair] of pairs.entries()) {
+      warmMemory()
       const numbers = await measureSend(pair, measure, options.seconds)
       progress(`${nameOf(pair)}: ${measure.name}, ${numbers[`${measure.name} per s`]?.toFixed(0)} msg/s`)
       Object.assign(rows[i]!, numbers)
     }
   }
   for (const [i, pair] of pairs.entries()) {
+    warmMemory()
     const numbers = await measureDrain(pair, `measured_${++groups}`, options)
     progress(`${nameOf(pair)}: drain, ${numbers['drain per s']?.toFixed(0)} msg/s`)
     Object.assign(rows[i]!, numbers)

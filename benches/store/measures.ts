@@ -2,6 +2,7 @@
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { warmMemory } from '../warm-memory.js'
 import type { StoreBenchOptions } from './options.js'
 import { apaches, embedded, ours } from './programs.js'
 
@@ -11,9 +12,11 @@ export type Figures = Record<string, number>
 /** Our processes need no warm-up but that of the page cache. */
 const WARMUP_SECONDS = 1
 
+/** Uses a new directory, with {@link warmMemory warm memory}. */
 async function inDirectory<T>(use: (directory: string) => Promise<T>): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'rocketmq-native-bench-'))
   try {
+    warmMemory()
     return await use(directory)
   } finally {
     rmSync(directory, { recursive: true })
@@ -75,6 +78,7 @@ export function restarts({ restartMib, rounds }: StoreBenchOptions): Promise<Fig
     const results: Figures[] = []
     for (let round = 0; round < rounds; round++) {
       const opened = async (side: typeof ours, forget: boolean) => {
+        warmMemory()
         if (forget) rmSync(checkpoint, { force: true })
         else copyFileSync(left, checkpoint)
         return (await side(at, 'open')).openSeconds

@@ -53,7 +53,7 @@ const COMPLETION_BYTES = 256 * 1024
  * than they gain (measured with 64 and 1,024 sends in flight, on our broker and on Apache's).
  */
 const FIRST_RECORDS = 24
-const PART_BYTES = 32 * 1024
+const PART_BYTES = 128 * 1024
 /** How long an unused client may keep the process alive after its last answer, when it was not closed. */
 const KEEP_ALIVE_MS = 200
 
