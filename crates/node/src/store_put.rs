@@ -30,6 +30,7 @@ pub fn push_all(
     host: HostAddr,
     bytes: &[u8],
 ) -> Result<()> {
+    let mut messages = Vec::new();
     let mut rest = bytes;
     while !rest.is_empty() {
         let mut reader = Reader::new(rest);
@@ -47,7 +48,7 @@ pub fn push_all(
         let born_host = reader.host(born_bytes)?.unwrap_or(host);
         let store_host = reader.host(store_bytes)?.unwrap_or(host);
         let properties = reader.text(properties)?;
-        let message = PutMessage {
+        messages.push(PutMessage {
             queue,
             flag,
             sys_flag,
@@ -58,10 +59,9 @@ pub fn push_all(
             prepared_transaction_offset,
             body: reader.bytes(body)?,
             properties,
-        };
-        batch.push(store, &message).map_err(|error| invalid(&error))?;
+        });
     }
-    Ok(())
+    batch.push_all(store, &messages).map_err(|error| invalid(&error))
 }
 
 /// Writes what became of the messages over them.

@@ -15,6 +15,9 @@ use crate::{MessageStore, PutError};
 /// How much larger than its body a record may be (`MessageExtEncoder#encode`).
 const RECORD_OVERHEAD_BYTES: usize = 64 * 1024;
 
+/// How many messages ahead a queue is asked for: a record is encoded in about 0.1 us, memory answers in 0.2 to 0.4.
+const EXPECTED: usize = 8;
+
 /// Messages on their way into the store, as encoded records. A connection keeps one and reuses its memory.
 #[derive(Debug, Default)]
 pub struct PutBatch {
@@ -65,6 +68,19 @@ impl PutBatch {
     /// Encodes a message with its CRC and returns its index, for [`outcome`](PutBatch::outcome). On error nothing is added.
     pub fn push(&mut self, store: &MessageStore, message: &PutMessage<'_>) -> Result<usize, PutError> {
         self.encode(store, message, false)
+    }
+
+    /// [`push`](PutBatch::push) of several; ends at the first error, with what was before it added. With many queues, none of
+    /// which is in the processor's caches, it is faster: those of the messages that follow are on their way already.
+    pub fn push_all(&mut self, store: &MessageStore, messages: &[PutMessage<'_>]) -> Result<(), PutError> {
+        messages.iter().take(EXPECTED).for_each(|message| message.queue.expect());
+        for (index, message) in messages.iter().enumerate() {
+            if let Some(later) = messages.get(index + EXPECTED) {
+                later.queue.expect();
+            }
+            self.push(store, message)?;
+        }
+        Ok(())
     }
 
     /// As [`push`](PutBatch::push), for the second and later messages of one batch request: its record lies in the same

@@ -107,6 +107,26 @@ fn joined_records_lie_in_one_file_and_others_roll_one_by_one() {
 }
 
 #[test]
+fn a_list_is_added_in_its_order_up_to_a_message_that_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open_os(StoreConfig { max_message_bytes: 2048, ..small(directory.path()) });
+    let queues: Vec<_> = (0..20).map(|queue_id| store.queue("Topic", queue_id).unwrap()).collect();
+    let bodies: Vec<_> = (0..20).map(body).collect();
+    let mut messages: Vec<_> = queues.iter().zip(&bodies).map(|(queue, body)| message(queue, body, "")).collect();
+    let mut batch = PutBatch::new();
+    batch.push_all(&store, &messages).unwrap();
+    store.put(&mut batch).unwrap();
+    for (queue_id, body) in bodies.iter().enumerate() {
+        assert_eq!(&read_all(&store, "Topic", queue_id as i32), std::slice::from_ref(body));
+    }
+    let large = vec![b'x'; 2049];
+    messages[13].body = &large;
+    batch.clear();
+    assert_eq!(batch.push_all(&store, &messages), Err(PutError::MessageSizeExceeded { need: 2049, have: 2048 }));
+    assert_eq!(batch.len(), 13);
+}
+
+#[test]
 fn what_a_record_cannot_hold_is_refused_and_leaves_the_batch_as_it_was() {
     let directory = tempfile::tempdir().unwrap();
     let store = open_os(small(directory.path()));

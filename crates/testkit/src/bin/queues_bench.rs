@@ -59,9 +59,8 @@ fn put(store: &MessageStore, queues: &[Arc<Queue>], messages: usize) -> Outcome<
     let mut round = queues.iter().cycle();
     for _ in 0..messages / BATCH {
         batch.clear();
-        for queue in round.by_ref().take(BATCH) {
-            batch.push(store, &plain_message(queue, &[b'x'; 100], "TAGS\u{1}tag\u{2}"))?;
-        }
+        let message = |queue| plain_message(queue, &[b'x'; 100], "TAGS\u{1}tag\u{2}");
+        batch.push_all(store, &round.by_ref().take(BATCH).map(message).collect::<Vec<_>>())?;
         let _flushed_in_the_background = store.put(&mut batch)?;
     }
     Ok(())
