@@ -128,6 +128,11 @@ impl File for PooledFile {
         self.file()?.may_have_data(offset)
     }
 
+    /// Forgotten when the pool closes the file.
+    fn expect_random_reads(&self, random: bool) -> io::Result<()> {
+        self.file()?.expect_random_reads(random)
+    }
+
     fn zero_range(&self, offset: u64, len: u64) -> io::Result<()> {
         self.file()?.zero_range(offset, len)
     }

@@ -179,6 +179,11 @@ pub trait File: Send + Sync + Debug {
         Ok(true)
     }
 
+    /// Tells the system whether reads are single ones here and there: it then reads nothing ahead, until told otherwise.
+    fn expect_random_reads(&self, _random: bool) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Makes everything durable that was written to the file system on which this file lies, entries of directories
     /// included, and fails if any of it was lost since this file was opened. False where no call does that.
     fn sync_file_system(&self) -> io::Result<bool> {

@@ -144,6 +144,11 @@ impl File for fs::File {
         os_linux::may_have_data(self, offset)
     }
 
+    #[cfg(target_os = "linux")]
+    fn expect_random_reads(&self, random: bool) -> io::Result<()> {
+        os_linux::expect_random_reads(self, random)
+    }
+
     fn sync_file_system(&self) -> io::Result<bool> {
         os_linux::sync_file_system(self)
     }

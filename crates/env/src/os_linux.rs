@@ -21,6 +21,17 @@ pub(crate) fn may_have_data(file: &fs::File, offset: u64) -> io::Result<bool> {
     }
 }
 
+#[cfg(target_os = "linux")]
+pub(crate) fn expect_random_reads(file: &fs::File, random: bool) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+    let advice = if random { libc::POSIX_FADV_RANDOM } else { libc::POSIX_FADV_NORMAL };
+    // SAFETY: the descriptor is open for the duration of the call; no memory is passed.
+    match unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, advice) } {
+        0 => Ok(()),
+        code => Err(io::Error::from_raw_os_error(code)),
+    }
+}
+
 /// Before 5.8 the call told of no write errors.
 #[cfg(target_os = "linux")]
 pub(crate) fn sync_file_system(file: &fs::File) -> io::Result<bool> {

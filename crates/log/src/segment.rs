@@ -136,8 +136,17 @@ impl Segment {
         if !self.is_zero_between(offset, block_end)? {
             return Ok(false);
         }
-        let has_data = self.file.may_have_data(block_end);
-        Ok(block_end == len || !has_data.map_err(|source| fail("seek data in", &self.path, block_end, source))?)
+        Ok(block_end == len || !self.may_have_data(block_end)?)
+    }
+
+    /// Whether anything but zeros may stand at or behind `offset`.
+    pub(crate) fn may_have_data(&self, offset: u64) -> Result<bool, LogError> {
+        self.file.may_have_data(offset).map_err(|source| fail("seek data in", &self.path, offset, source))
+    }
+
+    /// See [`File::expect_random_reads`].
+    pub(crate) fn expect_random_reads(&self, random: bool) -> Result<(), LogError> {
+        self.file.expect_random_reads(random).map_err(|source| fail("advise on", &self.path, 0, source))
     }
 
     pub(crate) fn is_zero(&self, len: u64) -> Result<bool, LogError> {

@@ -121,6 +121,18 @@ impl SegmentedLog {
         Reader::new(self)
     }
 
+    /// Whether reads of the file with `offset` in it are single ones here and there, until told otherwise.
+    pub fn expect_random_reads(&self, offset: u64, random: bool) -> Result<(), LogError> {
+        self.segment_at(offset).map_or(Ok(()), |segment| segment.expect_random_reads(random))
+    }
+
+    /// Whether anything but zeros may stand at or behind `offset` in its file; asked of the file system, where reading a hole
+    /// would fill memory with its zeros.
+    pub fn may_have_data(&self, offset: u64) -> Result<bool, LogError> {
+        let segment = self.segment_at(offset);
+        segment.map_or(Ok(false), |segment| segment.may_have_data(offset - segment.base()))
+    }
+
     /// Reads published bytes by a system call, not through a mapping. False if the range is not (all) there.
     pub fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<bool, LogError> {
         let mut at = offset;

@@ -263,41 +263,64 @@ fn follow_in(bytes: &[u8], end: &mut End, accepted: impl Fn(Unit) -> bool) -> bo
 /// that all units between were read.
 fn search(files: &SegmentedLog, accepted: impl Fn(Unit) -> bool) -> Result<(End, bool), LogError> {
     let accepted = |unit: Unit| unit.is_valid() && accepted(unit);
-    let segment_bytes = files.segment_bytes();
-    let mut near = [0; NEAR_BYTES];
     let mut first = 0;
     for segment in files.segments().iter().rev() {
         first = segment.base();
-        let len = usize::try_from(segment_bytes).map_or(NEAR_BYTES, |len| len.min(NEAR_BYTES));
-        let near = near.get_mut(..len).unwrap_or_default();
-        if !files.read(first, near)? {
-            break;
+        files.expect_random_reads(first, true)?;
+        let found = search_file(files, first, accepted)?;
+        files.expect_random_reads(first, false)?;
+        match found {
+            Found::End(end, is_near) => return Ok((end, is_near)),
+            Found::Nothing => {}
+            Found::Short => break,
         }
-        let mut end = End { position: first, last: None };
-        let goes_on = follow_in(near, &mut end, accepted);
-        if end.last.is_none() {
-            continue;
-        }
-        if !goes_on {
-            return Ok((end, true));
-        }
-        let unit_bytes = UNIT_BYTES as u64;
-        let (mut low, mut high) = (end.position / unit_bytes, (first + segment_bytes) / unit_bytes);
-        let is_near = low == high;
-        while low < high {
-            let middle = low + (high - low) / 2;
-            match read_unit(files, middle * unit_bytes)?.filter(|unit| accepted(*unit)) {
-                Some(unit) => {
-                    end.last = Some(unit);
-                    low = middle + 1;
-                }
-                None => high = middle,
-            }
-        }
-        end.position = low * unit_bytes;
-        return Ok((end, is_near));
     }
     Ok((End { position: first, last: None }, true))
+}
+
+/// What [`search`] found in one file.
+enum Found {
+    End(End, bool),
+    /// No unit.
+    Nothing,
+    /// Less than a block.
+    Short,
+}
+
+/// Looks near the start of the file that starts at `first`, then by halves.
+fn search_file(files: &SegmentedLog, first: u64, accepted: impl Fn(Unit) -> bool) -> Result<Found, LogError> {
+    let segment_bytes = files.segment_bytes();
+    let mut near = [0; NEAR_BYTES];
+    let len = usize::try_from(segment_bytes).map_or(NEAR_BYTES, |len| len.min(NEAR_BYTES));
+    let near = near.get_mut(..len).unwrap_or_default();
+    if !files.read(first, near)? {
+        return Ok(Found::Short);
+    }
+    let mut end = End { position: first, last: None };
+    let goes_on = follow_in(near, &mut end, &accepted);
+    if end.last.is_none() {
+        return Ok(Found::Nothing);
+    }
+    if !goes_on {
+        return Ok(Found::End(end, true));
+    }
+    let unit_bytes = UNIT_BYTES as u64;
+    let (mut low, mut high) = (end.position / unit_bytes, (first + segment_bytes) / unit_bytes);
+    let is_near = low == high;
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let position = middle * unit_bytes;
+        let unit = if files.may_have_data(position)? { read_unit(files, position)? } else { None };
+        match unit.filter(|unit| accepted(*unit)) {
+            Some(unit) => {
+                end.last = Some(unit);
+                low = middle + 1;
+            }
+            None => high = middle,
+        }
+    }
+    end.position = low * unit_bytes;
+    Ok(Found::End(end, is_near))
 }
 
 fn read_unit(files: &SegmentedLog, position: u64) -> Result<Option<Unit>, LogError> {
