@@ -104,6 +104,11 @@ describe("a consumer of ours on Apache's broker, asked by Apache's admin client"
       COUNT
     )
     assert.match(info.jstack, /Node\.js/)
+    // Topic, pull RT, pull TPS, consume RT, consume OK TPS, ...
+    assert.match(
+      info.text,
+      new RegExp(`#Consumer RT&TPS#[^]*${TOPIC} +\\d+\\.\\d\\d +(?!0\\.00)\\d+\\.\\d\\d +\\d+\\.\\d\\d +(?!0\\.00)`)
+    )
     assert.match(info.text, /#Consumer MQ Detail#[^]*ClientRequests/)
   })
 

@@ -26,6 +26,17 @@ export interface ProcessQueueInfo {
   readonly lastConsumeTimestamp: number
 }
 
+/** How a consumer gets on with a topic (`remoting/protocol/body/ConsumeStatus.java`): milliseconds, messages a second. */
+export interface ConsumeStatus {
+  readonly pullRT: number
+  readonly pullTPS: number
+  readonly consumeRT: number
+  readonly consumeOKTPS: number
+  readonly consumeFailedTPS: number
+  /** In the last hour. */
+  readonly consumeFailedMsgs: number
+}
+
 /** What a consumer tells of itself (`remoting/protocol/body/ConsumerRunningInfo.java`). */
 export interface ConsumerRunningInfo {
   /** Its options, as texts, besides what the instance adds. */
@@ -37,6 +48,8 @@ export interface ConsumerRunningInfo {
   readonly startTimestampMs: number
   readonly subscriptions: readonly SubscriptionData[]
   readonly queues: readonly (readonly [MessageQueue, ProcessQueueInfo])[]
+  /** By topic. */
+  readonly status: Readonly<Record<string, ConsumeStatus>>
 }
 
 /** How a message was consumed that a broker asked to have consumed (`remoting/protocol/body/CMResult.java`). */
@@ -53,8 +66,7 @@ export interface ConsumeMessageDirectlyResult {
 }
 
 /**
- * The body of the answer to 307 (`impl/factory/MQClientInstance.java#consumerRunningInfo`). Numbers of pulls and consumed
- * messages by topic (`statusTable`) are not counted here; the table is empty.
+ * The body of the answer to 307 (`impl/factory/MQClientInstance.java#consumerRunningInfo`).
  *
  * @param jstack what stands in for Java's stacks of threads, if that was asked for
  */
@@ -78,7 +90,7 @@ export function encodeConsumerRunningInfo(
     '"mqPopTable":{}',
     `"mqTable":${encodeQueueTable(info.queues)}`,
     `"properties":${JSON.stringify(properties)}`,
-    '"statusTable":{}',
+    `"statusTable":${JSON.stringify(info.status)}`,
     `"subscriptionSet":${JSON.stringify(info.subscriptions)}`,
     '"userConsumerInfo":{}'
   ]

@@ -40,6 +40,9 @@ export function brokerRequests(
       threadPoolCoreSize: config.consumeThreadMax,
       startTimestampMs,
       subscriptions: [...rebalance.subscriptions.values()],
+      status: Object.fromEntries(
+        [...rebalance.subscriptions.keys()].map(topic => [topic, rebalance.stats(topic).status()])
+      ),
       queues: await Promise.all(
         rebalance.tasks.map(async task => [task.messageQueue, await infoOf(task, offsetStore)] as const)
       )

@@ -1,6 +1,7 @@
 import type { ErrorReporter } from '../diagnostics.js'
 import { NotSupportedError, toError } from '../errors.js'
 import type { MessageExt } from '../message/message-ext.js'
+import type { ConsumeStats } from './consume-stats.js'
 import type { ProcessQueue } from './process-queue.js'
 import type { ListenerResult, MessageListenerConcurrently } from './types.js'
 import { ConsumeConcurrentlyContext, ConsumeConcurrentlyStatus } from './types.js'
@@ -108,6 +109,9 @@ export class ConsumeConcurrentlyService {
     const { messages, processQueue } = worker
     const later = result === ConsumeConcurrentlyStatus.RECONSUME_LATER
     const acknowledged = later ? 0 : Math.min(context.ackIndex + 1, messages.length)
+    const { stats } = processQueue!
+    stats.consumed += acknowledged
+    stats.failed += messages.length - acknowledged
     if (acknowledged === messages.length) {
       this.#remove(processQueue!, messages)
     } else {
@@ -187,12 +191,18 @@ class Worker {
   readonly #service: ConsumeConcurrentlyService
   readonly #listener: MessageListenerConcurrently
   #context: ConsumeConcurrentlyContext | undefined
+  /** Calls for one topic since `#startMs`, not yet counted: the clock is asked once for those that return at once. */
+  #stats: ConsumeStats | undefined
+  #calls = 0
+  #startMs = 0
   /** Made once, so that waiting for a promise of the listener's makes no closures. */
   readonly #onFulfilled = (result: ListenerResult): void => {
+    this.#called()
     this.#service.consumed(this, this.#context!, result)
     this.run()
   }
   readonly #onRejected = (error: unknown): void => {
+    this.#called()
     this.#service.threw(this, this.#context!, error)
     this.run()
   }
@@ -204,7 +214,14 @@ class Worker {
 
   run(): void {
     while (this.#service.next(this)) {
-      const context = new ConsumeConcurrentlyContext(this.processQueue!.messageQueue)
+      const { messageQueue, stats } = this.processQueue!
+      if (stats !== this.#stats) {
+        this.#called()
+        this.#stats = stats
+        this.#startMs = Date.now()
+      }
+      this.#calls++
+      const context = new ConsumeConcurrentlyContext(messageQueue)
       let result: ReturnType<MessageListenerConcurrently>
       try {
         result = this.#listener(this.messages, context)
@@ -219,8 +236,17 @@ class Worker {
       }
       this.#service.consumed(this, context, result)
     }
+    this.#called()
     this.messages = []
     this.processQueue = undefined
+  }
+
+  #called(): void {
+    if (this.#stats === undefined) return
+    this.#stats.calls += this.#calls
+    this.#stats.callMs += Date.now() - this.#startMs
+    this.#stats = undefined
+    this.#calls = 0
   }
 }
 

@@ -1,5 +1,6 @@
 import type { MessageExt } from '../message/message-ext.js'
 import type { MessageQueue } from '../message/message-queue.js'
+import type { ConsumeStats } from './consume-stats.js'
 
 const INITIAL_SLOTS = 64
 /** A queue that was not pulled for this long has lost its pull loop (`impl/consumer/ProcessQueue.java#PULL_MAX_IDLE_TIME`). */
@@ -13,6 +14,8 @@ const PULL_MAX_IDLE_MS = 120_000
 export class ProcessQueue {
   /** Which queue. */
   readonly messageQueue: MessageQueue
+  /** Counts of its topic. */
+  readonly stats: ConsumeStats
   /** Set when the queue belongs to somebody else now: what is still consumed counts no more. */
   dropped = false
   /** When it was last pulled, ms since 1970. */
@@ -29,8 +32,9 @@ export class ProcessQueue {
   #messageBytes = 0
   #maxOffset = -1
 
-  constructor(messageQueue: MessageQueue) {
+  constructor(messageQueue: MessageQueue, stats: ConsumeStats) {
     this.messageQueue = messageQueue
+    this.stats = stats
   }
 
   /** Messages that are not done. */

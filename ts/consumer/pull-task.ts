@@ -10,6 +10,7 @@ import { RequestCode, ResponseCode } from '../remoting/request-code.js'
 import type { ExtField, PulledBatch } from '../remoting/types.js'
 import { MASTER_ID } from '../route/topic-route-data.js'
 import type { PushConsumerConfig } from './options.js'
+import type { ConsumeStats } from './consume-stats.js'
 import { ProcessQueue } from './process-queue.js'
 
 /** How long a broker may hold a pull that finds nothing, and how long the answer may take in all. */
@@ -36,6 +37,8 @@ export interface PullContext {
   isRunning(): boolean
   /** What is subscribed of a topic. */
   subscription(topic: string): SubscriptionData | undefined
+  /** Where the pulls of a topic are counted. */
+  stats(topic: string): ConsumeStats
   /** The offset to commit with a pull; −1 for none. */
   committedOffset(mq: MessageQueue): number
   /** Messages came. */
@@ -70,7 +73,7 @@ export class PullTask {
     this.#context = context
     this.#mq = mq
     this.#nextOffset = nextOffset
-    this.processQueue = new ProcessQueue(mq)
+    this.processQueue = new ProcessQueue(mq, context.stats(mq.topic))
   }
 
   /** The queue. */
@@ -92,7 +95,9 @@ export class PullTask {
   /** Pulls now, unless too much of the queue is held here already. */
   pull(): void {
     if (this.#over()) return
-    this.processQueue.lastPullTimestamp = Date.now()
+    const nowMs = Date.now()
+    this.processQueue.lastPullTimestamp = nowMs
+    this.processQueue.stats.sample(nowMs)
     if (this.#holdsTooMuch()) {
       this.pullLater(FLOW_CONTROL_MS)
       return
@@ -187,6 +192,10 @@ export class PullTask {
 
   #found(batch: PulledBatch): void {
     const messages = this.#view(batch)
+    const { stats, lastPullTimestamp } = this.processQueue
+    stats.pulls++
+    stats.pullMs += Date.now() - lastPullTimestamp
+    stats.pulledMessages += messages.length
     const taken = this.processQueue.put(messages)
     if (taken < messages.length) {
       const error = new ProtocolError(

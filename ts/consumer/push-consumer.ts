@@ -315,6 +315,7 @@ export class PushConsumer {
       thresholds: rebalance.thresholds,
       isRunning: () => this.#state === ServiceState.RUNNING,
       subscription: topic => rebalance.subscription(topic),
+      stats: topic => rebalance.stats(topic),
       committedOffset: mq => (clustering ? offsetStore.readFromMemory(mq) : -1),
       deliver: (messages, processQueue) => consumeService.submit(messages, processQueue),
       skipTo: (mq, offset) => offsetStore.update(mq, offset, true),

@@ -8,6 +8,7 @@ import type { MessageQueue } from '../message/message-queue.js'
 import { compareMessageQueues, compareText } from '../message/message-queue.js'
 import type { TopicRouteData } from '../route/topic-route-data.js'
 import { subscribeQueues } from '../route/topic-route-data.js'
+import { ConsumeStats } from './consume-stats.js'
 import type { OffsetStore } from './offset-store.js'
 import type { PushConsumerConfig } from './options.js'
 import type { PullContext } from './pull-task.js'
@@ -39,6 +40,7 @@ export class Rebalance {
   readonly #retryTopic: string
   readonly #createdMs = Date.now()
   readonly #queues = new Map<string, readonly MessageQueue[]>()
+  readonly #stats = new Map<string, ConsumeStats>()
   readonly #tasks = new Map<string, PullTask>()
   readonly #lookups = new Map<string, number>()
   readonly #twins: TwinWatch
@@ -66,6 +68,13 @@ export class Rebalance {
   /** From now on queues may be taken; their pull loops use this. */
   open(context: PullContext): void {
     this.#pullContext = context
+  }
+
+  /** Counts of a topic. */
+  stats(topic: string): ConsumeStats {
+    let stats = this.#stats.get(topic)
+    if (stats === undefined) this.#stats.set(topic, (stats = new ConsumeStats()))
+    return stats
   }
 
   /** What pulls of a topic go by; undefined when it is not subscribed. */

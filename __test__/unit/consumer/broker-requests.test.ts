@@ -103,6 +103,7 @@ describe('a consumer that is asked by a broker', () => {
     assert.match(text, /"PROP_NAMESERVER_ADDR":"127\.0\.0\.1:9876;"/)
     assert.match(text, /"PROP_CONSUME_TYPE":"CONSUME_PASSIVELY"/)
     assert.match(text, /"mqTable":\{\{"brokerName":"a","queueId":0,"topic":"T"\}:\{"commitOffset":-1,/)
+    assert.match(text, /"statusTable":\{"T":\{"pullRT":0,"pullTPS":0,"consumeRT":0,[^}]*\},"%RETRY%cg":\{/)
     assert.match(text, /"jstack":"Node\.js v/)
     const unknown = await ask(307, { consumerGroup: 'other', clientId: 'x' })
     assert.deepEqual(unknown, { code: 1, remark: 'The Consumer Group <other> not exist in this consumer' })

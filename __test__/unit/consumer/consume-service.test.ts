@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { describe, it } from 'node:test'
+import { ConsumeStats } from '../../../ts/consumer/consume-stats.js'
 import type { ConsumeServiceOptions } from '../../../ts/consumer/consume-service.js'
 import { ConsumeConcurrentlyService } from '../../../ts/consumer/consume-service.js'
 import { ProcessQueue } from '../../../ts/consumer/process-queue.js'
@@ -25,7 +26,7 @@ interface Fixture {
 function setUp(options: Partial<ConsumeServiceOptions>): Fixture {
   const commits: number[] = []
   const reports: string[] = []
-  const queue = new ProcessQueue(new MessageQueue('T', 'a', 0))
+  const queue = new ProcessQueue(new MessageQueue('T', 'a', 0), new ConsumeStats())
   const service = new ConsumeConcurrentlyService({
     listener: () => undefined,
     concurrency: 20,
@@ -53,6 +54,24 @@ function mockTimers(t: TestContext): void {
 }
 
 describe('the listener', () => {
+  it('is counted with its time and its outcomes', async t => {
+    mockTimers(t)
+    const outcomes: (() => ReturnType<ConsumeServiceOptions['listener']>)[] = [
+      () => t.mock.timers.tick(4),
+      () => 'RECONSUME_LATER',
+      () => {
+        throw new Error('no')
+      },
+      () => new Promise(resolve => setTimeout(() => resolve('CONSUME_SUCCESS'), 6))
+    ]
+    const { submit, queue } = setUp({ concurrency: 1, listener: () => outcomes.shift()!() })
+    submit(range(0, 4))
+    t.mock.timers.tick(6)
+    await settle()
+    const { calls, callMs, consumed, failed } = queue.stats
+    assert.deepEqual({ calls, callMs, consumed, failed }, { calls: 4, callMs: 10, consumed: 2, failed: 2 })
+  })
+
   it('gets at most consumeMessageBatchMaxSize messages a call, in order', () => {
     const calls: number[][] = []
     const { submit, commits } = setUp({ batchMaxSize: 3, listener: messages => void calls.push(offsetsOf(messages)) })

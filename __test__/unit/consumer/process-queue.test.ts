@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { ConsumeStats } from '../../../ts/consumer/consume-stats.js'
 import { ProcessQueue } from '../../../ts/consumer/process-queue.js'
 import type { MessageExt } from '../../../ts/message/message-ext.js'
 import { viewRecords } from '../../../ts/message/message-ext.js'
@@ -17,7 +18,7 @@ function messagesAt(...offsets: number[]): MessageExt[] {
 }
 
 function queueWith(messages: readonly MessageExt[]): ProcessQueue {
-  const queue = new ProcessQueue(new MessageQueue('T', 'a', 0))
+  const queue = new ProcessQueue(new MessageQueue('T', 'a', 0), new ConsumeStats())
   assert.equal(queue.put(messages), messages.length)
   return queue
 }
@@ -67,7 +68,7 @@ describe('the process queue', () => {
   })
 
   it('grows and wraps around without mixing up offsets', () => {
-    const queue = new ProcessQueue(new MessageQueue('T', 'a', 0))
+    const queue = new ProcessQueue(new MessageQueue('T', 'a', 0), new ConsumeStats())
     let next = 0
     let done = 0
     const held: MessageExt[] = []
