@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import {
-  type HookedRequest,
   type Message,
   MessageQueue,
   Producer,
@@ -75,15 +74,14 @@ function fields(hook: string, context: SendMessageContext): Row {
 }
 
 function rpcHook(add: (row: Row) => void): RPCHook {
-  const counts = ({ code }: HookedRequest): boolean => COUNTED.has(code)
   return {
     doBeforeRequest: (address, request) => {
       const values = Object.entries(request.extFields).filter(([, value]) => value !== undefined)
       const sent = Object.fromEntries(values.map(([name, value]) => [name, String(value)]))
-      if (counts(request)) add({ hook: 'request', address, code: request.code, fields: sent })
+      if (COUNTED.has(request.code)) add({ hook: 'request', address, code: request.code, fields: sent })
     },
     doAfterResponse: (address, request, { code }) => {
-      if (counts(request)) add({ hook: 'response', address, code: request.code, responseCode: code })
+      if (COUNTED.has(request.code)) add({ hook: 'response', address, code: request.code, responseCode: code })
     }
   }
 }

@@ -15,6 +15,9 @@ import { until } from './helpers/until.js'
 const FIRST_MS = 10_000
 const INTERVAL_MS = 120_000
 
+/** Not one of the two. */
+const SEND_TIMEOUT_MS = 20_000
+
 let first: ApacheNameServer
 let second: ApacheNameServer
 let broker: ApacheBroker
@@ -58,7 +61,7 @@ async function start(t: TestContext, options: Omit<ProducerOptions, 'producerGro
 
 /** Sends to a topic that is new, whose route has to be asked for. */
 async function assertSends(producer: Producer): Promise<void> {
-  const { sendStatus } = await producer.send({ topic: `Finding${++topics}`, body: 'x' }, 10_000)
+  const { sendStatus } = await producer.send({ topic: `Finding${++topics}`, body: 'x' }, SEND_TIMEOUT_MS)
   assert.equal(sendStatus, 'SEND_OK')
 }
 
@@ -73,16 +76,19 @@ function beginWithTheSecond(t: TestContext): void {
 }
 
 function setEnvironment(t: TestContext, name: string, value: string | undefined): void {
-  const before = process.env[name]
-  t.after(() => (before === undefined ? delete process.env[name] : (process.env[name] = before)))
+  const outer = process.env[name]
+  t.after(() => (outer === undefined ? delete process.env[name] : (process.env[name] = outer)))
   if (value === undefined) delete process.env[name]
   else process.env[name] = value
+}
+
+function sooner(ms: number | undefined): number | undefined {
+  return ms === FIRST_MS || ms === INTERVAL_MS ? 50 : ms
 }
 
 /** The duty that asks for the name servers begins at once, and comes often. All other timers go as they do. */
 function askOften(t: TestContext): void {
   const { setTimeout, setInterval } = globalThis
-  const sooner = (ms: number | undefined): number | undefined => (ms === FIRST_MS || ms === INTERVAL_MS ? 50 : ms)
   t.mock.method(globalThis, 'setTimeout', (call: () => void, ms?: number) => setTimeout(call, sooner(ms)))
   t.mock.method(globalThis, 'setInterval', (call: () => void, ms?: number) => setInterval(call, sooner(ms)))
 }
