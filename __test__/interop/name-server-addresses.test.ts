@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type TestContext, after, before, describe, it } from 'node:test'
-import { type ClientEvent, Producer, type ProducerOptions, type RPCHook } from '../../ts/index.js'
+import { type ClientEvent, Producer, type ProducerOptions, type RPCHook, RouteError } from '../../ts/index.js'
 import { ApacheBroker, ApacheNameServer } from './helpers/apache-server.js'
 import { freePort } from './helpers/ports.js'
 import { brokerRegistered } from './helpers/raw-command.js'
@@ -142,7 +142,8 @@ describe("a producer finds Apache's name servers", () => {
     await once(addressServer, 'listening')
     t.after(() => addressServer.close())
     const namesrvDomain = `127.0.0.1:${(addressServer.address() as AddressInfo).port}`
-    const watched = await start(t, { namesrvDomain, namesrvDomainSubgroup: 'shop', unitName: 'u1' })
+    const options = { namesrvDomain, namesrvDomainSubgroup: 'shop', unitName: 'u1', onError: () => undefined }
+    const watched = await start(t, options)
     await assertSends(watched.producer)
     assert.ok(!answered(watched, second))
     list = second.address
@@ -169,5 +170,20 @@ describe("a producer finds Apache's name servers", () => {
     await lost.process.kill()
     await until('the producer sends', () => assertSends(watched.producer).then(() => true))
     assert.ok(answered(watched, second))
+  })
+
+  it('and goes on with the routes it knows when all of them are down, saying so of a topic it does not know', async t => {
+    const { producer } = await start(t, { namesrvAddr: [first.address, second.address], onError: () => undefined })
+    const known = { topic: 'Finding1', body: 'x' }
+    await producer.send(known)
+    for (const each of [first, second]) await each.process.kill()
+    const error = await until('a new topic is not found', () =>
+      producer.send({ topic: 'Finding0', body: 'x' }).catch((thrown: unknown) => thrown as RouteError)
+    )
+    assert.ok(error instanceof RouteError, String(error))
+    for (const { address } of [first, second]) {
+      assert.match(error.message, new RegExp(`no name server answers .*${address}: .*from the option namesrvAddr`))
+    }
+    assert.equal((await producer.send(known)).sendStatus, 'SEND_OK')
   })
 })
