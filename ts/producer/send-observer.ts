@@ -24,7 +24,7 @@ export class SendObserver {
   readonly #event: SendEvent | undefined
   /** Of the attempt that has begun and has not ended. */
   #open: SendMessageContext | undefined
-  /** All properties before any hook, as encoded. */
+  /** All properties before any hook, as encoded; empty when there was none as the send began (one added later is too late). */
   readonly #encoded: string
   #properties: string
 
@@ -60,7 +60,7 @@ export class SendObserver {
       this.#event.brokerAddr = brokerAddr
       this.#event.attempts++
     }
-    if (this.#hooks.any && this.#open === undefined) this.#callHooks(mq, brokerAddr, bodyBytes)
+    if (this.#encoded !== '' && this.#open === undefined) this.#callHooks(mq, brokerAddr, bodyBytes)
     return this.#properties
   }
 
@@ -125,7 +125,7 @@ export class SendObserver {
   }
 }
 
-/** A copy that has what the send adds: Java's hooks see it too (`impl/producer/DefaultMQProducerImpl.java#sendKernelImpl`). */
+/** A copy that has what the send adds, as Java's hooks see it (`impl/producer/DefaultMQProducerImpl.java#sendKernelImpl`). */
 function asSent(message: Message, { uniqueId }: SendContent, { namespace }: HookOwner): Message {
   return withProperties(message, {
     [MessageConst.UNIQ_KEY]: uniqueId,
