@@ -19,7 +19,7 @@ export interface CheckForbiddenContext {
   readonly nameSrvAddr: string
   /** The producer group. */
   readonly group: string
-  /** The message; for a batch, the batch as one. */
+  /** As in {@link SendMessageContext.message}. */
   readonly message: Message
   /** The queue it is to be sent to. */
   readonly mq: MessageQueue
@@ -44,8 +44,9 @@ export interface CheckForbiddenHook {
 export interface SendMessageContext {
   readonly producerGroup: string
   /**
-   * A copy of the message as it was given. Properties that a hook adds before the send are sent with it. For a batch, the
-   * batch as one.
+   * A copy of the message as it was given, with the unique id it is sent under (property `UNIQ_KEY`). Properties that a
+   * hook adds before the send are sent with it. For a batch, the batch as one. Its topic, and that of `mq`, are without
+   * the namespace, as the user knows them (Java's hooks are told `namespace%topic`).
    */
   readonly message: Message
   readonly mq: MessageQueue

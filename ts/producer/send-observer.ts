@@ -1,8 +1,9 @@
 import type { RocketMQError } from '../errors.js'
 import { messageTypeOf } from '../message/message-type.js'
 import type { Message } from '../message/message.js'
+import { withProperties } from '../message/message.js'
 import type { MessageQueue } from '../message/message-queue.js'
-import { checkPropertiesLength } from '../message/properties.js'
+import { MessageConst, checkPropertiesLength, encodeProperty } from '../message/properties.js'
 import type { CommunicationMode, HookOwner, ProducerHooks, SendMessageContext } from './hooks.js'
 import type { SendContent } from './send-content.js'
 import type { SendEvent } from './send-event.js'
@@ -20,11 +21,10 @@ export class SendObserver {
   readonly #owner: HookOwner
   readonly #mode: CommunicationMode
   readonly #message: Message
-  readonly #content: SendContent
   readonly #event: SendEvent | undefined
   /** Of the attempt that has begun and has not ended. */
   #open: SendMessageContext | undefined
-  /** The properties of the message before any hook, as encoded. */
+  /** All properties before any hook, as encoded; empty when there was none as the send began (one added later is too late). */
   readonly #encoded: string
   #properties: string
 
@@ -41,10 +41,9 @@ export class SendObserver {
     this.#owner = owner
     this.#mode = mode
     // The caller may use the message for something else before the last attempt is made.
-    this.#message = hooks.any ? message.clone() : message
-    this.#content = content
+    this.#message = hooks.any ? asSent(message, content, owner) : message
     this.#event = event
-    this.#encoded = hooks.any ? message.encodeProperties(content.uniqueId) : ''
+    this.#encoded = hooks.any ? this.#encode() : ''
     this.#properties = content.properties
   }
 
@@ -61,7 +60,7 @@ export class SendObserver {
       this.#event.brokerAddr = brokerAddr
       this.#event.attempts++
     }
-    if (this.#hooks.any && this.#open === undefined) this.#callHooks(mq, brokerAddr, bodyBytes)
+    if (this.#encoded !== '' && this.#open === undefined) this.#callHooks(mq, brokerAddr, bodyBytes)
     return this.#properties
   }
 
@@ -112,12 +111,24 @@ export class SendObserver {
     this.#readProperties()
   }
 
-  /** Takes over what hooks have changed; what is sent besides the properties of the message stays. */
+  /** Takes over what hooks have changed. */
   #readProperties(): void {
-    const { properties, uniqueId } = this.#content
-    const encoded = this.#message.encodeProperties(uniqueId)
+    const encoded = this.#encode()
     if (encoded === this.#encoded) return
-    const rest = properties.startsWith(this.#encoded) ? properties.slice(this.#encoded.length) : ''
-    this.#properties = checkPropertiesLength(encoded + rest)
+    this.#properties = checkPropertiesLength(encoded)
   }
+
+  #encode(): string {
+    let encoded = ''
+    for (const [name, value] of this.#message.properties) encoded += encodeProperty(name, value)
+    return encoded
+  }
+}
+
+/** A copy that has what the send adds, as Java's hooks see it (`impl/producer/DefaultMQProducerImpl.java#sendKernelImpl`). */
+function asSent(message: Message, { uniqueId }: SendContent, { namespace }: HookOwner): Message {
+  return withProperties(message, {
+    [MessageConst.UNIQ_KEY]: uniqueId,
+    [MessageConst.INSTANCE_ID]: namespace
+  })
 }

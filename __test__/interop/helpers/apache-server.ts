@@ -54,6 +54,8 @@ export interface ApacheBrokerOptions {
   readonly nameServerPort: number
   /** Directory of the store; a temporary one by default. */
   readonly storeDirectory?: string
+  /** The port it had before, to start it there again; a free one by default. */
+  readonly port?: number
   /** Further lines of broker.conf. */
   readonly properties?: BrokerProperties
   /** JVM flags for memory; a small heap by default. */
@@ -88,7 +90,7 @@ export class ApacheBroker implements ServerProcess {
     const home = new TemporaryDirectory()
     const storeDirectory = options.storeDirectory ?? join(home.path, 'store')
     mkdirSync(storeDirectory, { recursive: true })
-    const port = await freePort([-2, 1])
+    const port = options.port ?? (await freePort([-2, 1]))
     const config = writeProperties(join(home.path, 'broker.conf'), {
       brokerClusterName: 'DefaultCluster',
       brokerName: 'broker-apache',

@@ -65,6 +65,7 @@ describe('a SendMessageHook', () => {
     assert.equal(befores.length, 1)
     const { message: seen, mq, ...rest } = befores[0]!
     assert.deepEqual([seen.topic, seen.tags, seen.body.toString()], ['T', 'x', 'body'])
+    assert.equal(seen.getProperty('UNIQ_KEY'), result.msgId)
     assert.equal(decodeProperties(at.remoting.sends[0]!.fields.properties).get('TAGS'), 'x')
     assert.deepEqual(mq, result.messageQueue)
     assert.deepEqual(rest, {
