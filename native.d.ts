@@ -29,6 +29,8 @@ export declare class NativeChannels {
   setCredentials(credentials: NativeCredentials): void
   /** The number of the channel to `address`, for `submit`. Connects when first used. */
   channel(address: string): number
+  /** Closes the connection of the channel when it has answered what was submitted; it connects again when it is used again. */
+  leave(channel: number): void
   /** Registers the constant part of send headers; returns its number. */
   sendTemplate(template: NativeSendTemplate): number
   /** Sends what the first `used` bytes of `records` describe, in one write as a rule. */

@@ -17,7 +17,9 @@ class Peer {
   readonly server: Server = createServer()
   readonly sockets: Socket[] = []
   readonly seen: [connection: number, code: number][] = []
-  respond: (request: NativeFrame, connection: number) => Partial<NativeFrame> = () => ({})
+  respond: (request: NativeFrame, connection: number) => Partial<NativeFrame> | 'later' = () => ({})
+  /** Gives the answers that were put off. */
+  readonly putOff: (() => void)[] = []
 
   constructor() {
     this.server.on('connection', socket => {
@@ -31,10 +33,24 @@ class Peer {
           bytes = bytes.subarray(bytes.readInt32BE(0) + 4)
           this.seen.push([connection, request.code])
           const fields = this.respond(request, connection)
-          socket.write(encodeFrame({ ...request, code: 0, flag: 1, extFields: {}, body: Buffer.alloc(0), ...fields }))
+          const answer = { ...request, code: 0, flag: 1, extFields: {}, body: Buffer.alloc(0) }
+          if (fields === 'later') this.putOff.push(() => void socket.write(encodeFrame(answer)))
+          else socket.write(encodeFrame({ ...answer, ...fields }))
         }
       })
     })
+  }
+
+  static async start(): Promise<Peer> {
+    const peer = new Peer()
+    peer.server.listen(0, '127.0.0.1')
+    await once(peer.server, 'listening')
+    return peer
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.sockets) socket.destroy()
+    this.server.close()
   }
 
   get address(): string {
@@ -49,15 +65,8 @@ class Peer {
 
 describe('a peer that goes away', () => {
   let peer: Peer
-  beforeEach(async () => {
-    peer = new Peer()
-    peer.server.listen(0, '127.0.0.1')
-    await once(peer.server, 'listening')
-  })
-  afterEach(() => {
-    for (const socket of peer.sockets) socket.destroy()
-    peer.server.close()
-  })
+  beforeEach(async () => void (peer = await Peer.start()))
+  afterEach(() => peer[Symbol.asyncDispose]())
 
   it('is asked again over a new connection, and all that follows goes there', async () => {
     const client = new RemotingClient()
@@ -106,5 +115,28 @@ describe('a peer that goes away', () => {
     assert.equal(peer.sockets.length, 2)
     await until('the new connection is greeted', () => peer.connectionsOf(34).includes(1))
     await producer.shutdown()
+  })
+})
+
+describe('a peer that nobody needs any more', () => {
+  it('gives the answers it owes, and its connection is closed; asked again, it gets another', async () => {
+    await using peer = await Peer.start()
+    const client = new RemotingClient()
+    try {
+      client.leave(peer.address)
+      peer.respond = ({ code }) => (code === 1 ? 'later' : {})
+      const first = client.invoke(peer.address, { code: 1 }, LONG)
+      await until('it is asked', () => peer.putOff.length === 1)
+      client.leave(peer.address)
+      await client.invoke(peer.address, { code: 2 }, LONG)
+      assert.deepEqual(peer.connectionsOf(2), [1])
+      peer.putOff[0]!()
+      await first
+      await once(peer.sockets[0]!, 'close')
+      client.leave(peer.address)
+      await once(peer.sockets[1]!, 'close')
+    } finally {
+      await client.close()
+    }
   })
 })

@@ -151,6 +151,10 @@ describe("a producer finds Apache's name servers", () => {
       watched.events.find(event => event.type === 'nameServerChange')
     )
     assert.deepEqual([addresses, former], [[second.address], [first.address]])
+    const ended = await until('the connection to the first ends', () =>
+      watched.events.find(event => event.type === 'disconnect' && event.address === first.address)
+    )
+    assert.equal('reason' in ended && ended.reason, 'it is not needed any more')
     await until('the second name server answers', () => answered(watched, second))
     watched.asked.clear()
     await assertSends(watched.producer)

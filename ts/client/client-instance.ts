@@ -134,9 +134,10 @@ export class ClientInstance {
     this.config = config
     this.remoting = createRemoting()
     this.brokerApi = new BrokerApi(this.remoting)
-    const nameServers = new NameServers(nameServerSource, (addresses, before) =>
+    const nameServers = new NameServers(nameServerSource, (addresses, before) => {
       this.emit({ type: 'nameServerChange', addresses, before })
-    )
+      for (const address of before) if (!addresses.includes(address)) this.remoting.leave(address)
+    })
     this.nameServerApi = new NameServerApi(this.remoting, nameServers, address => this.#nameServerAnswered(address))
     this.innerProducer = new InnerProducer(this)
     this.#ownStatus = new ClientStatus(config)

@@ -30,7 +30,7 @@ export class NameServers {
   /**
    * Asks the source for the list. A list that is another one holds from the next request on; the server that was chosen
    * stays chosen if it is in the new list too (`remoting/netty/NettyRemotingClient.java#updateNameServerAddressList`).
-   * Requests under way to a server that is not in it any more end there.
+   * Requests under way to a server that is not in it any more end there, and its connection with them.
    *
    * @returns whether the list has changed
    * @throws RouteError, ConfigError when the source gives none; the list stays as it is

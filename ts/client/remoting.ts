@@ -11,5 +11,6 @@ export type Remoting = Pick<
   | 'pull'
   | 'setRequestHandler'
   | 'setCloseHandler'
+  | 'leave'
   | 'close'
 >

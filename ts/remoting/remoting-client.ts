@@ -240,6 +240,14 @@ export class RemotingClient {
     this.#closeHandler = handler
   }
 
+  /** Closes the connection to an address nobody asks any more, when it has answered what it was asked. */
+  leave(address: string): void {
+    const channel = this.#channels.get(address)
+    if (channel === undefined) return
+    this.#submit(channel)
+    this.#native.leave(channel.index)
+  }
+
   /** Closes every connection. What waits is rejected with a ClientStateError; later calls throw one. */
   async close(): Promise<void> {
     if (this.#closed) return

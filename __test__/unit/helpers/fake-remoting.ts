@@ -61,6 +61,8 @@ export class FakeRemoting implements Remoting {
   requestHandler: RequestHandler = () => undefined
   closeHandler: (address: string, reason: string) => void = () => undefined
   closed = false
+  /** Addresses whose connections were given up. */
+  readonly left: string[] = []
   readonly #templates: SendTemplateFields[] = []
 
   sendTemplate(fields: SendTemplateFields): SendTemplate {
@@ -117,6 +119,10 @@ export class FakeRemoting implements Remoting {
 
   setCloseHandler(handler: (address: string, reason: string) => void): void {
     this.closeHandler = handler
+  }
+
+  leave(address: string): void {
+    this.left.push(address)
   }
 
   async close(): Promise<void> {

@@ -247,6 +247,15 @@ impl NativeChannels {
         u32::try_from(index).unwrap_or(NONE)
     }
 
+    /// Closes the connection of the channel when it has answered what was submitted; it connects again when it is used again.
+    #[napi]
+    pub fn leave(&self, channel: u32) {
+        let channel = self.channels.handler().channels.lock().get(channel as usize).cloned();
+        if let Some(channel) = channel {
+            channel.leave("it is not needed any more");
+        }
+    }
+
     /// Registers the constant part of send headers; returns its number.
     #[napi]
     pub fn send_template(&self, template: NativeSendTemplate) -> u32 {

@@ -32,7 +32,7 @@ struct State<P> {
     phase: Phase,
     /// Counts the connections that were left.
     generation: u32,
-    /// Connections that the peer asked to be left, with their generation, as long as it has something to answer on them.
+    /// Connections that were left, with their generation, as long as the peer has something to answer on them.
     left: Vec<(Arc<Connection>, u32)>,
     pending: PendingTable<P>,
     /// Kept between submissions for its memory.
@@ -240,9 +240,21 @@ impl<H: ChannelHandler> Channel<H> {
         self.shared.handler.batch_ended();
     }
 
-    /// The peer, about to go, asks to be left (GO_AWAY): what is submitted from now on makes a new connection, what was sent
-    /// may still be answered on this one (`NettyRemotingClient.java#invokeImpl`).
-    fn leave(&self, connection: &Arc<Connection>) {
+    /// Leaves the connection there is, if there is one, because of `reason`: what was sent is still answered there, then it is
+    /// closed. What is submitted from now on makes a new connection.
+    pub fn leave(&self, reason: &str) {
+        let open = match &self.state.lock().phase {
+            Phase::Open(connection) => Some(Arc::clone(connection)),
+            Phase::Idle | Phase::Connecting { .. } => None,
+        };
+        if let Some(connection) = open {
+            self.leave_connection(&connection, reason);
+            self.close_left();
+            self.shared.handler.batch_ended();
+        }
+    }
+
+    fn leave_connection(&self, connection: &Arc<Connection>, reason: &str) {
         let mut state = self.state.lock();
         if !matches!(&state.phase, Phase::Open(open) if open.id() == connection.id()) {
             return;
@@ -252,7 +264,7 @@ impl<H: ChannelHandler> Channel<H> {
         state.generation = generation.wrapping_add(1);
         state.left.push((Arc::clone(connection), generation));
         drop(state);
-        self.shared.handler.closed(&self.address, "the peer asked for another connection (GO_AWAY)");
+        self.shared.handler.closed(&self.address, reason);
     }
 
     /// Closes connections that were left and have nothing more to answer.
@@ -321,7 +333,8 @@ impl<H: ChannelHandler> Service for ChannelService<H> {
                 continue;
             }
             if command.code == GO_AWAY {
-                self.channel.leave(connection);
+                // The peer is about to go (`NettyRemotingClient.java#invokeImpl`).
+                self.channel.leave_connection(connection, "the peer asked for another connection (GO_AWAY)");
             }
             let entry = {
                 let mut state = self.channel.state.lock();
