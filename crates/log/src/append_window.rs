@@ -187,10 +187,17 @@ impl Windows {
         Ok(true)
     }
 
-    /// Forgets all windows: what was reserved may not be any more, as a hole was made, or the writer has left the file. It has to
-    /// leave its window too.
+    /// Forgets all windows, as the writer has left the file.
     pub(crate) fn close(&self) {
         *self.shared.lock() = Shared::default();
+    }
+
+    /// Forgets all windows and makes a hole, so that what was reserved may not be any more. The writer has to have left its
+    /// window, and nobody makes a new one meanwhile.
+    pub(crate) fn zero(&self, file: &dyn File, offset: u64, len: u64) -> io::Result<()> {
+        let mut shared = self.shared.lock();
+        *shared = Shared::default();
+        file.zero_range(offset, len)
     }
 }
 

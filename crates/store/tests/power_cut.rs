@@ -11,6 +11,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use common::model::{End, Message, Model};
 use common::random::Random;
 use common::*;
 use parking_lot::Mutex;
-use rocketmq_env::{FaultFs, Operation};
+use rocketmq_env::{Fault, FaultFs, Operation};
 use rocketmq_store::{FlushDiskType, PutBatch, StoreConfig};
 
 /// Seeds of one run of the test: enough for [`CRASH_POINTS`].
@@ -29,6 +30,9 @@ const LIVES: u64 = 12;
 
 /// Fewer means that the test does not do what it says.
 const CRASH_POINTS: u64 = 10_000;
+
+/// Large enough for several windows of reserved space, and for zeros that are written ahead.
+const LARGE_SEGMENT_BYTES: u64 = 384 * 1024;
 
 const QUEUES: [(&str, i32); 4] = [("Topic", 0), ("Topic", 1), ("Topic", 2), ("Other", 0)];
 
@@ -40,10 +44,57 @@ enum Phase {
     Closing,
 }
 
+/// How the commit log is written to in one life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Appends {
+    /// ASYNC_FLUSH: through a mapping of reserved space.
+    Mapped,
+    /// SYNC_FLUSH: by calls, into reserved space.
+    Reserved,
+    /// Either, where no space can be reserved.
+    Plain,
+}
+
+/// A place where everything ended.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Point {
+    phase: Phase,
+    end: End,
+    operation: Operation,
+    path: PathBuf,
+    appends: Appends,
+    is_large: bool,
+    /// How much of the commit log was reserved and written through a mapping in the life that ended there.
+    reservations: u64,
+    mapped_writes: u64,
+}
+
 /// How many crash points were met, by what was going on.
 #[derive(Debug, Default)]
 struct Tally {
     points: BTreeMap<(Phase, End, Operation), u64>,
+    /// By how the log was written to in that life.
+    appends: BTreeMap<Appends, u64>,
+    /// In lives in which space was reserved.
+    reserved: u64,
+    /// In lives in which the log was written to through a mapping.
+    mapped: u64,
+    /// At zeros that were written ahead of mapped appends.
+    zeros: u64,
+    /// In lives with windows within a file.
+    large: u64,
+}
+
+impl Tally {
+    fn add(&mut self, point: &Point) {
+        *self.points.entry((point.phase, point.end, point.operation)).or_default() += 1;
+        *self.appends.entry(point.appends).or_default() += 1;
+        self.reserved += u64::from(point.reservations > 0);
+        self.mapped += u64::from(point.mapped_writes > 0);
+        let is_zeros = point.appends == Appends::Mapped && point.operation == Operation::Write;
+        self.zeros += u64::from(is_zeros && point.path.starts_with("/store/commitlog"));
+        self.large += u64::from(point.is_large);
+    }
 }
 
 /// One seed's run.
@@ -55,7 +106,10 @@ struct Run {
     now_ms: i64,
     ended: End,
     number: u64,
-    met: Vec<(Phase, End, Operation)>,
+    appends: Appends,
+    /// Of this life.
+    calls_before: [u64; 2],
+    met: Vec<Point>,
     /// Hash of how many calls were made at each step: the same for each run of a seed.
     trace: DefaultHasher,
     /// The same in words, for a seed that fails.
@@ -65,9 +119,11 @@ struct Run {
 impl Run {
     fn new(seed: u64) -> Self {
         let mut random = Random(seed);
+        let commit_log_segment_bytes =
+            if random.one_in(12) { LARGE_SEGMENT_BYTES } else { [4096, 4096, 6144, 16 * 1024][random.below(4) as usize] };
         let config = StoreConfig {
-            flush_disk_type: FlushDiskType::SyncFlush,
-            commit_log_segment_bytes: [4096, 4096, 6144, 16 * 1024][random.below(4) as usize],
+            commit_log_segment_bytes,
+            max_message_bytes: (commit_log_segment_bytes / 2) as usize,
             consume_queue_segment_bytes: [200, 200, 400, 2_000][random.below(4) as usize],
             flush_consume_queue_thorough_interval: Duration::from_secs(1 + random.below(6)),
             ..small("/store")
@@ -83,6 +139,8 @@ impl Run {
             now_ms: START_MS,
             ended: End::Close,
             number: 0,
+            appends: Appends::Plain,
+            calls_before: [0; 2],
             met: Vec::new(),
             trace: DefaultHasher::new(),
             events: Vec::new(),
@@ -101,6 +159,7 @@ impl Run {
 
     /// One start of the store, until everything ends at a call chosen before, or the store is closed before that.
     fn life(&mut self) {
+        self.choose_appends();
         // Starts make some tens of calls, runs some hundreds.
         let calls = if self.random.one_in(3) { 50 } else { 300 };
         self.fs.power_off_at(self.fs.calls() + 1 + self.random.below(calls));
@@ -144,6 +203,29 @@ impl Run {
         self.pass_time();
     }
 
+    /// How the log is written to in this life, whatever it was before.
+    fn choose_appends(&mut self) {
+        let is_sync = self.random.one_in(2);
+        self.config.flush_disk_type = if is_sync { FlushDiskType::SyncFlush } else { FlushDiskType::AsyncFlush };
+        self.appends = if is_sync { Appends::Reserved } else { Appends::Mapped };
+        self.fs.heal();
+        if self.random.one_in(6) {
+            self.appends = Appends::Plain;
+            let path_contains = "commitlog".to_owned();
+            let operation = Operation::Allocate;
+            self.fs.inject(Fault { operation, path_contains, after: 0, times: u64::MAX, os_error: None });
+        }
+        self.calls_before = self.space_calls();
+    }
+
+    fn space_calls(&self) -> [u64; 2] {
+        [Operation::Allocate, Operation::MappedWrite].map(|operation| self.fs.calls_of(operation))
+    }
+
+    fn is_large(&self) -> bool {
+        self.config.commit_log_segment_bytes == LARGE_SEGMENT_BYTES
+    }
+
     /// One thing a user of the store does; false if everything ended.
     fn step(&mut self, running: &Lockstep) -> bool {
         let choice = self.random.below(10);
@@ -181,16 +263,18 @@ impl Run {
             let mut body = format!("{}-", self.number).into_bytes();
             self.number += 1;
             let filler = if self.random.one_in(4) { 0 } else { b'x' };
-            body.resize(body.len() + self.random.below(700) as usize, filler);
+            let longest = if self.is_large() { 30_000 } else { 700 };
+            body.resize(body.len() + self.random.below(longest) as usize, filler);
             push(&mut batch, &running.store, topic, queue_id, &body, "KEYS\u{1}key\u{2}TAGS\u{1}t\u{2}");
             messages.push(Message { topic, queue_id, body, place: None });
         }
         match running.put(&mut batch) {
-            Ok(_) => {
+            // Nobody hears of the end in the middle of a write through a mapping.
+            Ok(_) if !self.fs.last_call().is_some_and(|(operation, _)| operation == Operation::MappedWrite) => {
                 self.model.stored(&batch, messages);
                 true
             }
-            Err(_) => {
+            _ => {
                 self.model.in_doubt(messages);
                 false
             }
@@ -201,7 +285,17 @@ impl Run {
     fn crash(&mut self, phase: Phase) {
         let (operation, path) = self.fs.last_call().unwrap();
         let end = if self.random.one_in(4) { End::Kill } else { End::PowerCut };
-        self.met.push((phase, end, operation));
+        let [reservations, mapped_writes] = self.space_calls();
+        self.met.push(Point {
+            phase,
+            end,
+            operation,
+            path: path.clone(),
+            appends: self.appends,
+            is_large: self.is_large(),
+            reservations: reservations - self.calls_before[0],
+            mapped_writes: mapped_writes - self.calls_before[1],
+        });
         self.trace(&format!("{end:?} while {phase:?} at {operation:?} {}", path.display()));
         match end {
             End::Kill => self.fs.kill_process(),
@@ -247,21 +341,22 @@ fn nothing_acknowledged_is_lost_and_nothing_else_appears_wherever_everything_end
                     let mut run = Run::new(seed);
                     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| run.run()));
                     assert!(outcome.is_ok(), "{:#?}\nPOWER_CUT_FIRST_SEED={seed} POWER_CUT_SEEDS=1 fails", run.events);
-                    let points = &mut tally.lock().points;
-                    for point in run.met {
-                        *points.entry(point).or_default() += 1;
-                    }
+                    let mut tally = tally.lock();
+                    run.met.iter().for_each(|point| tally.add(point));
                 }
             });
         }
     });
-    let points = tally.into_inner().points;
+    let tally = tally.into_inner();
+    let points = &tally.points;
     let of = |phase| points.iter().filter(|((met, ..), _)| *met == phase).map(|(_, count)| count).sum::<u64>();
     let (opening, running, closing) = (of(Phase::Opening), of(Phase::Running), of(Phase::Closing));
     println!("{} crash points: {opening} opening, {running} running, {closing} closing", opening + running + closing);
-    for ((phase, end, operation), count) in &points {
+    for ((phase, end, operation), count) in points {
         println!("{phase:?} {end:?} {operation:?}: {count}");
     }
+    let Tally { appends, reserved, mapped, zeros, large, .. } = &tally;
+    println!("{appends:?}, {reserved} with space reserved, {mapped} with mapped writes, {zeros} at zeros, {large} large");
     if seeds >= SEEDS {
         assert!(opening + running + closing >= CRASH_POINTS);
         assert!(opening > CRASH_POINTS / 5 && running > CRASH_POINTS / 5 && closing > CRASH_POINTS / 50);
