@@ -18,8 +18,8 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::Clock;
 use crate::fs::{DirEntry, DiskSpace, File, Fs, Metadata, OpenMode};
-use handle::Handle;
 pub(crate) use handle::FaultMap;
+use handle::Handle;
 use world::World;
 
 /// The file system; clones share their files. Itself it is the test's view, which outlives power cuts; what is tested gets
@@ -161,6 +161,12 @@ impl FaultFs {
     /// [`kill_process`](FaultFs::kill_process) that all does.
     pub fn power_off_at(&self, call: u64) {
         self.world.lock().power_off_at = Some(call);
+    }
+
+    /// Everything ends, as by [`power_off_at`](FaultFs::power_off_at), at a changing call of one kind on a path that contains
+    /// a text, after so many others of them; or at the call chosen there, if that comes first.
+    pub fn power_off_in(&self, operation: Operation, path_contains: &str, after: u64) {
+        self.world.lock().power_off_in = Some((operation, path_contains.to_owned(), after));
     }
 
     /// The machine restarts: of what was not synced a part chosen by `seed` survives. Files and locks opened before are

@@ -119,8 +119,11 @@ struct Run {
 impl Run {
     fn new(seed: u64) -> Self {
         let mut random = Random(seed);
-        let commit_log_segment_bytes =
-            if random.one_in(12) { LARGE_SEGMENT_BYTES } else { [4096, 4096, 6144, 16 * 1024][random.below(4) as usize] };
+        let commit_log_segment_bytes = if random.one_in(12) {
+            LARGE_SEGMENT_BYTES
+        } else {
+            [4096, 4096, 6144, 16 * 1024][random.below(4) as usize]
+        };
         let config = StoreConfig {
             commit_log_segment_bytes,
             max_message_bytes: (commit_log_segment_bytes / 2) as usize,
@@ -163,6 +166,13 @@ impl Run {
         // Starts make some tens of calls, runs some hundreds.
         let calls = if self.random.one_in(3) { 50 } else { 300 };
         self.fs.power_off_at(self.fs.calls() + 1 + self.random.below(calls));
+        if self.is_large() || self.random.one_in(3) {
+            let in_log = [(Operation::Allocate, 6), (Operation::MappedWrite, 40), (Operation::Write, 15)];
+            // In large files zeros are written ahead of mapped appends.
+            let choice = self.random.below(if self.is_large() { 5 } else { 3 });
+            let (operation, most) = in_log[choice.min(2) as usize];
+            self.fs.power_off_in(operation, "commitlog", self.random.below(most));
+        }
         let opened = Lockstep::open(self.config.clone(), &self.fs, self.now_ms);
         self.trace("open");
         let Ok(running) = opened else { return self.crash(Phase::Opening) };
@@ -264,7 +274,7 @@ impl Run {
             self.number += 1;
             let filler = if self.random.one_in(4) { 0 } else { b'x' };
             let longest = if self.is_large() { 30_000 } else { 700 };
-            body.resize(body.len() + self.random.below(longest) as usize, filler);
+            body.append(&mut vec![filler; self.random.below(longest) as usize]);
             push(&mut batch, &running.store, topic, queue_id, &body, "KEYS\u{1}key\u{2}TAGS\u{1}t\u{2}");
             messages.push(Message { topic, queue_id, body, place: None });
         }
@@ -356,7 +366,9 @@ fn nothing_acknowledged_is_lost_and_nothing_else_appears_wherever_everything_end
         println!("{phase:?} {end:?} {operation:?}: {count}");
     }
     let Tally { appends, reserved, mapped, zeros, large, .. } = &tally;
-    println!("{appends:?}, {reserved} with space reserved, {mapped} with mapped writes, {zeros} at zeros, {large} large");
+    println!(
+        "{appends:?}, {reserved} with space reserved, {mapped} with mapped writes, {zeros} at zeros, {large} large"
+    );
     if seeds >= SEEDS {
         assert!(opening + running + closing >= CRASH_POINTS);
         assert!(opening > CRASH_POINTS / 5 && running > CRASH_POINTS / 5 && closing > CRASH_POINTS / 50);

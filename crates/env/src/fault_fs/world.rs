@@ -30,6 +30,7 @@ pub(super) struct World {
     pub(super) calls: u64,
     pub(super) calls_of: BTreeMap<Operation, u64>,
     pub(super) power_off_at: Option<u64>,
+    pub(super) power_off_in: Option<(Operation, String, u64)>,
     pub(super) one_byte: bool,
     pub(super) whole_sectors: bool,
     pub(super) free_bytes: Option<u64>,
@@ -111,6 +112,7 @@ impl Default for World {
             calls: 0,
             calls_of: BTreeMap::new(),
             power_off_at: None,
+            power_off_in: None,
             one_byte: false,
             whole_sectors: false,
             free_bytes: None,
@@ -118,6 +120,12 @@ impl Default for World {
             clock: None,
         }
     }
+}
+
+/// `Vec::resize` goes byte by byte where nothing is optimised.
+fn set_len(content: &mut Vec<u8>, len: usize) {
+    content.truncate(len);
+    content.extend_from_slice(&vec![0; len - content.len()]);
 }
 
 fn parent(path: &Path) -> PathBuf {
@@ -133,7 +141,7 @@ impl World {
         *self.calls_of.entry(operation).or_default() += 1;
         if changes {
             self.calls += 1;
-            if self.power_off_at.is_some_and(|at| self.calls >= at) {
+            if self.is_chosen(operation, path) || self.power_off_at.is_some_and(|at| self.calls >= at) {
                 self.last_call = Some((operation, path.to_owned()));
                 return Ok(Call { short: false, is_last: true });
             }
@@ -153,6 +161,17 @@ impl World {
         }
         let short = self.one_byte && matches!(operation, Operation::Read | Operation::Write);
         Ok(Call { short, is_last: false })
+    }
+
+    /// Whether this is the call of its kind at which the power goes off.
+    fn is_chosen(&mut self, operation: Operation, path: &Path) -> bool {
+        match &mut self.power_off_in {
+            Some((chosen, text, after)) if *chosen == operation && path.to_string_lossy().contains(text.as_str()) => {
+                *after = after.checked_sub(1).unwrap_or(u64::MAX);
+                *after == u64::MAX
+            }
+            _ => false,
+        }
     }
 
     pub(super) fn epoch(&self) -> u64 {
@@ -342,7 +361,7 @@ impl World {
         let Some(inode) = self.inodes.get_mut(&inode) else { return };
         let end = offset + bytes.len();
         if inode.live.len() < end {
-            inode.live.resize(end, 0);
+            set_len(&mut inode.live, end);
         }
         inode.live[offset..end].copy_from_slice(bytes);
         inode.touch(offset, end, now_ms);
@@ -427,7 +446,7 @@ impl World {
         if let Some(inode) = self.inodes.get_mut(&inode) {
             let shorter = inode.live.len().min(len);
             let longer = inode.live.len().max(len);
-            inode.live.resize(len, 0);
+            set_len(&mut inode.live, len);
             inode.touch(shorter, longer, now_ms);
             let freed = inode.free_space(len.div_ceil(SECTOR)..usize::MAX);
             self.give_back(freed);
@@ -475,7 +494,8 @@ impl World {
 
     pub(super) fn may_have_data(&mut self, handle: &Handle, offset: u64) -> io::Result<bool> {
         let content = &self.inode(handle)?.live;
-        Ok(content.get(offset as usize..).is_some_and(|rest| rest.iter().any(|byte| *byte != 0)))
+        let mut sectors = content.get(offset as usize..).unwrap_or_default().chunks(SECTOR);
+        Ok(sectors.any(|sector| *sector != [0; SECTOR][..sector.len()]))
     }
 
     pub(super) fn power_cut(&mut self, seed: u64) {
@@ -516,6 +536,7 @@ impl World {
         self.epoch += 1;
         self.last_call = None;
         self.power_off_at = None;
+        self.power_off_in = None;
     }
 
     pub(super) fn corrupt(&mut self, path: &Path, offset: u64, mask: u8) -> io::Result<()> {
@@ -541,7 +562,7 @@ impl Entry {
 
 impl Inode {
     fn sync(&mut self) {
-        self.durable.resize(self.live.len(), 0);
+        set_len(&mut self.durable, self.live.len());
         self.allocated_since_sync.clear();
         for sector in std::mem::take(&mut self.dirty) {
             let from = (sector * SECTOR).min(self.live.len());
@@ -572,7 +593,7 @@ impl Inode {
             self.allocated.remove(&sector);
         }
         if self.live.len() != self.durable.len() && random.below(2) == 0 {
-            self.durable.resize(self.live.len(), 0);
+            set_len(&mut self.durable, self.live.len());
         }
         for sector in std::mem::take(&mut self.dirty) {
             let from = sector * SECTOR;
