@@ -132,6 +132,11 @@ impl Model {
         }
     }
 
+    /// One of the messages.
+    pub fn any(&self, random: &mut Random) -> Option<&Message> {
+        self.messages.get(random.below(self.messages.len().max(1) as u64) as usize)
+    }
+
     /// Reads a few messages each way.
     pub fn check_some(&self, store: &MessageStore, random: &mut Random) {
         for _ in 0..self.messages.len().min(3) {
