@@ -10,7 +10,8 @@
 //! the sync of 18 KB, 100 us with the zeros).
 //!
 //! A page of a mapped file that has no space on disk ends the process when it is written and the disk is full. In a window
-//! whose space is reserved that cannot happen: running out of space is an error of the reservation.
+//! whose space is reserved that cannot happen: running out of space is an error of the reservation. (`FaultFs` panics at a
+//! write through a mapping to space that is not reserved.)
 
 use std::io;
 use std::sync::Arc;
@@ -297,6 +298,13 @@ mod tests {
         fn allocate(&self, _: u64, _: u64) -> io::Result<bool> {
             Ok(true)
         }
+    }
+
+    #[test]
+    fn a_file_whose_content_nobody_knows_is_prepared_without_zeros() {
+        let (file, windows) = (Memory::new(), Windows::default());
+        assert!(windows.prepare_next(&file, FILE_BYTES, false).unwrap());
+        assert!(windows.shared.lock().next.is_some() && file.bytes.lock().iter().all(|byte| *byte == 9));
     }
 
     #[test]

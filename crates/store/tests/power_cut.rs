@@ -1,5 +1,7 @@
 //! Everything ends at a chosen changing call of the file system, again and again, recovery and close included: what was
-//! acknowledged stays, what was never put does not appear, what was lost stays lost, what was recovered stays.
+//! acknowledged stays and is found by its key, what was never put does not appear, what was lost stays lost, what was
+//! recovered stays. Each life appends in one of the ways there are: through a mapping of reserved space, by calls into it, or
+//! without any.
 //!
 //! A crash point is one such call at which the power went off or the process was killed, and after which the store was
 //! opened again (which may have been the next crash point) and compared with the model. `POWER_CUT_SEEDS=n` runs n seeds,
@@ -288,7 +290,7 @@ impl Run {
         }
         match running.put(&mut batch) {
             // Nobody hears of the end in the middle of a write through a mapping.
-            Ok(_) if !self.fs.last_call().is_some_and(|(operation, _)| operation == Operation::MappedWrite) => {
+            Ok(_) if self.fs.last_call().is_none_or(|(operation, _)| operation != Operation::MappedWrite) => {
                 self.model.stored(&batch, messages);
                 true
             }

@@ -409,7 +409,7 @@ impl World {
         let call = self.enter(Operation::MapForWriting, &handle.path, false)?;
         let is_within = offset as usize + len <= self.inode(handle)?.live.len();
         assert!(is_within, "a mapping of {len} at {offset} reaches over the end of {}", handle.path.display());
-        assert!(offset % WriteMap::ALIGNMENT == 0, "no mapping can start at {offset}");
+        assert!(offset.is_multiple_of(WriteMap::ALIGNMENT), "no mapping can start at {offset}");
         Ok(!call.short)
     }
 
