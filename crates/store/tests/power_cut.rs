@@ -85,6 +85,8 @@ struct Tally {
     zeros: u64,
     /// In lives with windows within a file.
     large: u64,
+    /// At a file that was deleted because the log was too large.
+    deletions: u64,
 }
 
 impl Tally {
@@ -96,6 +98,8 @@ impl Tally {
         let is_zeros = point.appends == Appends::Mapped && point.operation == Operation::Write;
         self.zeros += u64::from(is_zeros && point.path.starts_with("/store/commitlog"));
         self.large += u64::from(point.is_large);
+        let is_removal = point.phase == Phase::Running && point.operation == Operation::Remove;
+        self.deletions += u64::from(is_removal && point.path.starts_with("/store/commitlog"));
     }
 }
 
@@ -126,7 +130,7 @@ impl Run {
         } else {
             [4096, 4096, 6144, 16 * 1024][random.below(4) as usize]
         };
-        let config = StoreConfig {
+        let mut config = StoreConfig {
             commit_log_segment_bytes,
             max_message_bytes: (commit_log_segment_bytes / 2) as usize,
             consume_queue_segment_bytes: [200, 200, 400, 2_000][random.below(4) as usize],
@@ -135,6 +139,11 @@ impl Run {
         };
         let fs = FaultFs::new();
         let torn = random.one_in(4);
+        // Where sectors are torn the model does not know where each message is.
+        let deletes = !torn && random.one_in(3);
+        if deletes {
+            config.retention.max_log_bytes = Some((1 + random.below(3)) * commit_log_segment_bytes);
+        }
         fs.set_whole_sectors(!torn);
         Self {
             random,
@@ -175,6 +184,8 @@ impl Run {
             let choice = self.random.below(if self.is_large() { 5 } else { 3 });
             let (operation, most) = in_log[choice.min(2) as usize];
             self.fs.power_off_in(operation, "commitlog", self.random.below(most));
+        } else if self.deletes() && self.random.one_in(2) {
+            self.fs.power_off_in(Operation::Remove, "/store/", self.random.below(4));
         }
         let opened = Lockstep::open(self.config.clone(), &self.fs, self.now_ms);
         self.trace("open");
@@ -185,6 +196,7 @@ impl Run {
             return self.crash(Phase::Opening);
         }
         self.model.check_after(self.ended, &running.store, &mut self.random);
+        assert!(self.deletes() || running.store.min_physical_offset() == 0, "the log has lost its head");
         self.check_keys(&running);
         if self.fs.last_call().is_some() {
             drop(running);
@@ -240,6 +252,10 @@ impl Run {
         [Operation::Allocate, Operation::MappedWrite].map(|operation| self.fs.calls_of(operation))
     }
 
+    fn deletes(&self) -> bool {
+        self.config.retention.max_log_bytes.is_some()
+    }
+
     fn is_large(&self) -> bool {
         self.config.commit_log_segment_bytes == LARGE_SEGMENT_BYTES
     }
@@ -257,7 +273,10 @@ impl Run {
                 flushed.is_ok()
             }
             7 | 8 => {
-                running.advance(Duration::from_millis(200 + self.random.below(2_500)));
+                // Files are deleted from a minute after the start on.
+                let is_long = self.deletes() && self.random.one_in(4);
+                let most = if is_long { 75_000 } else { 2_500 };
+                running.advance(Duration::from_millis(200 + self.random.below(most)));
                 true
             }
             _ => {
@@ -304,7 +323,7 @@ impl Run {
     /// Finds a few messages by their keys, each once. What is not indexed yet is, which may be when everything ends.
     fn check_keys(&mut self, running: &Lockstep) {
         for _ in 0..2 {
-            let Some(message) = self.model.any(&mut self.random) else { return };
+            let Some(message) = self.model.any(&running.store, &mut self.random) else { return };
             let result = running.store.query(message.topic, key_of(&message.body), 32, 0, i64::MAX);
             if self.fs.last_call().is_some() {
                 return;
@@ -398,7 +417,8 @@ fn nothing_acknowledged_is_lost_and_nothing_else_appears_wherever_everything_end
     for ((phase, end, operation), count) in points {
         println!("{phase:?} {end:?} {operation:?}: {count}");
     }
-    let Tally { appends, reserved, mapped, zeros, large, .. } = &tally;
+    let Tally { appends, reserved, mapped, zeros, large, deletions, .. } = &tally;
+    println!("{deletions} at deletions of log files");
     println!(
         "{appends:?}, {reserved} with space reserved, {mapped} with mapped writes, {zeros} at zeros, {large} large"
     );
@@ -406,6 +426,7 @@ fn nothing_acknowledged_is_lost_and_nothing_else_appears_wherever_everything_end
         assert!(opening + running + closing >= CRASH_POINTS);
         assert!(opening > CRASH_POINTS / 5 && running > CRASH_POINTS / 5 && closing > CRASH_POINTS / 50);
         assert!(*reserved > CRASH_POINTS / 2 && *mapped > CRASH_POINTS / 5 && *zeros > CRASH_POINTS / 200);
+        assert!(*deletions > CRASH_POINTS / 200);
     }
 }
 
