@@ -185,7 +185,8 @@ impl Run {
             let (operation, most) = in_log[choice.min(2) as usize];
             self.fs.power_off_in(operation, "commitlog", self.random.below(most));
         } else if self.deletes() && self.random.one_in(2) {
-            self.fs.power_off_in(Operation::Remove, "/store/", self.random.below(4));
+            let directory = ["commitlog", "/store/"][self.random.below(2) as usize];
+            self.fs.power_off_in(Operation::Remove, directory, self.random.below(4));
         }
         let opened = Lockstep::open(self.config.clone(), &self.fs, self.now_ms);
         self.trace("open");
@@ -274,7 +275,7 @@ impl Run {
             }
             7 | 8 => {
                 // Files are deleted from a minute after the start on.
-                let is_long = self.deletes() && self.random.one_in(4);
+                let is_long = self.deletes() && self.random.one_in(2);
                 let most = if is_long { 75_000 } else { 2_500 };
                 running.advance(Duration::from_millis(200 + self.random.below(most)));
                 true
@@ -426,7 +427,7 @@ fn nothing_acknowledged_is_lost_and_nothing_else_appears_wherever_everything_end
         assert!(opening + running + closing >= CRASH_POINTS);
         assert!(opening > CRASH_POINTS / 5 && running > CRASH_POINTS / 5 && closing > CRASH_POINTS / 50);
         assert!(*reserved > CRASH_POINTS / 2 && *mapped > CRASH_POINTS / 5 && *zeros > CRASH_POINTS / 200);
-        assert!(*deletions > CRASH_POINTS / 200);
+        assert!(*deletions > CRASH_POINTS / 400);
     }
 }
 
