@@ -27,7 +27,7 @@ use rocketmq_env::{Fault, FaultFs, Operation};
 use rocketmq_store::{FlushDiskType, PutBatch, StoreConfig};
 
 /// Seeds of one run of the test: enough for [`CRASH_POINTS`].
-const SEEDS: u64 = 1_100;
+const SEEDS: u64 = 1_000;
 const LIVES: u64 = 12;
 
 /// Fewer means that the test does not do what it says.
