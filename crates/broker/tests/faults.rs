@@ -38,7 +38,8 @@ fn a_full_disk_refuses_messages_until_there_is_room_again() {
     let mut peer = server.connect();
     assert_eq!(peer.send("T", 0, b"before", "").code, response_code::SUCCESS);
     faults.set_free_bytes(Some(0));
-    let body = [7; 8192];
+    // More than is reserved since the first message.
+    let body = [7; 200_000];
     for _ in 0..2 {
         let refused = peer.send("T", 0, &body, "");
         assert_eq!(refused.code, response_code::SERVICE_NOT_AVAILABLE, "{refused:?}");

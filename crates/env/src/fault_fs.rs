@@ -3,6 +3,9 @@
 //! The model is the strict reading of POSIX. Written bytes are durable after an fsync of the file, directory entries after
 //! an fsync of the directory. A power cut keeps any subset of the sectors written since (a sector may be torn), and any
 //! prefix of each directory's unsynced changes. What survives is chosen by a seed, so a run can be repeated.
+//!
+//! What is written through a mapping is written bytes like any others: the pages are dirty until the file is synced. Where it
+//! has no space reserved the test panics, as there a process is ended by SIGBUS once the disk is full.
 
 mod handle;
 mod world;
@@ -15,6 +18,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::Clock;
 use crate::fs::{DirEntry, DiskSpace, File, Fs, Metadata, OpenMode};
+pub(crate) use handle::FaultMap;
 use handle::Handle;
 use world::World;
 
@@ -42,6 +46,10 @@ pub enum Operation {
     CreateDir,
     Remove,
     Rename,
+    Allocate,
+    MapForWriting,
+    /// A write through a mapping, which cannot fail. The end of everything comes in the middle of it.
+    MappedWrite,
 }
 
 /// One planned failure.
@@ -56,7 +64,8 @@ pub struct Fault {
     /// How many fail from then on.
     pub times: u64,
     /// The operating system's error number they fail with. For [`Operation::Write`] and [`Operation::Read`], `None` makes
-    /// the transfer short instead (half of the bytes, at least one).
+    /// the transfer short instead (half of the bytes, at least one); for [`Operation::Allocate`] and
+    /// [`Operation::MapForWriting`] it makes them unsupported.
     pub os_error: Option<i32>,
 }
 
@@ -86,7 +95,11 @@ impl FaultFs {
     }
 
     /// Plans a failure.
+    ///
+    /// # Panics
+    /// For [`Operation::MappedWrite`].
     pub fn inject(&self, fault: Fault) {
+        assert!(fault.operation != Operation::MappedWrite, "a write through a mapping cannot fail");
         self.world.lock().faults.push(fault);
     }
 
@@ -115,8 +128,9 @@ impl FaultFs {
         self.world.lock().whole_sectors = enabled;
     }
 
-    /// How many bytes of new sectors may still be written before the disk is full (`None` = no end). A write that does not
-    /// fit is short; one of which nothing fits fails with ENOSPC.
+    /// How many bytes of new sectors may still be written or reserved before the disk is full (`None` = no end). Holes give
+    /// them back. A write that does not fit is short; one of which nothing fits fails with ENOSPC. So does a reservation that
+    /// does not fit as a whole, of which what fits stays reserved (as ext4 and XFS leave it).
     pub fn set_free_bytes(&self, free: Option<u64>) {
         self.world.lock().free_bytes = free;
     }
@@ -132,9 +146,14 @@ impl FaultFs {
         self.world.lock().clock = Some(clock);
     }
 
-    /// How many changing calls (writes, syncs, creations, renames, removals) were made so far.
+    /// How many changing calls (writes, syncs, creations, renames, removals, reservations) were made so far.
     pub fn calls(&self) -> u64 {
         self.world.lock().calls
+    }
+
+    /// How many calls of a kind were made so far, those that failed included.
+    pub fn calls_of(&self, operation: Operation) -> u64 {
+        self.world.lock().calls_of.get(&operation).copied().unwrap_or(0)
     }
 
     /// Everything ends at the changing call with this number (as [`calls`](FaultFs::calls) counts): it happens, but it and
@@ -142,6 +161,12 @@ impl FaultFs {
     /// [`kill_process`](FaultFs::kill_process) that all does.
     pub fn power_off_at(&self, call: u64) {
         self.world.lock().power_off_at = Some(call);
+    }
+
+    /// Everything ends, as by [`power_off_at`](FaultFs::power_off_at), at a changing call of one kind on a path that contains
+    /// a text, after so many others of them; or at the call chosen there, if that comes first.
+    pub fn power_off_in(&self, operation: Operation, path_contains: &str, after: u64) {
+        self.world.lock().power_off_in = Some((operation, path_contains.to_owned(), after));
     }
 
     /// The machine restarts: of what was not synced a part chosen by `seed` survives. Files and locks opened before are

@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::fault_fs::FaultMap;
 use crate::prefetch::{CACHE_LINE_BYTES, prefetch};
 
 /// A file system.
@@ -297,7 +298,13 @@ impl Map {
 
 /// A part of a file that can be written without a system call.
 pub struct WriteMap {
-    raw: memmap2::MmapRaw,
+    pages: Pages,
+}
+
+enum Pages {
+    Mapped(memmap2::MmapRaw),
+    /// Those of [`FaultFs`](crate::FaultFs), behind a pointer so that it makes the real ones no larger.
+    Simulated(Box<FaultMap>),
 }
 
 impl WriteMap {
@@ -305,7 +312,18 @@ impl WriteMap {
     pub const ALIGNMENT: u64 = 64 * 1024;
 
     pub(crate) fn new(raw: memmap2::MmapRaw) -> Self {
-        Self { raw }
+        Self { pages: Pages::Mapped(raw) }
+    }
+
+    pub(crate) fn simulated(map: FaultMap) -> Self {
+        Self { pages: Pages::Simulated(Box::new(map)) }
+    }
+
+    fn len(&self) -> usize {
+        match &self.pages {
+            Pages::Mapped(raw) => raw.len(),
+            Pages::Simulated(map) => map.len(),
+        }
     }
 
     /// Copies `bytes` to `offset` of the mapping; false if they do not lie within it.
@@ -313,19 +331,24 @@ impl WriteMap {
     /// # Safety
     /// Nobody may read or write this range of the file meanwhile.
     pub unsafe fn write(&self, offset: usize, bytes: &[u8]) -> bool {
-        if offset.checked_add(bytes.len()).is_none_or(|end| end > self.raw.len()) {
+        if offset.checked_add(bytes.len()).is_none_or(|end| end > self.len()) {
             return false;
         }
-        // SAFETY: the range lies within the mapping, which is writable and lives as long as `self`; the caller keeps
-        // everybody else away from it.
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.raw.as_mut_ptr().add(offset), bytes.len()) };
+        match &self.pages {
+            // SAFETY: the range lies within the mapping, which is writable and lives as long as `self`; the caller keeps
+            // everybody else away from it.
+            Pages::Mapped(raw) => unsafe {
+                std::ptr::copy_nonoverlapping(bytes.as_ptr(), raw.as_mut_ptr().add(offset), bytes.len());
+            },
+            Pages::Simulated(map) => map.write(offset, bytes),
+        }
         true
     }
 }
 
 impl Debug for WriteMap {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("WriteMap").field("len", &self.raw.len()).finish()
+        formatter.debug_struct("WriteMap").field("len", &self.len()).finish()
     }
 }
 

@@ -10,7 +10,8 @@
 //! the sync of 18 KB, 100 us with the zeros).
 //!
 //! A page of a mapped file that has no space on disk ends the process when it is written and the disk is full. In a window
-//! whose space is reserved that cannot happen: running out of space is an error of the reservation.
+//! whose space is reserved that cannot happen: running out of space is an error of the reservation. (`FaultFs` panics at a
+//! write through a mapping to space that is not reserved.)
 
 use std::io;
 use std::sync::Arc;
@@ -187,10 +188,17 @@ impl Windows {
         Ok(true)
     }
 
-    /// Forgets all windows: what was reserved may not be any more, as a hole was made, or the writer has left the file. It has to
-    /// leave its window too.
+    /// Forgets all windows, as the writer has left the file.
     pub(crate) fn close(&self) {
         *self.shared.lock() = Shared::default();
+    }
+
+    /// Forgets all windows and makes a hole, so that what was reserved may not be any more. The writer has to have left its
+    /// window, and nobody makes a new one meanwhile.
+    pub(crate) fn zero(&self, file: &dyn File, offset: u64, len: u64) -> io::Result<()> {
+        let mut shared = self.shared.lock();
+        *shared = Shared::default();
+        file.zero_range(offset, len)
     }
 }
 
@@ -290,6 +298,13 @@ mod tests {
         fn allocate(&self, _: u64, _: u64) -> io::Result<bool> {
             Ok(true)
         }
+    }
+
+    #[test]
+    fn a_file_whose_content_nobody_knows_is_prepared_without_zeros() {
+        let (file, windows) = (Memory::new(), Windows::default());
+        assert!(windows.prepare_next(&file, FILE_BYTES, false).unwrap());
+        assert!(windows.shared.lock().next.is_some() && file.bytes.lock().iter().all(|byte| *byte == 9));
     }
 
     #[test]

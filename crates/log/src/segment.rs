@@ -125,8 +125,7 @@ impl Segment {
 
     /// Makes `len` bytes at `offset` of this file zero again.
     pub(crate) fn zero(&self, offset: u64, len: u64) -> Result<(), LogError> {
-        self.windows.close();
-        self.file.zero_range(offset, len).map_err(|source| fail("zero", &self.path, offset, source))
+        self.windows.zero(&*self.file, offset, len).map_err(|source| fail("zero", &self.path, offset, source))
     }
 
     /// Whether everything from `offset` to `len` is known to be zero without reading it all.

@@ -9,12 +9,14 @@ use parking_lot::Mutex;
 use rocketmq_env::{Clock, Parker, Unparker};
 use rocketmq_log::SegmentedLog;
 
-/// The thread looks after the log each time it has grown by this much, a fraction of what it reserves.
+/// The thread looks after the log each time it has grown by this much, a fraction of what it reserves, or by a quarter of a
+/// file.
 const STEP_BYTES: u64 = 1024 * 1024;
 
 /// The thread and what wakes it.
 #[derive(Debug)]
 pub(crate) struct Ahead {
+    step_bytes: u64,
     step: AtomicU64,
     stopping: Arc<AtomicBool>,
     unparker: Unparker,
@@ -25,6 +27,7 @@ impl Ahead {
     /// Starts it for `log`.
     pub(crate) fn start(log: Arc<SegmentedLog>, clock: &Arc<dyn Clock>) -> Self {
         let stopping = Arc::new(AtomicBool::new(false));
+        let step_bytes = STEP_BYTES.min(log.segment_bytes() / 4);
         let parker = Parker::new(clock);
         let unparker = parker.unparker();
         let thread = thread::spawn({
@@ -38,12 +41,12 @@ impl Ahead {
                 }
             }
         });
-        Self { step: AtomicU64::new(0), stopping, unparker, thread: Mutex::new(Some(thread)) }
+        Self { step_bytes, step: AtomicU64::new(0), stopping, unparker, thread: Mutex::new(Some(thread)) }
     }
 
     /// The log ends at `end` now.
     pub(crate) fn grown_to(&self, end: u64) {
-        let step = end / STEP_BYTES;
+        let step = end / self.step_bytes;
         if self.step.load(Ordering::Relaxed) < step && self.step.fetch_max(step, Ordering::Relaxed) < step {
             self.unparker.unpark();
         }

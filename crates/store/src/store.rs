@@ -286,8 +286,10 @@ impl MessageStore {
         let also_check = || self.check_flush_and_queues();
         let (ticket, claim) = self.commit_log.append(batch, &self.dispatcher, also_check)?;
         self.dispatcher.finish(claim, batch.arrivals());
-        self.ahead.grown_to(ticket.end as u64);
-        self.want_spare(ticket.end as u64);
+        // What is wanted in a new file comes after it, with the next put: one thread at a time is woken.
+        if !self.want_spare(ticket.end as u64) {
+            self.ahead.grown_to(ticket.end as u64);
+        }
         Ok(ticket)
     }
 
@@ -299,17 +301,18 @@ impl MessageStore {
         self.queues.writable()
     }
 
-    /// Asks for the next commit log file when the current one is half full.
-    fn want_spare(&self, end: u64) {
+    /// Asks for the next commit log file when the current one is half full; false if that is no news.
+    fn want_spare(&self, end: u64) -> bool {
         let segment_bytes = self.config.commit_log_segment_bytes;
         let file_end = end.next_multiple_of(segment_bytes);
         let wanted = &self.background.control.spare_wanted_at;
-        if end + segment_bytes / 2 >= file_end
+        let is_news = end + segment_bytes / 2 >= file_end
             && wanted.load(Ordering::Relaxed) < file_end
-            && wanted.fetch_max(file_end, Ordering::AcqRel) < file_end
-        {
+            && wanted.fetch_max(file_end, Ordering::AcqRel) < file_end;
+        if is_news {
             self.unparker.unpark();
         }
+        is_news
     }
 
     /// Whether a put would be refused now, and why.

@@ -15,17 +15,16 @@ use rocketmq_env::{Fault, FaultFs, Operation};
 use rocketmq_store::{FlushDiskType, PutBatch, StoreConfig, StoreError};
 
 const EIO: Option<i32> = Some(5);
+const ENOMEM: Option<i32> = Some(12);
 const EACCES: Option<i32> = Some(13);
 const ENOSPC: Option<i32> = Some(28);
 /// Half of the bytes are transferred.
 const SHORT: Option<i32> = None;
+/// The file system cannot do that.
+const UNSUPPORTED: Option<i32> = None;
 
-fn config() -> StoreConfig {
-    StoreConfig {
-        flush_disk_type: FlushDiskType::SyncFlush,
-        flush_consume_queue_thorough_interval: Duration::from_secs(2),
-        ..small("/store")
-    }
+fn config(flush_disk_type: FlushDiskType) -> StoreConfig {
+    StoreConfig { flush_disk_type, flush_consume_queue_thorough_interval: Duration::from_secs(2), ..small("/store") }
 }
 
 /// What the calls of one run are told.
@@ -36,6 +35,13 @@ struct Plan {
     after: u64,
     for_ever: bool,
     end: End,
+}
+
+impl Plan {
+    /// Each call fails with either kind of flush, that is, with either way of appending.
+    fn is_mapped(&self) -> bool {
+        self.operation == Operation::MapForWriting || (self.end == End::Kill) != self.for_ever
+    }
 }
 
 /// Messages in batches that roll over commit log files and consume queue files, some flushed, with time passing in between.
@@ -54,7 +60,7 @@ fn use_store(running: &Lockstep, model: &mut Model, first: u64) {
             push(&mut batch, &running.store, topic, queue_id, &body, "TAGS\u{1}t\u{2}");
             messages.push(Message { topic, queue_id, body, place: None });
         }
-        // A put that failed has stored nothing: it is not in doubt.
+        // A put that failed has stored nothing, unless it could not take that back: then no other put follows.
         match running.put(&mut batch) {
             Ok(ticket) => {
                 model.stored(&batch, messages);
@@ -66,6 +72,7 @@ fn use_store(running: &Lockstep, model: &mut Model, first: u64) {
                 let again = running.put(&mut batch);
                 assert!(matches!(again, Err(StoreError::Poisoned { .. })), "writes come back: {again:?}");
             }
+            Err(_) if matches!(running.store.writable(), Err(StoreError::Poisoned { .. })) => model.in_doubt(messages),
             Err(_) => {}
         }
         if number % 4 == 3 {
@@ -81,12 +88,14 @@ fn run(plan: Plan) -> bool {
     let mut model = Model::default();
     let mut random = Random(plan.after);
     let Plan { operation, os_error, after, for_ever, end } = plan;
+    let config = || config(if plan.is_mapped() { FlushDiskType::AsyncFlush } else { FlushDiskType::SyncFlush });
     let times = if for_ever { u64::MAX } else { 1 };
     fs.inject(Fault { operation, path_contains: String::new(), after, times, os_error });
     if operation == Operation::ZeroRange {
-        // Only what a failed put leaves is zeroed.
+        // Only what a failed put leaves is zeroed. One that goes through a mapping fails where it needs a new file.
+        let (operation, after) = if plan.is_mapped() { (Operation::Allocate, 1) } else { (Operation::Write, 3) };
         let path_contains = "commitlog".to_owned();
-        fs.inject(Fault { operation: Operation::Write, path_contains, after: 3, times: 1, os_error: EIO });
+        fs.inject(Fault { operation, path_contains, after, times: 1, os_error: EIO });
     }
     let mut how = End::Kill;
     for round in 0..2 {
@@ -183,6 +192,16 @@ fn whichever_file_cannot_be_extended_nothing_is_lost() {
 #[test]
 fn whichever_range_cannot_be_zeroed_nothing_is_lost() {
     each_call(Operation::ZeroRange, &[EIO, ENOSPC]);
+}
+
+#[test]
+fn whichever_space_cannot_be_reserved_nothing_is_lost() {
+    each_call(Operation::Allocate, &[EIO, ENOSPC, UNSUPPORTED]);
+}
+
+#[test]
+fn whichever_space_cannot_be_mapped_nothing_is_lost() {
+    each_call(Operation::MapForWriting, &[EIO, ENOMEM, UNSUPPORTED]);
 }
 
 #[test]

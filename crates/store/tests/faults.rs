@@ -10,12 +10,20 @@ use std::time::Duration;
 use common::*;
 use rocketmq_env::{Fault, FaultFs, Fs, OpenMode, Operation, VirtualClock};
 use rocketmq_log::LogError;
-use rocketmq_store::{FlushError, MessageStore, PutBatch, PutError, StoreError};
+use rocketmq_store::{FlushDiskType, FlushError, MessageStore, PutBatch, PutError, StoreConfig, StoreError};
 
 const EIO: i32 = 5;
 
+/// SYNC_FLUSH appends by calls, ASYNC_FLUSH through a mapping.
+const FLUSHES: [FlushDiskType; 2] = [FlushDiskType::SyncFlush, FlushDiskType::AsyncFlush];
+
 fn store_on(fs: &FaultFs) -> Arc<MessageStore> {
     open_with(small("/store"), fs, &Arc::new(VirtualClock::new(START_MS))).unwrap()
+}
+
+fn sync_store_on(fs: &FaultFs) -> Arc<MessageStore> {
+    let config = StoreConfig { flush_disk_type: FlushDiskType::SyncFlush, ..small("/store") };
+    open_with(config, fs, &Arc::new(VirtualClock::new(START_MS))).unwrap()
 }
 
 fn fail(fs: &FaultFs, operation: Operation, path: &str, after: u64, times: u64) {
@@ -44,7 +52,7 @@ fn one_byte_transfers_change_nothing() {
 fn a_failed_write_stores_nothing_of_its_batch_and_the_next_put_succeeds() {
     for nth in 0..6 {
         let fs = FaultFs::new();
-        let store = store_on(&fs);
+        let store = sync_store_on(&fs);
         put(&store, "Topic", 0, b"before").unwrap();
         // Four batches of about 3 KiB in files of 4 KiB: blanks and new files are hit as well.
         fail(&fs, Operation::Write, "commitlog", nth, 1);
@@ -72,7 +80,7 @@ fn a_failed_write_stores_nothing_of_its_batch_and_the_next_put_succeeds() {
 #[test]
 fn a_failed_batch_does_not_come_back_behind_a_shorter_one() {
     let fs = FaultFs::new();
-    let store = store_on(&fs);
+    let store = sync_store_on(&fs);
     put(&store, "Topic", 0, b"before").unwrap();
     let mut batch = PutBatch::new();
     for _ in 0..5 {
@@ -91,10 +99,106 @@ fn a_failed_batch_does_not_come_back_behind_a_shorter_one() {
 }
 
 #[test]
+fn a_failed_reservation_or_mapping_stores_nothing_of_its_batch_and_the_next_put_succeeds() {
+    let (sync, mapped) = (FlushDiskType::SyncFlush, FlushDiskType::AsyncFlush);
+    for (operation, flush_disk_type) in
+        [(Operation::Allocate, sync), (Operation::Allocate, mapped), (Operation::MapForWriting, mapped)]
+    {
+        for nth in 0..2 {
+            let fs = FaultFs::new();
+            let config = StoreConfig { flush_disk_type, ..small("/store") };
+            let store = open_with(config, &fs, &Arc::new(VirtualClock::new(START_MS))).unwrap();
+            // The first file, and one that is reached in the middle of a batch.
+            fail(&fs, operation, "commitlog", nth, 1);
+            let mut expected = Vec::new();
+            for number in 0..8_u8 {
+                let mut batch = PutBatch::new();
+                for _ in 0..3 {
+                    push(&mut batch, &store, "Topic", 0, &[number; 400], "");
+                }
+                match store.put(&mut batch) {
+                    Ok(_) => expected.extend(std::iter::repeat_n(vec![number; 400], 3)),
+                    Err(error) => {
+                        assert!(matches!(error, StoreError::Log(LogError::Io { op: "write", .. })), "{error:?}");
+                    }
+                }
+            }
+            // The thread that works ahead may have met it: then nobody noticed.
+            assert!(!fs.has_failures_left() && expected.len() >= 21, "{operation:?} {nth}: {}", expected.len());
+            assert!(nth > 0 || expected.len() == 21, "the first put has nobody ahead of it");
+            assert_eq!(read_all(&store, "Topic", 0), expected);
+            fs.kill_process();
+            drop(store);
+            assert_eq!(read_all(&store_on(&fs), "Topic", 0), expected, "{operation:?} {nth}");
+        }
+    }
+}
+
+#[test]
+fn a_disk_without_space_for_a_whole_window_takes_messages_until_it_is_full_and_goes_on_when_there_is_space() {
+    for (flush_disk_type, power_cut) in FLUSHES.into_iter().flat_map(|flush| [(flush, false), (flush, true)]) {
+        let fs = FaultFs::new();
+        let clock = Arc::new(VirtualClock::new(START_MS));
+        let config = StoreConfig {
+            flush_disk_type,
+            commit_log_segment_bytes: 1 << 20,
+            consume_queue_segment_bytes: 20_000,
+            max_message_bytes: 1 << 17,
+            ..small("/store")
+        };
+        let store = open_with(config.clone(), &fs, &clock).unwrap();
+        // Its space is the first window.
+        put(&store, "Topic", 0, &[1; 60_000]).unwrap();
+        fs.set_free_bytes(Some(100_000));
+        let mut expected = vec![vec![1; 60_000]];
+        let mut refused = 0;
+        for number in 0..40_u8 {
+            match put(&store, "Topic", 0, &[number; 10_000]) {
+                Ok(_) => expected.push(vec![number; 10_000]),
+                Err(StoreError::Log(error)) => {
+                    assert!(error.is_storage_full(), "{error:?}");
+                    refused += 1;
+                }
+                Err(StoreError::ConsumeQueuesBehind { .. }) => refused += 1,
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        assert!(expected.len() > 12, "{} messages: space that was there was not used", expected.len());
+        assert!(refused > 10, "{refused}");
+        assert_eq!(read_all(&store, "Topic", 0), expected);
+        fs.set_free_bytes(None);
+        while store.writable().is_err() {
+            clock.advance(Duration::from_millis(100));
+            std::thread::yield_now();
+        }
+        for number in 0..40_u8 {
+            put(&store, "Topic", 0, &[number; 10_000]).unwrap();
+            expected.push(vec![number; 10_000]);
+        }
+        assert_eq!(read_all(&store, "Topic", 0), expected);
+        let flushed = store.wait_flushed(store.max_physical_offset(), Duration::from_secs(3600));
+        assert_eq!(flushed, Ok(()));
+        if power_cut {
+            fs.power_cut(7);
+        } else {
+            store.close().unwrap();
+        }
+        drop(store);
+        assert_eq!(read_all(&open_with(config, &fs, &clock).unwrap(), "Topic", 0), expected);
+    }
+}
+
+#[test]
 fn a_full_disk_refuses_puts_until_there_is_space_again() {
+    for flush_disk_type in FLUSHES {
+        refuses_puts_until_there_is_space_again(StoreConfig { flush_disk_type, ..small("/store") });
+    }
+}
+
+fn refuses_puts_until_there_is_space_again(config: StoreConfig) {
     let fs = FaultFs::new();
     let clock = Arc::new(VirtualClock::new(START_MS));
-    let store = open_with(small("/store"), &fs, &clock).unwrap();
+    let store = open_with(config, &fs, &clock).unwrap();
     let mut expected = Vec::new();
     for number in 0..10_u8 {
         put(&store, "Topic", 0, &[number; 300]).unwrap();

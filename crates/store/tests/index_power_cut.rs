@@ -1,4 +1,4 @@
-//! The power goes off at any call, again and again: what was acknowledged under SYNC_FLUSH is found by its key, and no key
+//! The power goes off at any call, again and again: what was flushed is found by its key, and no key
 //! finds another message. `POWER_CUT_SEEDS=n` runs n seeds, `POWER_CUT_FIRST_SEED=n` others.
 #![allow(clippy::unwrap_used, reason = "a test that unwraps in vain fails, which is what it is for")]
 
@@ -74,10 +74,11 @@ fn run(seed: u64) {
     let mut random = Random(seed);
     let fs = FaultFs::new();
     let clock = Arc::new(VirtualClock::new(START_MS));
-    let config = || StoreConfig { flush_disk_type: FlushDiskType::SyncFlush, ..small("/store") };
     let mut model = Model::default();
     for life in 0..LIVES {
         let context = format!("seed-{seed}-life-{life}");
+        let appends = [FlushDiskType::SyncFlush, FlushDiskType::AsyncFlush][random.below(2) as usize];
+        let config = || StoreConfig { flush_disk_type: appends, ..small("/store") };
         fs.power_off_at(fs.calls() + 1 + random.below(400));
         if let Ok(store) = open_with(config(), &fs, &clock) {
             let dies = model.live(&store, &clock, &mut random, &context);

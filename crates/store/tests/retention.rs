@@ -36,8 +36,8 @@ impl World {
     fn pass(&self, seconds: u64) {
         for _ in 0..seconds {
             self.clock.advance(Duration::from_secs(1));
-            // Flusher and housekeeping, all there is without an index, sleep again.
-            while self.clock.pending_timers() < 2 {
+            // Flusher, housekeeping and who reserves space ahead, all there is without an index, sleep again.
+            while self.clock.pending_timers() < 3 {
                 std::thread::yield_now();
             }
         }

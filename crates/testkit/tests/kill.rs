@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rocketmq_codec::message::decode_record;
 use rocketmq_env::{OsFs, SystemClock};
@@ -16,11 +16,16 @@ use rocketmq_store::{MessageStore, StoreConfig};
 const ROUNDS: usize = 200;
 const THREADS: i32 = 8;
 
+/// While a child is made, until it runs a program of its own, it has the files of this process open, locks included: nobody
+/// makes one while the other test has a store.
+static MAKING_CHILDREN: Mutex<()> = Mutex::new(());
+
 /// (queue id, queue offset) -> (physical offset, body)
 type Acknowledged = HashMap<(i32, i64), (i64, String)>;
 
 /// Lets a child put until it has acknowledged `lines` messages, and kills it.
 fn put_and_kill(directory: &Path, flush: &str, lines: usize, acknowledged: &mut Acknowledged) {
+    let making = MAKING_CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut child = Command::new(env!("CARGO_BIN_EXE_crash_child"))
         .arg(directory)
         .arg(THREADS.to_string())
@@ -28,6 +33,7 @@ fn put_and_kill(directory: &Path, flush: &str, lines: usize, acknowledged: &mut 
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
+    drop(making);
     let mut output = BufReader::new(child.stdout.take().unwrap());
     let mut read = |acknowledged: &mut Acknowledged| {
         let mut line = String::new();
@@ -55,6 +61,7 @@ fn verify(directory: &Path, acknowledged: &Acknowledged) {
         consume_queue_segment_bytes: 4_000,
         ..StoreConfig::new(directory)
     };
+    let _no_children = MAKING_CHILDREN.lock().unwrap_or_else(PoisonError::into_inner);
     let store = MessageStore::open(config, Arc::new(OsFs), Arc::new(SystemClock::new())).unwrap();
     let mut found = 0;
     for queue_id in 0..THREADS {

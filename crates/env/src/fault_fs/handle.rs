@@ -8,7 +8,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::world::World;
-use crate::fs::{File, Map};
+use crate::fs::{File, Map, WriteMap};
 
 pub(super) struct Handle {
     pub(super) world: Arc<Mutex<World>>,
@@ -62,6 +62,18 @@ impl File for Handle {
         Ok(None)
     }
 
+    fn allocate(&self, offset: u64, len: u64) -> io::Result<bool> {
+        self.world.lock().reserve(self, offset, len)
+    }
+
+    fn map_for_writing(&self, offset: u64, len: usize) -> io::Result<Option<WriteMap>> {
+        if !self.world.lock().map_for_writing(self, offset, len)? {
+            return Ok(None);
+        }
+        let handle = Self { world: Arc::clone(&self.world), path: self.path.clone(), is_lock: false, ..*self };
+        Ok(Some(WriteMap::simulated(FaultMap { handle, offset, len })))
+    }
+
     fn may_have_data(&self, offset: u64) -> io::Result<bool> {
         self.world.lock().may_have_data(self, offset)
     }
@@ -72,5 +84,23 @@ impl File for Handle {
 
     fn zero_range(&self, offset: u64, len: u64) -> io::Result<()> {
         self.world.lock().zero_range(self, offset, len)
+    }
+}
+
+/// A part of a file that is mapped for writing.
+pub(crate) struct FaultMap {
+    handle: Handle,
+    offset: u64,
+    len: usize,
+}
+
+impl FaultMap {
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Without effect once everything has ended: then there is no process that could write.
+    pub(crate) fn write(&self, offset: usize, bytes: &[u8]) {
+        self.handle.world.lock().write_mapped(&self.handle, self.offset + offset as u64, bytes);
     }
 }

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::fs::WriteMap;
 
 fn file_in(fs: &FaultFs, name: &str) -> (PathBuf, Arc<dyn File>) {
     let root = Path::new("/data");
@@ -137,4 +138,120 @@ fn a_directory_made_by_a_process_that_died_before_syncing_it_is_synced_by_the_ne
         fs.power_cut(seed);
         assert!(fs.exists(path).unwrap(), "seed {seed}");
     }
+}
+
+/// A file of 128 KiB, its length synced, with its first 64 KiB reserved and mapped.
+fn mapped_in(fs: &FaultFs, name: &str) -> (PathBuf, Arc<dyn File>, WriteMap) {
+    let (path, file) = file_in(fs, name);
+    file.set_len(128 * 1024).unwrap();
+    file.sync_all().unwrap();
+    fs.sync_dir(Path::new("/data")).unwrap();
+    assert!(file.allocate(0, 64 * 1024).unwrap());
+    let map = file.map_for_writing(0, 128 * 1024).unwrap().unwrap();
+    (path, file, map)
+}
+
+fn write(map: &WriteMap, offset: usize, bytes: &[u8]) {
+    // SAFETY: nobody else has the file.
+    assert!(unsafe { map.write(offset, bytes) });
+}
+
+#[test]
+fn what_is_written_through_a_mapping_is_in_the_file_and_durable_once_that_is_synced() {
+    let (mut lost, mut torn) = (0, 0);
+    for seed in 0..50 {
+        let fs = FaultFs::new();
+        let (path, file, map) = mapped_in(&fs, "a");
+        write(&map, 1_000, &[7; 5_000]);
+        file.sync_data().unwrap();
+        write(&map, 6_000, &[9; 5_000]);
+        let mut bytes = vec![0; 10_000];
+        file.read_exact_at(&mut bytes, 1_000).unwrap();
+        assert_eq!(bytes, [[7; 5_000], [9; 5_000]].concat());
+        fs.power_cut(seed);
+        let after = fs.read(&path, 200_000).unwrap();
+        assert_eq!(after[1_000..6_000], [7; 5_000]);
+        lost += i32::from(after[6_000..11_000] == [0; 5_000]);
+        torn += i32::from(after[6_000..11_000].contains(&0) && after[6_000..11_000].contains(&9));
+        write(&map, 0, b"of a dead process");
+        assert_eq!(fs.read(&path, 200_000).unwrap(), after);
+    }
+    assert!(torn > 25 && lost < 25, "{lost} {torn}");
+}
+
+#[test]
+fn a_write_through_a_mapping_of_space_that_is_not_reserved_is_caught() {
+    let fs = FaultFs::new();
+    let (_, file, map) = mapped_in(&fs, "a");
+    // SAFETY: outside of the mapping, nothing is written.
+    assert!(!unsafe { map.write(128 * 1024 - 1, b"xx") });
+    let is_caught = |offset, len| {
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| write(&map, offset, &vec![1; len])));
+        outcome.is_err()
+    };
+    assert!(!is_caught(64 * 1024 - 10, 10));
+    assert!(is_caught(64 * 1024 - 10, 11));
+    file.zero_range(10_000, 10_000).unwrap();
+    assert!(is_caught(15_000, 10), "in a hole");
+    assert!(!is_caught(10_000, 10), "a hole has whole sectors only");
+    file.write_all_at(&[1; 512], 100_352).unwrap();
+    assert!(!is_caught(100_352, 512), "what was written has its space");
+}
+
+#[test]
+fn reserved_space_reads_as_before_and_never_runs_out() {
+    let fs = FaultFs::new();
+    let (path, file) = file_in(&fs, "a");
+    file.write_all_at(&[3; 1_000], 0).unwrap();
+    file.set_len(10_240).unwrap();
+    fs.set_free_bytes(Some(8_192));
+    assert!(file.allocate(0, 5_120).unwrap());
+    let before = [vec![3; 1_000], vec![0; 9_240]].concat();
+    assert_eq!(fs.read(&path, 20_000).unwrap(), before);
+    // 4,096 of the bytes were new. Of the next reservation what fits stays.
+    assert_eq!(file.allocate(5_120, 5_120).unwrap_err().kind(), io::ErrorKind::StorageFull);
+    let (_, other) = file_in(&fs, "b");
+    assert_eq!(other.write_at(b"x", 0).unwrap_err().kind(), io::ErrorKind::StorageFull);
+    file.write_all_at(&[4; 9_216], 0).unwrap();
+    assert_eq!(file.write_at(&[4; 512], 9_216).unwrap_err().kind(), io::ErrorKind::StorageFull);
+    file.zero_range(0, 1_024).unwrap();
+    assert_eq!(other.write_at(&[1; 2_000], 0).unwrap(), 1_024, "a hole gives its space back");
+}
+
+#[test]
+fn reservations_and_mappings_fail_or_are_unsupported_as_planned() {
+    let fs = FaultFs::new();
+    let (_, file, _) = mapped_in(&fs, "a");
+    let plan = |operation, os_error| {
+        fs.inject(Fault { operation, path_contains: "a".into(), after: 0, times: 1, os_error });
+    };
+    plan(Operation::Allocate, Some(5));
+    assert_eq!(file.allocate(0, 10).unwrap_err().raw_os_error(), Some(5));
+    plan(Operation::Allocate, None);
+    assert!(!file.allocate(0, 10).unwrap());
+    plan(Operation::MapForWriting, Some(12));
+    assert_eq!(file.map_for_writing(0, 10).unwrap_err().raw_os_error(), Some(12));
+    plan(Operation::MapForWriting, None);
+    assert!(file.map_for_writing(0, 10).unwrap().is_none());
+    assert_eq!((fs.calls_of(Operation::Allocate), fs.calls_of(Operation::MapForWriting)), (3, 3));
+}
+
+#[test]
+fn the_power_goes_off_in_the_middle_of_a_write_through_a_mapping_and_later_ones_do_nothing() {
+    let mut copied = std::collections::BTreeSet::new();
+    for others in 0..20 {
+        let fs = FaultFs::new();
+        let (path, _, map) = mapped_in(&fs, "a");
+        fs.power_off_in(Operation::MappedWrite, "/a", others);
+        (0..others).for_each(|_| write(&map, 0, b"other"));
+        write(&map, 100, &[7; 1_000]);
+        assert_eq!(fs.last_call(), Some((Operation::MappedWrite, path.clone())));
+        write(&map, 2_000, b"later");
+        fs.kill_process();
+        write(&map, 2_000, b"of a dead process");
+        let after = fs.read(&path, 200_000).unwrap();
+        assert_eq!(after[2_000..2_020], [0; 20]);
+        copied.insert(after[100..1_100].iter().position(|byte| *byte == 0).unwrap_or(1_000));
+    }
+    assert!(copied.len() > 10, "{copied:?}");
 }

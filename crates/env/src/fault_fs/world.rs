@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::handle::Handle;
 use super::{Fault, Operation};
 use crate::Clock;
-use crate::fs::{DirEntry, DiskSpace, Metadata, OpenMode};
+use crate::fs::{DirEntry, DiskSpace, Metadata, OpenMode, WriteMap};
 
 const SECTOR: usize = 512;
 const ENOSPC: i32 = 28;
@@ -28,7 +28,9 @@ pub(super) struct World {
     pub(super) last_call: Option<(Operation, PathBuf)>,
     pub(super) faults: Vec<Fault>,
     pub(super) calls: u64,
+    pub(super) calls_of: BTreeMap<Operation, u64>,
     pub(super) power_off_at: Option<u64>,
+    pub(super) power_off_in: Option<(Operation, String, u64)>,
     pub(super) one_byte: bool,
     pub(super) whole_sectors: bool,
     pub(super) free_bytes: Option<u64>,
@@ -51,7 +53,7 @@ struct Change {
 
 /// How a call that may happen goes.
 struct Call {
-    /// It transfers less than asked.
+    /// It transfers less than asked, or is not supported.
     short: bool,
     /// The power goes off in it: it happens, though nobody hears of it and what is not synced may be lost.
     is_last: bool,
@@ -73,7 +75,10 @@ struct Inode {
     durable: Vec<u8>,
     /// Sectors that differ from the durable ones.
     dirty: BTreeSet<usize>,
+    /// Sectors that have their space on disk.
     allocated: BTreeSet<usize>,
+    /// Those of which a power cut takes it.
+    allocated_since_sync: BTreeSet<usize>,
     modified_ms: i64,
 }
 
@@ -105,7 +110,9 @@ impl Default for World {
             last_call: None,
             faults: Vec::new(),
             calls: 0,
+            calls_of: BTreeMap::new(),
             power_off_at: None,
+            power_off_in: None,
             one_byte: false,
             whole_sectors: false,
             free_bytes: None,
@@ -113,6 +120,12 @@ impl Default for World {
             clock: None,
         }
     }
+}
+
+/// `Vec::resize` goes byte by byte where nothing is optimised.
+fn set_len(content: &mut Vec<u8>, len: usize) {
+    content.truncate(len);
+    content.extend_from_slice(&vec![0; len - content.len()]);
 }
 
 fn parent(path: &Path) -> PathBuf {
@@ -125,9 +138,10 @@ impl World {
         if self.last_call.is_some() {
             return Err(power_is_off());
         }
+        *self.calls_of.entry(operation).or_default() += 1;
         if changes {
             self.calls += 1;
-            if self.power_off_at.is_some_and(|at| self.calls >= at) {
+            if self.is_chosen(operation, path) || self.power_off_at.is_some_and(|at| self.calls >= at) {
                 self.last_call = Some((operation, path.to_owned()));
                 return Ok(Call { short: false, is_last: true });
             }
@@ -147,6 +161,17 @@ impl World {
         }
         let short = self.one_byte && matches!(operation, Operation::Read | Operation::Write);
         Ok(Call { short, is_last: false })
+    }
+
+    /// Whether this is the call of its kind at which the power goes off.
+    fn is_chosen(&mut self, operation: Operation, path: &Path) -> bool {
+        match &mut self.power_off_in {
+            Some((chosen, text, after)) if *chosen == operation && path.to_string_lossy().contains(text.as_str()) => {
+                *after = after.checked_sub(1).unwrap_or(u64::MAX);
+                *after == u64::MAX
+            }
+            _ => false,
+        }
     }
 
     pub(super) fn epoch(&self) -> u64 {
@@ -326,7 +351,7 @@ impl World {
         self.inode(handle)?;
         let call = self.enter(Operation::Write, &handle.path, true)?;
         let wanted = self.transfer_len(bytes.len(), call.short);
-        let fitting = self.allocate(handle.inode, offset as usize, wanted)?;
+        let fitting = self.take_space(handle.inode, offset as usize, wanted)?;
         self.store(handle.inode, &bytes[..fitting], offset as usize);
         call.done(fitting)
     }
@@ -336,14 +361,14 @@ impl World {
         let Some(inode) = self.inodes.get_mut(&inode) else { return };
         let end = offset + bytes.len();
         if inode.live.len() < end {
-            inode.live.resize(end, 0);
+            set_len(&mut inode.live, end);
         }
         inode.live[offset..end].copy_from_slice(bytes);
         inode.touch(offset, end, now_ms);
     }
 
     /// How many of `len` bytes find room on the disk.
-    fn allocate(&mut self, inode: u64, offset: usize, len: usize) -> io::Result<usize> {
+    fn take_space(&mut self, inode: u64, offset: usize, len: usize) -> io::Result<usize> {
         let Some(inode) = self.inodes.get_mut(&inode) else { return Ok(0) };
         for sector in offset / SECTOR..(offset + len).div_ceil(SECTOR) {
             if inode.allocated.contains(&sector) {
@@ -359,8 +384,47 @@ impl World {
                 None => {}
             }
             inode.allocated.insert(sector);
+            inode.allocated_since_sync.insert(sector);
         }
         Ok(len)
+    }
+
+    pub(super) fn reserve(&mut self, handle: &Handle, offset: u64, len: u64) -> io::Result<bool> {
+        self.inode(handle)?;
+        let call = self.enter(Operation::Allocate, &handle.path, true)?;
+        if call.short {
+            return Ok(false);
+        }
+        let (offset, len) = (offset as usize, len as usize);
+        let is_within = offset + len <= self.inode(handle)?.live.len();
+        assert!(is_within, "{} would become longer by a reservation of {len} at {offset}", handle.path.display());
+        if self.take_space(handle.inode, offset, len)? < len {
+            return Err(io::Error::from_raw_os_error(ENOSPC));
+        }
+        call.done(true)
+    }
+
+    pub(super) fn map_for_writing(&mut self, handle: &Handle, offset: u64, len: usize) -> io::Result<bool> {
+        self.inode(handle)?;
+        let call = self.enter(Operation::MapForWriting, &handle.path, false)?;
+        let is_within = offset as usize + len <= self.inode(handle)?.live.len();
+        assert!(is_within, "a mapping of {len} at {offset} reaches over the end of {}", handle.path.display());
+        assert!(offset.is_multiple_of(WriteMap::ALIGNMENT), "no mapping can start at {offset}");
+        Ok(!call.short)
+    }
+
+    pub(super) fn write_mapped(&mut self, handle: &Handle, offset: u64, bytes: &[u8]) {
+        if handle.epoch != self.epoch {
+            return;
+        }
+        let Ok(call) = self.enter(Operation::MappedWrite, &handle.path, true) else { return };
+        let Some(inode) = self.inodes.get(&handle.inode) else { return };
+        let (offset, end) = (offset as usize, offset as usize + bytes.len());
+        let is_safe = end <= inode.live.len()
+            && (offset / SECTOR..end.div_ceil(SECTOR)).all(|sector| inode.allocated.contains(&sector));
+        assert!(is_safe, "SIGBUS: {offset}..{end} of {} is mapped and has no space reserved", handle.path.display());
+        let copied = if call.is_last { Random(self.calls).below(bytes.len() + 1) } else { bytes.len() };
+        self.store(handle.inode, &bytes[..copied], offset);
     }
 
     pub(super) fn len(&mut self, handle: &Handle) -> io::Result<u64> {
@@ -382,9 +446,16 @@ impl World {
         if let Some(inode) = self.inodes.get_mut(&inode) {
             let shorter = inode.live.len().min(len);
             let longer = inode.live.len().max(len);
-            inode.live.resize(len, 0);
+            set_len(&mut inode.live, len);
             inode.touch(shorter, longer, now_ms);
-            inode.allocated.retain(|sector| sector * SECTOR < len);
+            let freed = inode.free_space(len.div_ceil(SECTOR)..usize::MAX);
+            self.give_back(freed);
+        }
+    }
+
+    fn give_back(&mut self, sectors: usize) {
+        if let Some(free) = &mut self.free_bytes {
+            *free += (sectors * SECTOR) as u64;
         }
     }
 
@@ -397,6 +468,9 @@ impl World {
         let offset = (offset as usize).min(end);
         inode.live[offset..end].fill(0);
         inode.touch(offset, end, now_ms);
+        // A hole: whole sectors have no space any more.
+        let freed = inode.free_space(offset.div_ceil(SECTOR)..end / SECTOR);
+        self.give_back(freed);
         call.done(())
     }
 
@@ -420,7 +494,8 @@ impl World {
 
     pub(super) fn may_have_data(&mut self, handle: &Handle, offset: u64) -> io::Result<bool> {
         let content = &self.inode(handle)?.live;
-        Ok(content.get(offset as usize..).is_some_and(|rest| rest.iter().any(|byte| *byte != 0)))
+        let mut sectors = content.get(offset as usize..).unwrap_or_default().chunks(SECTOR);
+        Ok(sectors.any(|sector| *sector != [0; SECTOR][..sector.len()]))
     }
 
     pub(super) fn power_cut(&mut self, seed: u64) {
@@ -461,6 +536,7 @@ impl World {
         self.epoch += 1;
         self.last_call = None;
         self.power_off_at = None;
+        self.power_off_in = None;
     }
 
     pub(super) fn corrupt(&mut self, path: &Path, offset: u64, mask: u8) -> io::Result<()> {
@@ -486,7 +562,8 @@ impl Entry {
 
 impl Inode {
     fn sync(&mut self) {
-        self.durable.resize(self.live.len(), 0);
+        set_len(&mut self.durable, self.live.len());
+        self.allocated_since_sync.clear();
         for sector in std::mem::take(&mut self.dirty) {
             let from = (sector * SECTOR).min(self.live.len());
             let end = (from + SECTOR).min(self.live.len());
@@ -501,9 +578,22 @@ impl Inode {
         }
     }
 
+    /// Takes their space from whole sectors; how many had any.
+    fn free_space(&mut self, sectors: std::ops::Range<usize>) -> usize {
+        let before = self.allocated.len();
+        if !sectors.is_empty() {
+            self.allocated.retain(|sector| !sectors.contains(sector));
+            self.allocated_since_sync.retain(|sector| !sectors.contains(sector));
+        }
+        before - self.allocated.len()
+    }
+
     fn power_cut(&mut self, random: &mut Random, whole_sectors: bool) {
+        for sector in std::mem::take(&mut self.allocated_since_sync) {
+            self.allocated.remove(&sector);
+        }
         if self.live.len() != self.durable.len() && random.below(2) == 0 {
-            self.durable.resize(self.live.len(), 0);
+            set_len(&mut self.durable, self.live.len());
         }
         for sector in std::mem::take(&mut self.dirty) {
             let from = sector * SECTOR;

@@ -1,8 +1,10 @@
 //! What must be in a store whose process or machine may die at any call: the messages in the order of their puts, of which a
-//! crash may take the last ones that were not acknowledged, and no others.
+//! crash may take the last ones that were not acknowledged, and no others. The first ones may be gone with the files they were
+//! in.
 
 use std::collections::BTreeMap;
 
+use rocketmq_codec::message::decode_record;
 use rocketmq_store::{MessageStore, PutBatch};
 
 use super::random::Random;
@@ -85,30 +87,44 @@ impl Model {
         if end == End::PowerCut && self.torn {
             self.keep_acknowledged_and_any(queues);
         } else {
-            self.keep_first(end, queues);
+            self.keep_first(end, store, queues);
         }
         self.check_some(store, random);
         self.flushed();
     }
 
-    /// What is there must be the first so many messages of the log.
-    fn keep_first(&mut self, end: End, queues: Queues) {
-        let present: usize = queues.values().map(Vec::len).sum();
+    /// What is there must be the first so many messages of the log, without those in files that were deleted.
+    fn keep_first(&mut self, end: End, store: &MessageStore, queues: Queues) {
+        let deleted = self.deleted(store);
+        let present: usize = deleted + queues.values().map(Vec::len).sum::<usize>();
         let needed = if end == End::PowerCut { self.on_disk } else { self.messages.len() };
         assert!(present >= needed, "{present} messages after {end:?}, {needed} were acknowledged");
         self.messages.append(&mut self.doubtful);
         assert!(present <= self.messages.len(), "{present} messages, {} were put", self.messages.len());
         self.messages.truncate(present);
         let mut next: BTreeMap<(&'static str, i32), usize> = BTreeMap::new();
-        for message in &mut self.messages {
+        for (index, message) in self.messages.iter_mut().enumerate() {
             let key = (message.topic, message.queue_id);
             let offset = next.entry(key).or_default();
-            let found = queues[&key].get(*offset);
-            assert_eq!(found, Some(&message.body), "{key:?} at {offset} after {end:?}");
-            let (queue_offset, _) = *message.place.get_or_insert((*offset as i64, -1));
+            if index >= deleted {
+                let first = store.min_offset(message.topic, message.queue_id).unwrap() as usize;
+                let found = offset.checked_sub(first).and_then(|index| queues[&key].get(index));
+                assert_eq!(found, Some(&message.body), "{key:?} at {offset} after {end:?}");
+            }
+            let (queue_offset, _) = *message.place.get_or_insert_with(|| {
+                let mut record = Vec::new();
+                store.get(key.0, key.1, *offset as i64, 1, 1, None, &mut record).unwrap();
+                (*offset as i64, decode_record(&record, false).unwrap().0.physical_offset)
+            });
             assert_eq!(queue_offset, *offset as i64, "{key:?}");
             *offset += 1;
         }
+    }
+
+    /// How many of the first messages are gone with their files.
+    fn deleted(&self, store: &MessageStore) -> usize {
+        let start = store.min_physical_offset();
+        self.messages.iter().take_while(|message| message.place.is_some_and(|(_, at)| (0..start).contains(&at))).count()
     }
 
     /// No checksum covers the head of a record. When a sector may be torn in the middle, a record that was not acknowledged
@@ -132,10 +148,16 @@ impl Model {
         }
     }
 
+    /// One of the messages that are there.
+    pub fn any(&self, store: &MessageStore, random: &mut Random) -> Option<&Message> {
+        let there = &self.messages[self.deleted(store)..];
+        there.get(random.below(there.len().max(1) as u64) as usize)
+    }
+
     /// Reads a few messages each way.
     pub fn check_some(&self, store: &MessageStore, random: &mut Random) {
-        for _ in 0..self.messages.len().min(3) {
-            let message = &self.messages[random.below(self.messages.len() as u64) as usize];
+        for _ in 0..3 {
+            let Some(message) = self.any(store, random) else { return };
             let (offset, physical) = message.place.unwrap();
             let (_, found) = super::get(store, message.topic, message.queue_id, offset);
             assert_eq!(found.first(), Some(&(offset, message.body.clone())), "{message:?}");
