@@ -64,6 +64,7 @@ export function gets({ seconds, warmupSeconds }: StoreBenchOptions): Promise<Fig
 
 /** The store from JavaScript. */
 export async function fromJavaScript(): Promise<Figures> {
+  warmMemory()
   const { putBatches, putSingly, getAll } = await embedded(1_000_000)
   return { 'javascript put of 32': putBatches, 'javascript put': putSingly, 'javascript get of 32': getAll }
 }

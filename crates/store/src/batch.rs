@@ -67,6 +67,7 @@ impl PutBatch {
 
     /// Encodes a message with its CRC and returns its index, for [`outcome`](PutBatch::outcome). On error nothing is added.
     pub fn push(&mut self, store: &MessageStore, message: &PutMessage<'_>) -> Result<usize, PutError> {
+        message.queue.expect();
         self.encode(store, message, false)
     }
 
@@ -78,7 +79,10 @@ impl PutBatch {
             if let Some(later) = messages.get(index + EXPECTED) {
                 later.queue.expect();
             }
-            self.push(store, message)?;
+            if let Some(sooner) = messages.get(index + EXPECTED / 2) {
+                sooner.queue.expect_parts();
+            }
+            self.encode(store, message, false)?;
         }
         Ok(())
     }
@@ -86,6 +90,7 @@ impl PutBatch {
     /// As [`push`](PutBatch::push), for the second and later messages of one batch request: its record lies in the same
     /// commit log file as that of the message before (`CommitLog#asyncPutMessages`).
     pub fn push_joined(&mut self, store: &MessageStore, message: &PutMessage<'_>) -> Result<usize, PutError> {
+        message.queue.expect();
         self.encode(store, message, true)
     }
 
@@ -109,7 +114,6 @@ impl PutBatch {
     }
 
     fn encode(&mut self, store: &MessageStore, message: &PutMessage<'_>, joined: bool) -> Result<usize, PutError> {
-        message.queue.expect();
         let config = store.config();
         check_len(message.body.len(), config.max_message_bytes)?;
         if message.properties.as_bytes().contains(&0) {

@@ -126,6 +126,12 @@ impl Queue {
         }
     }
 
+    /// The same for what the queue points to; reads the queue, so it is to be called when that is there.
+    pub(crate) fn expect_parts(&self) {
+        prefetch(self.topic.as_ptr());
+        prefetch(self.tail_end.load(Ordering::Relaxed));
+    }
+
     /// Takes the next offset; under the append lock.
     pub(crate) fn take_slot(&self) -> i64 {
         let offset = self.next_offset.load(Ordering::Relaxed);
