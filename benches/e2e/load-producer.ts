@@ -40,7 +40,10 @@ export class LoadProducer {
 
   #sendUntil({ inFlight, style, grouping }: Omit<SendMeasure, 'name'>, end: number): Promise<Counted> {
     if (grouping === 'auto') return this.#sendForPromises(inFlight, end)
-    if (grouping === 'batch') return this.#sendBatches(inFlight / BATCH_SIZE, end)
+    if (grouping === 'batch') {
+      const requests = inFlight / BATCH_SIZE
+      return style === 'waiting' ? this.#sendBatchesWaiting(requests, end) : this.#sendBatches(requests, end)
+    }
     return style === 'waiting' ? this.#sendWaiting(inFlight, end) : this.#sendPipelined(inFlight, end)
   }
 
@@ -57,7 +60,23 @@ export class LoadProducer {
     return { acked, failed: 0 }
   }
 
-  async #sendBatches(inFlight: number, end: number): Promise<Counted> {
+  #sendBatches(inFlight: number, end: number): Promise<Counted> {
+    return new Promise(resolve => {
+      let acked = 0
+      let failed = 0
+      let underWay = inFlight
+      const sendOne = () =>
+        this.#producer.send(this.#batch(this.#topic, BATCH_SIZE), (error, sent) => {
+          if (error || sent?.sendStatus !== 'SEND_OK') failed += BATCH_SIZE
+          else acked += BATCH_SIZE
+          if (performance.now() < end) sendOne()
+          else if (--underWay === 0) resolve({ acked, failed })
+        })
+      for (let i = 0; i < inFlight; i++) sendOne()
+    })
+  }
+
+  async #sendBatchesWaiting(senders: number, end: number): Promise<Counted> {
     let acked = 0
     const sender = async () => {
       while (performance.now() < end) {
@@ -66,7 +85,7 @@ export class LoadProducer {
         acked += BATCH_SIZE
       }
     }
-    await Promise.all(Array.from({ length: inFlight }, sender))
+    await Promise.all(Array.from({ length: senders }, sender))
     return { acked, failed: 0 }
   }
 

@@ -43,6 +43,7 @@ export const SEND_MEASURES: readonly SendMeasure[] = [
   { name: 'pipelined 1024', inFlight: 1024, style: 'pipelined', grouping: 'single' },
   { name: 'auto 1024', inFlight: 1024, style: 'pipelined', grouping: 'auto' },
   { name: 'auto 8192', inFlight: 8192, style: 'pipelined', grouping: 'auto' },
+  { name: 'waiting batches of 32', inFlight: 1024, style: 'waiting', grouping: 'batch' },
   { name: 'batches of 32', inFlight: 1024, style: 'pipelined', grouping: 'batch' }
 ]
 

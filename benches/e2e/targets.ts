@@ -53,7 +53,8 @@ export function targetsOf(results: Results): Target[] {
       600_000,
       '/s'
     ),
-    ratio(results, 'both ours, explicit batches of 32', both, 'batches of 32 per s', 4),
+    ratio(results, 'both ours, explicit batches of 32, waiting senders', both, 'waiting batches of 32 per s', 4),
+    ratio(results, 'both ours, explicit batches of 32, pipelined', both, 'batches of 32 per s', 4),
     third(results, 'both ours, median latency, 1 in flight', 'send 1 p50 us'),
     third(results, 'both ours, p99 latency, 1 in flight', 'send 1 p99 us'),
     atMost('both ours, main thread a send', middle(results, ...both, 'pipelined 1024 main thread us'), 3, 'us'),

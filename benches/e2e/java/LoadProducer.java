@@ -45,7 +45,8 @@ final class LoadProducer {
         long end = start + (long) (seconds * 1e9);
         JSONObject result;
         if (grouping.equals("batch")) {
-            result = sendBatches(inFlight / BATCH_SIZE, end);
+            int requests = inFlight / BATCH_SIZE;
+            result = style.equals("pipelined") ? sendBatches(requests, end) : sendBatchesWaiting(requests, end);
         } else if (style.equals("pipelined")) {
             result = sendPipelined(grouping.equals("auto") ? batching : producer, inFlight, end);
         } else {
@@ -115,6 +116,38 @@ final class LoadProducer {
             producer.send(batch(topic, BATCH_SIZE), window);
         }
         return window.await();
+    }
+
+    private JSONObject sendBatchesWaiting(int senders, long end) throws Exception {
+        ExecutorService threads = Executors.newFixedThreadPool(senders);
+        try {
+            List<Future<Long>> running = new ArrayList<>();
+            for (int i = 0; i < senders; i++) {
+                running.add(threads.submit(() -> sendBatchAfterBatch(end)));
+            }
+            long acked = 0;
+            for (Future<Long> sender : running) {
+                acked += sender.get();
+            }
+            JSONObject result = new JSONObject();
+            result.put("acked", acked);
+            result.put("failed", 0);
+            return result;
+        } finally {
+            threads.shutdown();
+        }
+    }
+
+    private long sendBatchAfterBatch(long end) throws Exception {
+        long acked = 0;
+        while (System.nanoTime() < end) {
+            SendResult sent = producer.send(batch(topic, BATCH_SIZE));
+            if (sent.getSendStatus() != SendStatus.SEND_OK) {
+                throw new IllegalStateException(sent.toString());
+            }
+            acked += BATCH_SIZE;
+        }
+        return acked;
     }
 
     private List<Message> batch(String batchTopic, int size) {
