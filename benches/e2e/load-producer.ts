@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { Producer } from '../../ts/index.js'
+import { Producer, type SendCallback } from '../../ts/index.js'
 import type { SendOutcome } from './load.js'
 import { BATCH_SIZE, type SendMeasure } from './measures.js'
 import { mainThreadSeconds } from './process-usage.js'
@@ -61,19 +61,9 @@ export class LoadProducer {
   }
 
   #sendBatches(inFlight: number, end: number): Promise<Counted> {
-    return new Promise(resolve => {
-      let acked = 0
-      let failed = 0
-      let underWay = inFlight
-      const sendOne = () =>
-        this.#producer.send(this.#batch(this.#topic, BATCH_SIZE), (error, sent) => {
-          if (error || sent?.sendStatus !== 'SEND_OK') failed += BATCH_SIZE
-          else acked += BATCH_SIZE
-          if (performance.now() < end) sendOne()
-          else if (--underWay === 0) resolve({ acked, failed })
-        })
-      for (let i = 0; i < inFlight; i++) sendOne()
-    })
+    return pipelined(inFlight, end, BATCH_SIZE, ended =>
+      this.#producer.send(this.#batch(this.#topic, BATCH_SIZE), ended)
+    )
   }
 
   async #sendBatchesWaiting(senders: number, end: number): Promise<Counted> {
@@ -122,19 +112,7 @@ export class LoadProducer {
     const producer = this.#producer
     const topic = this.#topic
     const body = this.#body
-    return new Promise(resolve => {
-      let acked = 0
-      let failed = 0
-      let underWay = inFlight
-      const sendOne = () =>
-        producer.send({ topic, tags: 'TagA', body }, (error, sent) => {
-          if (error || sent?.sendStatus !== 'SEND_OK') failed++
-          else acked++
-          if (performance.now() < end) sendOne()
-          else if (--underWay === 0) resolve({ acked, failed })
-        })
-      for (let i = 0; i < inFlight; i++) sendOne()
-    })
+    return pipelined(inFlight, end, 1, ended => producer.send({ topic, tags: 'TagA', body }, ended))
   }
 
   /** Leaves a backlog of `count` messages on a topic, in batches: how they got there is not measured. */
@@ -143,4 +121,25 @@ export class LoadProducer {
       await this.#producer.send(this.#batch(topic, Math.min(BATCH_SIZE, count - sent)))
     }
   }
+}
+
+/** Keeps so many requests of so many messages under way until the end; one callback serves all. */
+function pipelined(
+  inFlight: number,
+  end: number,
+  messages: number,
+  send: (ended: SendCallback) => void
+): Promise<Counted> {
+  return new Promise(resolve => {
+    let acked = 0
+    let failed = 0
+    let underWay = inFlight
+    const ended: SendCallback = (error, sent) => {
+      if (error || sent?.sendStatus !== 'SEND_OK') failed += messages
+      else acked += messages
+      if (performance.now() < end) send(ended)
+      else if (--underWay === 0) resolve({ acked, failed })
+    }
+    for (let i = 0; i < inFlight; i++) send(ended)
+  })
 }

@@ -9,8 +9,8 @@ import type { MessageQueue } from '../message/message-queue.js'
 import { RequestCode, ResponseCode } from '../remoting/request-code.js'
 import type { ExtField, PulledBatch } from '../remoting/types.js'
 import { MASTER_ID } from '../route/topic-route-data.js'
-import type { PushConsumerConfig } from './options.js'
 import type { ConsumeStats } from './consume-stats.js'
+import type { PushConsumerConfig } from './options.js'
 import { ProcessQueue } from './process-queue.js'
 
 /** How long a broker may hold a pull that finds nothing, and how long the answer may take in all. */

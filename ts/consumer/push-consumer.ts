@@ -212,9 +212,9 @@ export class PushConsumer {
   }
 
   /**
-   * Takes no more messages, waits for the listener (at most `awaitTerminationMillisWhenShutdown`), stores the offsets (5 s at most),
-   * leaves the group, and closes connections that nobody else uses. One that is starting is started first. May be called
-   * again; does nothing while it does not run.
+   * Takes no more messages, waits for the listener (at most `awaitTerminationMillisWhenShutdown`), stores the offsets and
+   * waits for the brokers to say so (5 s at most), leaves the group, and closes connections that nobody else uses. One that
+   * is starting is started first. May be called again; does nothing while it does not run.
    *
    * @param options a signal ends the wait for the listener
    */

@@ -17,7 +17,8 @@ const STEP_BYTES: u64 = 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Ahead {
     step_bytes: u64,
-    step: AtomicU64,
+    /// End of the log at which to wake it next.
+    next: AtomicU64,
     stopping: Arc<AtomicBool>,
     unparker: Unparker,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -41,13 +42,17 @@ impl Ahead {
                 }
             }
         });
-        Self { step_bytes, step: AtomicU64::new(0), stopping, unparker, thread: Mutex::new(Some(thread)) }
+        Self { step_bytes, next: AtomicU64::new(step_bytes), stopping, unparker, thread: Mutex::new(Some(thread)) }
     }
 
     /// The log ends at `end` now.
     pub(crate) fn grown_to(&self, end: u64) {
-        let step = end / self.step_bytes;
-        if self.step.load(Ordering::Relaxed) < step && self.step.fetch_max(step, Ordering::Relaxed) < step {
+        // A put as a rule ends here, without a division.
+        if end < self.next.load(Ordering::Relaxed) {
+            return;
+        }
+        let next = end - end % self.step_bytes + self.step_bytes;
+        if self.next.fetch_max(next, Ordering::Relaxed) < next {
             self.unparker.unpark();
         }
     }
