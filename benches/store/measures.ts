@@ -4,13 +4,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { warmMemory } from '../warm-memory.js'
 import type { StoreBenchOptions } from './options.js'
-import { apaches, embedded, ours } from './programs.js'
+import { apaches, embedded, manyQueuesFromJavaScript, ours, queuesBench } from './programs.js'
 
 /** Figures of one round, by name. */
 export type Figures = Record<string, number>
 
 /** Our processes need no warm-up but that of the page cache. */
 const WARMUP_SECONDS = 1
+
+/** With four queues each. */
+const MANY_TOPICS = 10_000
 
 /** Uses a new directory, with {@link warmMemory warm memory}. */
 async function inDirectory<T>(use: (directory: string) => Promise<T>): Promise<T> {
@@ -35,6 +38,29 @@ export async function appends(bodyBytes: number, options: StoreBenchOptions): Pr
     [`append ${bodyBytes} batches of 32`]: await rate('put', 32),
     [`append ${bodyBytes} pwrite of 64`]: await rate('pwrite', 64)
   }
+}
+
+/** Appends to the queues of 10,000 topics, whose files are there already, and in turns to four of them. */
+export function manyQueues(): Promise<Figures> {
+  return inDirectory(async at => {
+    await queuesBench(at, MANY_TOPICS, 8 * MANY_TOPICS)
+    const figures: Figures = {}
+    for (const [name, batch] of [
+      ['one by one', 1],
+      ['batches of 32', 32]
+    ] as const) {
+      for (const [language, turns] of [
+        ['Rust', () => queuesBench(at, MANY_TOPICS, 2_000_000, 'turns', batch)],
+        ['JavaScript', () => manyQueuesFromJavaScript(at, MANY_TOPICS, 800_000, batch)]
+      ] as const) {
+        warmMemory()
+        const { perSecond, toFourPerSecond } = await turns()
+        figures[`40,000 queues, ${language}, ${name}`] = perSecond
+        figures[`4 queues, ${language}, ${name}`] = toFourPerSecond
+      }
+    }
+    return figures
+  })
 }
 
 /** Puts of 64 writers that wait for the disk: a thread each, and all from one thread that is told, as in a broker. */

@@ -15,6 +15,12 @@ export interface StoreFigures {
   readonly openSeconds: number
 }
 
+/** What queues_bench (with `turns`) and many-queues.ts print: puts a second to all queues, and to four. */
+export interface QueuesFigures {
+  readonly perSecond: number
+  readonly toFourPerSecond: number
+}
+
 /** What embedded.ts prints with `--json`: messages a second. */
 export interface EmbeddedFigures {
   readonly putBatches: number
@@ -30,13 +36,27 @@ async function lastLine<T>(command: string, args: readonly string[]): Promise<T>
 /** Builds what is measured. */
 export async function build(): Promise<void> {
   const manifest = ['--manifest-path', join(repositoryRoot, 'Cargo.toml')]
-  await run('cargo', ['build', '--release', '-q', ...manifest, '-p', 'rocketmq-testkit', '--bin', 'store_bench'])
+  const programs = ['--bin', 'store_bench', '--bin', 'queues_bench']
+  await run('cargo', ['build', '--release', '-q', ...manifest, '-p', 'rocketmq-testkit', ...programs])
+}
+
+function program(name: string): string {
+  return join(process.env['CARGO_TARGET_DIR'] ?? join(repositoryRoot, 'target'), 'release', name)
 }
 
 /** Our store in Rust: store_bench.rs. */
 export function ours(...args: readonly (string | number)[]): Promise<StoreFigures> {
-  const target = process.env['CARGO_TARGET_DIR'] ?? join(repositoryRoot, 'target')
-  return lastLine(join(target, 'release', 'store_bench'), args.map(String))
+  return lastLine(program('store_bench'), args.map(String))
+}
+
+/** What many queues cost in Rust: queues_bench.rs. */
+export function queuesBench(...args: readonly (string | number)[]): Promise<QueuesFigures> {
+  return lastLine(program('queues_bench'), args.map(String))
+}
+
+/** The same from JavaScript: many-queues.ts. */
+export function manyQueuesFromJavaScript(...args: readonly (string | number)[]): Promise<QueuesFigures> {
+  return lastLine(process.execPath, [join(__dirname, 'many-queues.js'), ...args.map(String)])
 }
 
 /** Apache's store: StoreLoad.java. */

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { repositoryRoot } from '../../__test__/interop/helpers/repository.js'
-import { appends, type Figures, fromJavaScript, gets, restarts, syncAppends } from './measures.js'
+import { appends, type Figures, fromJavaScript, gets, manyQueues, restarts, syncAppends } from './measures.js'
 import { readStoreBenchOptions } from './options.js'
 import { build } from './programs.js'
 import { report } from './report.js'
@@ -28,6 +28,7 @@ async function main(): Promise<void> {
     }
     await measure('appends of 128 bytes', () => appends(128, options))
     await measure('appends of 1 KiB', () => appends(1_024, options))
+    await measure('appends to many queues', manyQueues)
     await measure('puts that wait for the disk', () => syncAppends(options))
     await measure('gets', () => gets(options))
     await measure('from JavaScript', fromJavaScript)

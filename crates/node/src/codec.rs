@@ -8,7 +8,7 @@ use napi::{Env, Error, Result, Status, Task};
 use napi_derive::napi;
 use rocketmq_codec::compression::{self, CompressionType};
 use rocketmq_codec::message::{
-    HostAddr, PullLimits, RecordFields, decode_pulled, decode_record, encode_record, patch_record,
+    HostAddr, PullLimits, RecordFields, body_crc, decode_pulled, decode_record, encode_record, patch_record,
 };
 use rocketmq_codec::{Command, FrameWriter, Head, SerializeType};
 
@@ -118,6 +118,7 @@ pub fn encode_record_bytes(record: NativeRecord) -> Result<Buffer> {
         reconsume_times: record.reconsume_times,
         prepared_transaction_offset: record.prepared_transaction_offset.get_i64().0,
         body: &record.body,
+        body_crc: body_crc(&record.body),
         properties: &record.properties,
     };
     let mut out = Vec::new();

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use rocketmq_codec::message::{
-    MAX_PROPERTIES_BYTES, MAX_TOPIC_BYTES, RecordError, RecordFields, encode_record, sys_flag,
+    MAX_PROPERTIES_BYTES, MAX_TOPIC_BYTES, RecordError, RecordFields, body_crc, encode_record, properties, sys_flag,
 };
 
 use crate::commit_log::BLANK_BYTES;
@@ -120,6 +120,10 @@ impl PutBatch {
             let at = message.properties.bytes().position(|byte| byte == 0).unwrap_or_default();
             return Err(PutError::ZeroInProperties { at });
         }
+        let body_crc = body_crc(message.body);
+        let tags = TagsCode::of_tags(properties::get(message.properties, properties::name::TAGS));
+        // Up to here nothing needs the queue, which may be on its way from memory.
+        message.queue.expect_parts();
         let start = self.bytes.len();
         let fields = RecordFields {
             topic: message.queue.topic(),
@@ -132,6 +136,7 @@ impl PutBatch {
             reconsume_times: message.reconsume_times,
             prepared_transaction_offset: message.prepared_transaction_offset,
             body: message.body,
+            body_crc,
             properties: message.properties,
         };
         encode_record(&mut self.bytes, &fields).map_err(|error| refused(&error, message))?;
@@ -151,7 +156,7 @@ impl PutBatch {
                 store_timestamp: 0,
             },
             record: start..start + size,
-            tags_code: TagsCode::of(message.queue.topic(), message.properties, &config.message_delay_levels),
+            tags_code: tags.in_topic(message.queue.topic(), message.properties, &config.message_delay_levels),
             takes_slot: takes_slot(message.sys_flag),
             joined: joined && start > 0,
         });

@@ -20,11 +20,16 @@ impl TagsCode {
     /// That of a message with these properties. Levels above the last count as the last; 0, negative ones and what is no
     /// number are none.
     pub(crate) fn of(topic: &str, properties: &str, delay_levels: &[Duration]) -> Self {
-        Self::with_tags(topic, properties::get(properties, properties::name::TAGS), properties, delay_levels)
+        Self::of_tags(properties::get(properties, properties::name::TAGS)).in_topic(topic, properties, delay_levels)
     }
 
-    /// The same for whoever has looked the tags up already.
-    pub(crate) fn with_tags(topic: &str, tags: Option<&str>, properties: &str, delay_levels: &[Duration]) -> Self {
+    /// That of a message with these tags, wherever it goes, until [`in_topic`](TagsCode::in_topic) is told.
+    pub(crate) fn of_tags(tags: Option<&str>) -> Self {
+        Self::Hash(tags.map_or(0, |tags| properties::java_string_hash(tags).into()))
+    }
+
+    /// The same in a topic, which may be that of delayed messages.
+    pub(crate) fn in_topic(self, topic: &str, properties: &str, delay_levels: &[Duration]) -> Self {
         if topic == SCHEDULE_TOPIC
             && let Some(level) = properties::get(properties, properties::name::DELAY)
             && let Ok(level @ 1..) = level.parse::<i32>()
@@ -33,7 +38,7 @@ impl TagsCode {
             let delay = delay_levels.get((level as usize - 1).min(last)).copied().unwrap_or_default();
             return Self::Delay(i64::try_from(delay.as_millis()).unwrap_or(i64::MAX));
         }
-        Self::Hash(tags.map_or(0, |tags| properties::java_string_hash(tags).into()))
+        self
     }
 
     /// What the unit says, now that the message is stored.

@@ -1,10 +1,12 @@
 //! For tests only: golden files, crash child, workloads
 
 pub mod fuzz;
+mod load;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+pub use load::{KeyedProperties, body_of};
 use rocketmq_store::{HostAddr, PutMessage, Queue};
 
 /// A message as the programs of this crate put them: of this machine, with nothing but a body and properties.

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use super::record::mark_inflated;
 use super::{
-    MAGIC_V2, MessageRecord, RecordError, RecordFields, RecordParts, batch, decode_record, encode_record, patch_record,
-    properties, sys_flag,
+    MAGIC_V2, MessageRecord, RecordError, RecordFields, RecordParts, batch, body_crc, decode_record, encode_record,
+    patch_record, properties, sys_flag,
 };
 use crate::bytes::i32_at;
 use crate::compression;
@@ -221,6 +221,7 @@ fn unwrap_batch(
                 reconsume_times: outer.reconsume_times,
                 prepared_transaction_offset: outer.prepared_transaction_offset,
                 body: message.body,
+                body_crc: body_crc(message.body),
                 properties: &message.properties,
             },
         )?;

@@ -269,6 +269,8 @@ pub struct RecordFields<'a> {
     pub prepared_transaction_offset: i64,
     /// Body, as to be stored.
     pub body: &'a [u8],
+    /// Its [`body_crc`].
+    pub body_crc: i32,
     /// Property string.
     pub properties: &'a str,
 }
@@ -284,7 +286,7 @@ pub struct RecordLayout {
     pub properties_offset: usize,
 }
 
-/// Appends a record with body CRC; queue offset, physical offset and store timestamp are zero until [`patch_record`].
+/// Appends a record; queue offset, physical offset and store timestamp are zero until [`patch_record`].
 ///
 /// # Errors
 /// [`RecordError::Length`] for a topic, body or property string that the format cannot hold; nothing is appended then.
@@ -311,7 +313,7 @@ pub fn encode_record(out: &mut Vec<u8>, fields: &RecordFields<'_>) -> Result<Rec
     let mut head = [0; BORN_HOST_AT];
     overwrite(&mut head, 0, &total.to_be_bytes());
     overwrite(&mut head, 4, &if short_topic.is_some() { MAGIC_V1 } else { MAGIC_V2 }.to_be_bytes());
-    overwrite(&mut head, 8, &body_crc(body).to_be_bytes());
+    overwrite(&mut head, 8, &fields.body_crc.to_be_bytes());
     overwrite(&mut head, 12, &fields.queue_id.to_be_bytes());
     overwrite(&mut head, 16, &fields.flag.to_be_bytes());
     overwrite(&mut head, SYS_FLAG_AT, &flag.to_be_bytes());

@@ -1,8 +1,8 @@
 use std::net::IpAddr;
 
 use rocketmq_codec::message::{
-    HostAddr, MAGIC_V1, MAGIC_V2, MessageRecord, PullLimits, PulledMessage, RecordFields, TagSet, batch, decode_pulled,
-    decode_record, encode_record, is_plain, patch_record, properties, sys_flag, tags_code,
+    HostAddr, MAGIC_V1, MAGIC_V2, MessageRecord, PullLimits, PulledMessage, RecordFields, TagSet, batch, body_crc,
+    decode_pulled, decode_record, encode_record, is_plain, patch_record, properties, sys_flag, tags_code,
 };
 
 use crate::{TIME, UNICODE, bytes, lines, unhex};
@@ -32,6 +32,7 @@ fn fields<'a>(record: &'a MessageRecord<'_>) -> RecordFields<'a> {
         reconsume_times: record.reconsume_times,
         prepared_transaction_offset: record.prepared_transaction_offset,
         body: record.body,
+        body_crc: body_crc(record.body),
         properties: &record.properties,
     }
 }

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use proptest::prelude::*;
 use rocketmq_codec::message::{
-    BLANK_MAGIC, HostAddr, PullLimits, RecordError, RecordFields, batch, decode_pulled, decode_record, encode_record,
-    is_plain, patch_record,
+    BLANK_MAGIC, HostAddr, PullLimits, RecordError, RecordFields, batch, body_crc, decode_pulled, decode_record,
+    encode_record, is_plain, patch_record,
 };
 
 fn host(v6: bool) -> HostAddr {
@@ -26,6 +26,7 @@ fn write_record(out: &mut Vec<u8>, topic: &str, body: &[u8], properties: &str, b
         reconsume_times: 4,
         prepared_transaction_offset: -5,
         body,
+        body_crc: body_crc(body),
         properties,
     };
     let layout = encode_record(out, &fields).unwrap();
@@ -101,6 +102,7 @@ fn what_does_not_fit_a_record_is_refused() {
         reconsume_times: 0,
         prepared_transaction_offset: 0,
         body: b"",
+        body_crc: 0,
         properties,
     };
     for (topic, properties, field) in [(&*long, "", "topic"), ("T", &*long, "properties")] {

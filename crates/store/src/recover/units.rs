@@ -118,7 +118,8 @@ impl Units<'_> {
         let unit = Unit {
             physical_offset: record.physical_offset,
             size: i32::try_from(record.total_size).unwrap_or(i32::MAX),
-            tags_code: TagsCode::with_tags(&record.topic, tags, &record.properties, levels)
+            tags_code: TagsCode::of_tags(tags)
+                .in_topic(&record.topic, &record.properties, levels)
                 .stored_at(record.store_timestamp),
         };
         match run.queue(&record.topic, record.queue_id, || self.queues.get(&record.topic, record.queue_id)) {

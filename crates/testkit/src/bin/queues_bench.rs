@@ -1,25 +1,33 @@
-//! What many queues cost: `queues_bench DIR TOPICS MESSAGES [halt]`.
+//! What many queues cost: `queues_bench DIR TOPICS MESSAGES [halt]`, `queues_bench DIR TOPICS MESSAGES turns BATCH`.
 //!
-//! Opens the store, puts MESSAGES of 100 bytes in batches of 32 round the 4 queues of each of TOPICS topics, and closes it, or
+//! Opens the store, puts MESSAGES of 128 bytes in batches of 32 round the 4 queues of each of TOPICS topics, and closes it, or
 //! ends without (`halt`). One JSON line: how long opening and closing took, CPU time per put (all threads), memory.
+//!
+//! With `turns` the four queues of one topic get as many messages again, in turns of some 30 ms, so that whatever else the
+//! machine does meets both. The JSON line is puts a second of each.
 
 use std::error::Error;
 use std::io::Write;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rocketmq_env::{OsFs, SystemClock};
 use rocketmq_store::{MessageStore, PutBatch, Queue, StoreConfig};
-use rocketmq_testkit::plain_message;
+use rocketmq_testkit::{KeyedProperties, body_of, plain_message};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 const BATCH: usize = 32;
 
+/// Messages of a turn.
+const TURN: usize = 64 * 1024;
+
+const BODY_BYTES: usize = 128;
+
 fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [directory, topics, messages, rest @ ..] = arguments.as_slice() else {
-        return Err("usage: queues_bench DIR TOPICS MESSAGES [halt]".into());
+        return Err("usage: queues_bench DIR TOPICS MESSAGES [halt|turns BATCH]".into());
     };
     let (topics, messages): (usize, usize) = (topics.parse()?, messages.parse()?);
     let started = Instant::now();
@@ -31,12 +39,17 @@ fn main() -> Outcome<()> {
             queues.push(store.queue(&format!("Topic-{topic}"), queue_id)?);
         }
     }
+    if let [turns, batch] = rest
+        && turns == "turns"
+    {
+        return take_turns(&store, &queues, messages, batch.parse()?);
+    }
     let cpu = cpu_ns()?;
     let started = Instant::now();
-    put(&store, &queues, messages)?;
+    Load::new(&queues, BATCH).put(&store, messages)?;
     let put_ms = started.elapsed().as_millis();
     // What the puts leave to be done is part of their price.
-    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    std::thread::sleep(Duration::from_millis(1_500));
     let cpu_ns_per_put = (cpu_ns()? - cpu) / messages.max(1) as u64;
     let put_rss = rss_bytes()?;
     let halt = rest.first().is_some_and(|word| word == "halt");
@@ -54,16 +67,54 @@ fn main() -> Outcome<()> {
     std::process::exit(0);
 }
 
-fn put(store: &MessageStore, queues: &[Arc<Queue>], messages: usize) -> Outcome<()> {
-    let mut batch = PutBatch::new();
-    let mut round = queues.iter().cycle();
-    for _ in 0..messages / BATCH {
-        batch.clear();
-        let message = |queue| plain_message(queue, &[b'x'; 100], "TAGS\u{1}tag\u{2}");
-        batch.push_all(store, &round.by_ref().take(BATCH).map(message).collect::<Vec<_>>())?;
-        let _flushed_in_the_background = store.put(&mut batch)?;
+fn take_turns(store: &MessageStore, queues: &[Arc<Queue>], messages: usize, batch: usize) -> Outcome<()> {
+    let mut loads = [Load::new(&queues[..4], batch), Load::new(queues, batch)];
+    let mut spent = [Duration::ZERO; 2];
+    for _ in 0..messages / TURN {
+        for (load, spent) in loads.iter_mut().zip(&mut spent) {
+            let started = Instant::now();
+            load.put(store, TURN)?;
+            *spent += started.elapsed();
+        }
     }
+    store.close()?;
+    let put = (messages / TURN * TURN) as f64;
+    let [few, many] = spent.map(|spent| put / spent.as_secs_f64());
+    let queues = queues.len();
+    writeln!(std::io::stdout(), "{{\"queues\":{queues},\"perSecond\":{many:.0},\"toFourPerSecond\":{few:.0}}}")?;
     Ok(())
+}
+
+/// Puts to queues in turn.
+struct Load<'q> {
+    round: std::iter::Cycle<std::slice::Iter<'q, Arc<Queue>>>,
+    batch: PutBatch,
+    body: Vec<u8>,
+    properties: Vec<KeyedProperties>,
+    number: usize,
+}
+
+impl<'q> Load<'q> {
+    fn new(queues: &'q [Arc<Queue>], batch: usize) -> Self {
+        let properties = (0..batch).map(|_| KeyedProperties::default()).collect();
+        let round = queues.iter().cycle();
+        Self { round, batch: PutBatch::new(), body: body_of(BODY_BYTES), properties, number: 0 }
+    }
+
+    fn put(&mut self, store: &MessageStore, messages: usize) -> Outcome<()> {
+        let Self { round, batch, body, properties, number } = self;
+        for _ in 0..messages / properties.len() {
+            batch.clear();
+            let mut messages = Vec::with_capacity(properties.len());
+            for (properties, queue) in properties.iter_mut().zip(&mut *round) {
+                *number += 1;
+                messages.push(plain_message(queue, body, properties.of(*number)));
+            }
+            batch.push_all(store, &messages)?;
+            let _flushed_in_the_background = store.put(batch)?;
+        }
+        Ok(())
+    }
 }
 
 /// Of all threads, in user and kernel mode: `utime` and `stime` of the process, in ticks of 10 ms.

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use rocketmq_codec::message::{RecordFields, encode_record};
 use rocketmq_env::{Fs, OpenMode, OsFs, SystemClock};
 use rocketmq_store::{FlushDiskType, HostAddr, MessageStore, PutBatch, Queue, StoreConfig};
-use rocketmq_testkit::plain_message;
+use rocketmq_testkit::{KeyedProperties, body_of, plain_message};
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -106,35 +106,6 @@ fn measure(directory: &str, mode: &str, load: &Load) -> Outcome<(f64, f64)> {
     Ok((per_second, open_seconds))
 }
 
-/// What each put carries besides its body: a key and a unique key, other ones each time.
-struct Properties(Vec<u8>);
-
-impl Properties {
-    const TEMPLATE: &str =
-        "KEYS\u{1}k00000000\u{2}UNIQ_KEY\u{1}7F0000010000789F0000000000000000\u{2}WAIT\u{1}true\u{2}";
-    const KEY_ENDS_AT: usize = 14;
-    const UNIQUE_KEY_ENDS_AT: usize = 56;
-
-    fn new() -> Self {
-        Self(Self::TEMPLATE.as_bytes().to_vec())
-    }
-
-    fn of(&mut self, number: usize) -> Outcome<&str> {
-        let mut rest = number;
-        for index in 1..=8 {
-            let digit = b'0' + (rest % 10) as u8;
-            self.0[Self::KEY_ENDS_AT - index] = digit;
-            self.0[Self::UNIQUE_KEY_ENDS_AT - index] = digit;
-            rest /= 10;
-        }
-        Ok(std::str::from_utf8(&self.0)?)
-    }
-}
-
-fn body_of(bytes: usize) -> Vec<u8> {
-    (0..bytes).map(|index| (index * 31 + 7) as u8).collect()
-}
-
 fn queues_of(store: &MessageStore) -> Outcome<Vec<Arc<Queue>>> {
     (0..4).map(|queue_id| Ok(store.queue(TOPIC, queue_id)?)).collect()
 }
@@ -142,12 +113,12 @@ fn queues_of(store: &MessageStore) -> Outcome<Vec<Arc<Queue>>> {
 fn fill(store: &MessageStore, body_bytes: usize, bytes: u64) -> Outcome<()> {
     let (body, queues) = (body_of(body_bytes), queues_of(store)?);
     let mut batch = PutBatch::new();
-    let mut properties = Properties::new();
+    let mut properties = KeyedProperties::default();
     let mut number = 0_usize;
     while (store.max_physical_offset() as u64) < bytes {
         batch.clear();
         for _ in 0..64 {
-            batch.push(store, &plain_message(&queues[number & 3], &body, properties.of(number)?))?;
+            batch.push(store, &plain_message(&queues[number & 3], &body, properties.of(number)))?;
             number += 1;
         }
         store.put(&mut batch)?;
@@ -158,12 +129,12 @@ fn fill(store: &MessageStore, body_bytes: usize, bytes: u64) -> Outcome<()> {
 fn put(store: &MessageStore, load: &Load, sync: bool, (count, stop): (&AtomicU64, &AtomicBool)) -> Outcome<()> {
     let (body, queues) = (body_of(load.body_bytes), queues_of(store)?);
     let mut batch = PutBatch::new();
-    let mut properties = Properties::new();
+    let mut properties = KeyedProperties::default();
     let mut number = 0_usize;
     while !stop.load(Ordering::Relaxed) {
         batch.clear();
         for _ in 0..load.batch {
-            batch.push(store, &plain_message(&queues[number & 3], &body, properties.of(number)?))?;
+            batch.push(store, &plain_message(&queues[number & 3], &body, properties.of(number)))?;
             number += 1;
         }
         let ticket = store.put(&mut batch)?;
@@ -179,14 +150,14 @@ fn put(store: &MessageStore, load: &Load, sync: bool, (count, stop): (&AtomicU64
 fn put_called(store: &MessageStore, load: &Load, (count, stop): (&AtomicU64, &AtomicBool)) -> Outcome<()> {
     let (body, queues) = (body_of(load.body_bytes), queues_of(store)?);
     let mut batch = PutBatch::new();
-    let mut properties = Properties::new();
+    let mut properties = KeyedProperties::default();
     let (flushed, ready) = mpsc::channel();
     (0..load.threads).try_for_each(|_writer| flushed.send(Ok(())))?;
     let mut number = 0_usize;
     while !stop.load(Ordering::Relaxed) {
         ready.recv()??;
         batch.clear();
-        batch.push(store, &plain_message(&queues[number & 3], &body, properties.of(number)?))?;
+        batch.push(store, &plain_message(&queues[number & 3], &body, properties.of(number)))?;
         let ticket = store.put(&mut batch)?;
         let flushed = flushed.clone();
         // At the end nobody listens any more.
@@ -211,7 +182,8 @@ fn pwrite(directory: &str, load: &Load, (count, stop): (&AtomicU64, &AtomicBool)
         reconsume_times: 0,
         prepared_transaction_offset: 0,
         body: &body_of(load.body_bytes),
-        properties: Properties::TEMPLATE,
+        body_crc: 0,
+        properties: KeyedProperties::TEMPLATE,
     };
     let mut records = Vec::new();
     for _ in 0..load.batch {
