@@ -100,29 +100,48 @@ impl OpenWindow {
         offset: u64,
         mapped: bool,
     ) -> io::Result<()> {
-        let end = offset + bytes.len() as u64;
-        if !self.takes(offset, end) {
-            *self = windows.next(std::mem::take(self), (file, file_bytes), (offset, end))?;
+        let mut offset = offset;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            if self.room_at(offset) == 0 {
+                let end = offset + rest.len() as u64;
+                *self = windows.next(std::mem::take(self), (file, file_bytes), (offset, end))?;
+            }
+            // What crosses the end of a window goes in parts: the next one is ready, and begins there.
+            let room = Some(self.room_at(offset)).filter(|room| *room > 0);
+            let (part, behind) = room.and_then(|room| rest.split_at_checked(room)).unwrap_or((rest, &[]));
+            // SAFETY: the caller keeps everybody else away from the range.
+            unsafe { self.write_part(file, part, offset, mapped) }?;
+            offset += part.len() as u64;
+            rest = behind;
         }
+        Ok(())
+    }
+
+    /// # Safety
+    /// That of [`write`](OpenWindow::write); the part lies in the window.
+    unsafe fn write_part(&mut self, file: &dyn File, part: &[u8], offset: u64, mapped: bool) -> io::Result<()> {
         if let Self::Some(window) = self
             && mapped
             && let Ok(at) = usize::try_from(offset - window.start)
             && let Some(map) = window.map(file)?
         {
-            // SAFETY: the caller keeps everybody else away from the range.
-            if unsafe { map.write(at, bytes) } {
+            // SAFETY: that of this function.
+            if unsafe { map.write(at, part) } {
                 return Ok(());
             }
         }
-        file.write_all_at(bytes, offset)
+        file.write_all_at(part, offset)
     }
 
-    /// Whether a write to this range needs no other window.
-    fn takes(&self, from: u64, to: u64) -> bool {
+    /// How many bytes from `offset` on can be written without moving the window.
+    fn room_at(&self, offset: u64) -> usize {
         match self {
-            Self::Some(window) => window.start <= from && to <= window.end,
-            Self::Unsupported => true,
-            Self::None => false,
+            Self::Some(window) if window.start <= offset => {
+                usize::try_from(window.end.saturating_sub(offset)).unwrap_or(usize::MAX)
+            }
+            Self::Some(_) | Self::None => 0,
+            Self::Unsupported => usize::MAX,
         }
     }
 }
@@ -137,7 +156,7 @@ impl Windows {
     ) -> io::Result<OpenWindow> {
         // If somebody is just writing zeros ahead, this waits for them.
         let mut shared = self.shared.lock();
-        let window = match shared.next.take().filter(|next| next.start <= from && to <= next.end) {
+        let window = match shared.next.take().filter(|next| next.start <= from && from < next.end) {
             Some(next) => Some(next),
             None => {
                 let len = shared.writer.next_len();
@@ -165,8 +184,7 @@ impl Windows {
         let (start, untouched) = match shared.writer {
             WriterIn::NoWindow => (0, None),
             WriterIn::Window { end, .. } if end >= file_bytes => return Ok(false),
-            // They overlap, so that a write across the border lies in one.
-            WriterIn::Window { start, end } => (end - WriteMap::ALIGNMENT.min(end - start), Some(end)),
+            WriterIn::Window { end, .. } => (end - end % WriteMap::ALIGNMENT, Some(end)),
             WriterIn::Unsupported => return Ok(true),
         };
         if shared.next.as_ref().is_some_and(|next| next.start == start) {
@@ -305,6 +323,21 @@ mod tests {
         let (file, windows) = (Memory::new(), Windows::default());
         assert!(windows.prepare_next(&file, FILE_BYTES, false).unwrap());
         assert!(windows.shared.lock().next.is_some() && file.bytes.lock().iter().all(|byte| *byte == 9));
+    }
+
+    #[test]
+    fn a_write_across_the_end_of_a_window_goes_on_in_the_one_that_was_prepared() {
+        let (file, windows, mut window) = (Memory::new(), Windows::default(), OpenWindow::None);
+        let mut write = |at: u64, len: usize| {
+            // SAFETY: nobody reads the file, and one thread writes to it.
+            unsafe { window.write(&windows, (&file, FILE_BYTES), &vec![7; len], at, false) }.unwrap();
+        };
+        write(0, 1_024);
+        assert!(windows.prepare_next(&file, FILE_BYTES, false).unwrap());
+        write(1_024, FIRST_WINDOW_BYTES as usize);
+        assert!(file.bytes.lock()[..FIRST_WINDOW_BYTES as usize + 1_024].iter().all(|byte| *byte == 7));
+        let shared = windows.shared.lock();
+        assert!(matches!(shared.writer, WriterIn::Window { start: FIRST_WINDOW_BYTES, .. }), "{shared:?}");
     }
 
     #[test]
