@@ -49,11 +49,11 @@ const SYSTEM_ERROR = 1
 const COMPLETION_BYTES = 256 * 1024
 /**
  * The first requests of a tick are handed over when there are so many, and what follows in parts of so many bytes: sockets
- * and broker work on them while the rest of the tick's requests is still being written. More parts cost a broker more
- * than they gain (measured with 64 and 1,024 sends in flight, on our broker and on Apache's).
+ * and broker work on them while the rest of the tick's requests is still being written. More parts cost more than they
+ * gain (docs/performance.md).
  */
 const FIRST_RECORDS = 24
-const PART_BYTES = 128 * 1024
+const PART_BYTES = 64 * 1024
 /** How long an unused client may keep the process alive after its last answer, when it was not closed. */
 const KEEP_ALIVE_MS = 200
 

@@ -179,6 +179,22 @@ impl Connection {
         }
     }
 
+    /// As [`send`](Connection::send), but the connection's event loop writes them. Leaves memory in `frames`, which may hold
+    /// anything.
+    pub(crate) fn hand_over(&self, frames: &mut Vec<u8>) {
+        if frames.is_empty() || self.encrypted || !self.is_open() {
+            return self.send(frames);
+        }
+        let mut outbound = self.outbound.lock();
+        if outbound.bytes.is_empty() {
+            std::mem::swap(&mut outbound.bytes, frames);
+        } else {
+            outbound.bytes.extend_from_slice(frames);
+        }
+        drop(outbound);
+        self.changed.notify_one();
+    }
+
     /// The same through TLS. Records are encrypted in the order in which they go to the socket, hence under the lock.
     fn send_encrypted(&self, frames: &[u8]) {
         let sent = self.encrypt_and_write(|tls, out| tls.encrypt(frames, out));
@@ -201,7 +217,8 @@ impl Connection {
         Ok(outbound.len() == 0)
     }
 
-    /// Closes the connection; what waits in its outbound buffer is dropped. The first reason given is the one reported.
+    /// Closes the connection; of what waits in its outbound buffer the peer gets what the socket takes at once. The first
+    /// reason given is the one reported.
     pub fn close(&self, reason: &str) {
         if !self.closed.swap(true, Ordering::AcqRel) {
             *self.close_reason.lock() = Some(reason.to_owned());
@@ -254,9 +271,16 @@ impl Connection {
             Ok(()) => self.close_reason.lock().take().unwrap_or_else(|| "closed".to_owned()),
             Err(reason) => reason,
         };
-        let reason = if self.encrypted { self.end_tls(reason) } else { reason };
+        let reason = if self.encrypted { self.end_tls(reason) } else { self.end_plain(reason) };
         self.closed.store(true, Ordering::Release);
         service.disconnected(&self, &reason);
+    }
+
+    /// Writes what was handed over and not written yet: who submitted a oneway request has no other way to know that it left.
+    fn end_plain(&self, reason: String) -> String {
+        // The connection ends either way, and for the reason that is known.
+        let _ = self.flush(&mut self.outbound.lock());
+        reason
     }
 
     /// Takes leave of the peer, and prefers its words to ours for why the connection ends.

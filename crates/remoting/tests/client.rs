@@ -18,7 +18,7 @@ impl EncodeHeader for NoHeader {
 }
 
 struct Fixture {
-    client: Client,
+    client: Arc<Client>,
     loops: Arc<EventLoops>,
     listener: TcpListener,
     address: String,
@@ -28,7 +28,7 @@ fn start(clock: Arc<dyn Clock>, options: ChannelOptions) -> Fixture {
     let loops = EventLoops::new(1, "test").unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    Fixture { client: Client::new(Arc::clone(&loops), clock, options), loops, listener, address }
+    Fixture { client: Arc::new(Client::new(Arc::clone(&loops), clock, options)), loops, listener, address }
 }
 
 fn started() -> Fixture {
@@ -38,6 +38,11 @@ fn started() -> Fixture {
 impl Fixture {
     fn invoke(&self, code: i32, timeout: Duration) -> Result<i32, FailureKind> {
         let answer = self.loops.first().block_on(self.client.invoke(&self.address, code, &NoHeader, b"", timeout));
+        answer.map(|command| command.code).map_err(|failure| failure.kind)
+    }
+
+    async fn send(&self, code: i32, body: Vec<u8>) -> Result<i32, FailureKind> {
+        let answer = self.client.invoke(&self.address, code, &NoHeader, &body, LONG).await;
         answer.map(|command| command.code).map_err(|failure| failure.kind)
     }
 
@@ -101,6 +106,61 @@ fn answers_find_their_requests_in_any_order_and_unknown_ones_are_dropped() {
         respond(&mut stream, code + 100, opaque);
         assert_eq!(first.join().unwrap(), Ok(101));
         assert_eq!(second.join().unwrap(), Ok(102));
+    });
+}
+
+#[test]
+fn requests_of_all_sizes_reach_the_server_in_the_order_in_which_they_were_made() {
+    let fixture = started();
+    std::thread::scope(|scope| {
+        let connected = scope.spawn(|| fixture.invoke(0, LONG));
+        let mut stream = fixture.accept();
+        let (code, opaque) = read_request(&mut stream);
+        respond(&mut stream, code, opaque);
+        assert_eq!(connected.join().unwrap(), Ok(0));
+        let calls = scope.spawn(|| {
+            let call = |code, bytes| fixture.send(code, vec![7; bytes]);
+            fixture.loops.first().block_on(async {
+                tokio::join!(
+                    call(1, 10),
+                    call(2, 3_000_000),
+                    call(3, 10),
+                    call(4, 20_000),
+                    call(5, 40_000),
+                    call(6, 10)
+                )
+            })
+        });
+        for expected in 1..=6 {
+            let (code, opaque) = read_request(&mut stream);
+            assert_eq!(code, expected);
+            respond(&mut stream, code, opaque);
+        }
+        assert_eq!(calls.join().unwrap(), (Ok(1), Ok(2), Ok(3), Ok(4), Ok(5), Ok(6)));
+    });
+}
+
+#[test]
+fn a_large_request_still_leaves_when_the_client_is_closed_at_once() {
+    let fixture = started();
+    std::thread::scope(|scope| {
+        let connected = scope.spawn(|| fixture.invoke(0, LONG));
+        let mut stream = fixture.accept();
+        let (code, opaque) = read_request(&mut stream);
+        respond(&mut stream, code, opaque);
+        assert_eq!(connected.join().unwrap(), Ok(0));
+        let (client, address) = (Arc::clone(&fixture.client), fixture.address.clone());
+        // On the event loop, which therefore cannot write in between.
+        fixture.loops.spawn(async move {
+            let body = vec![7; 20_000];
+            let call = client.invoke(&address, 1, &NoHeader, &body, LONG);
+            tokio::select! {
+                biased;
+                answer = call => panic!("{answer:?} before it was sent"),
+                () = std::future::ready(()) => client.close(),
+            }
+        });
+        assert_eq!(read_request(&mut stream).0, 1);
     });
 }
 
