@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rocketmq_codec::MAX_FRAME_BYTES;
@@ -24,13 +26,20 @@ pub struct Limits {
     pub max_frame_bytes: usize,
     /// While more bytes than this wait for the peer to read them, nothing is read from it. Default 4 MiB.
     pub max_outbound_bytes: usize,
+    /// How long the event loop goes on looking for what comes next when little came: waking a thread that sleeps takes about
+    /// as long. Other connections are served meanwhile. Default 0.
+    pub busy_poll: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_frame_bytes: MAX_FRAME_BYTES, max_outbound_bytes: 4 * 1024 * 1024 }
+        Self { max_frame_bytes: MAX_FRAME_BYTES, max_outbound_bytes: 4 * 1024 * 1024, busy_poll: Duration::ZERO }
     }
 }
+
+/// Little, for [`Limits::busy_poll`]: some requests of a peer that waits for their answers. One that sends without waiting
+/// sends more at a time.
+const LITTLE_BYTES: usize = 1024;
 
 /// What is done with the frames of a connection.
 pub trait Service: Send + Sync + 'static {
@@ -300,6 +309,7 @@ impl Connection {
         let mut input = Input::default();
         let mut reply = Vec::new();
         let mut heard = false;
+        let mut little_came = false;
         while self.is_open() {
             let waiting = self.outbound_bytes();
             let finishing = self.finishing.load(Ordering::Acquire);
@@ -327,7 +337,12 @@ impl Connection {
                 };
                 match read {
                     Ok(true) => heard = true,
-                    Ok(false) => continue,
+                    Ok(false) => {
+                        if std::mem::take(&mut little_came) && !limits.busy_poll.is_zero() {
+                            self.poll_busily(limits.busy_poll).await;
+                        }
+                        continue;
+                    }
                     Err(reason) if reason == PEER_CLOSED && !heard => return Err(PEER_CLOSED_UNHEARD.to_owned()),
                     Err(reason) => return Err(reason),
                 }
@@ -336,6 +351,7 @@ impl Connection {
                 service.serve(self, &mut session, &mut burst);
                 let (consumed, error) = burst.finish();
                 input.consume(consumed);
+                little_came = consumed < LITTLE_BYTES;
                 self.send(&reply);
                 reply.clear();
                 if reply.capacity() > KEEP_BYTES {
@@ -351,6 +367,20 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// Waits until there is something to read, at most so long, and keeps the event loop from sleeping. (Of a virtual clock
+    /// nothing would be saved.)
+    async fn poll_busily(&self, time: Duration) {
+        let end = Instant::now() + time;
+        std::future::poll_fn(|context| {
+            if self.stream.poll_read_ready(context).is_ready() || Instant::now() >= end {
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
     }
 
     /// Appends to `plain` what there is in `cipher`. True: the peer sends nothing more.

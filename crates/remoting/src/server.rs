@@ -17,10 +17,14 @@ use crate::burst::Burst;
 use crate::connection::{Connection, Limits, Service, uptime_ms};
 use crate::event_loops::EventLoops;
 
+/// [`Limits::busy_poll`] of servers. Of 30, 60 and 100 us the shortest did best: one send at a time takes 37 us instead of 74,
+/// with 34 us of the broker's processor time instead of 20, and 14 instead of 31 of the thread that sends.
+const BUSY_POLL: Duration = Duration::from_micros(30);
+
 /// How a server treats its connections.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerOptions {
-    /// What one connection may cost.
+    /// What one connection may cost. By default with a `busy_poll` of 30 us, on more than one processor.
     pub limits: Limits,
     /// Further connections are closed as soon as they are accepted. Default 65,536.
     pub max_connections: usize,
@@ -33,7 +37,10 @@ pub struct ServerOptions {
 
 impl Default for ServerOptions {
     fn default() -> Self {
-        Self { limits: Limits::default(), max_connections: 65_536, max_idle: Duration::from_secs(120), backlog: 1024 }
+        // With one processor the peer on this machine could not go on.
+        let busy_poll = if EventLoops::default_count() > 1 { BUSY_POLL } else { Duration::ZERO };
+        let limits = Limits { busy_poll, ..Limits::default() };
+        Self { limits, max_connections: 65_536, max_idle: Duration::from_secs(120), backlog: 1024 }
     }
 }
 

@@ -142,6 +142,20 @@ fn a_frame_above_the_limit_is_refused_by_its_length_alone() {
 }
 
 #[test]
+fn while_one_connection_is_polled_busily_the_others_of_its_loop_are_served() {
+    let limits = Limits { busy_poll: Duration::from_secs(3600), ..Limits::default() };
+    let fixture = start(ServerOptions { limits, ..ServerOptions::default() }, Arc::new(SystemClock::new()));
+    // Two on each loop.
+    let mut streams = [(); 4].map(|()| fixture.connect());
+    for n in 0..3 {
+        for stream in &mut streams {
+            stream.write_all(&request(1, n, b"little")).unwrap();
+            assert_eq!(read_frame(stream), (n, b"little".to_vec()));
+        }
+    }
+}
+
+#[test]
 fn a_peer_that_does_not_read_is_not_read_from_until_it_does() {
     let limits = Limits { max_outbound_bytes: 64 * 1024, ..Limits::default() };
     let fixture = start(ServerOptions { limits, ..ServerOptions::default() }, Arc::new(SystemClock::new()));
