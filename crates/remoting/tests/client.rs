@@ -49,6 +49,18 @@ impl Fixture {
     fn accept(&self) -> TcpStream {
         self.listener.accept().unwrap().0
     }
+
+    /// The server's end of a connection that stands.
+    fn connected(&self) -> TcpStream {
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| self.invoke(0, LONG));
+            let mut stream = self.accept();
+            let (code, opaque) = read_request(&mut stream);
+            respond(&mut stream, code, opaque);
+            assert_eq!(first.join().unwrap(), Ok(0));
+            stream
+        })
+    }
 }
 
 const LONG: Duration = Duration::from_secs(20);
@@ -113,11 +125,7 @@ fn answers_find_their_requests_in_any_order_and_unknown_ones_are_dropped() {
 fn requests_of_all_sizes_reach_the_server_in_the_order_in_which_they_were_made() {
     let fixture = started();
     std::thread::scope(|scope| {
-        let connected = scope.spawn(|| fixture.invoke(0, LONG));
-        let mut stream = fixture.accept();
-        let (code, opaque) = read_request(&mut stream);
-        respond(&mut stream, code, opaque);
-        assert_eq!(connected.join().unwrap(), Ok(0));
+        let mut stream = fixture.connected();
         let calls = scope.spawn(|| {
             let call = |code, bytes| fixture.send(code, vec![7; bytes]);
             fixture.loops.first().block_on(async {
@@ -143,25 +151,19 @@ fn requests_of_all_sizes_reach_the_server_in_the_order_in_which_they_were_made()
 #[test]
 fn a_large_request_still_leaves_when_the_client_is_closed_at_once() {
     let fixture = started();
-    std::thread::scope(|scope| {
-        let connected = scope.spawn(|| fixture.invoke(0, LONG));
-        let mut stream = fixture.accept();
-        let (code, opaque) = read_request(&mut stream);
-        respond(&mut stream, code, opaque);
-        assert_eq!(connected.join().unwrap(), Ok(0));
-        let (client, address) = (Arc::clone(&fixture.client), fixture.address.clone());
-        // On the event loop, which therefore cannot write in between.
-        fixture.loops.spawn(async move {
-            let body = vec![7; 20_000];
-            let call = client.invoke(&address, 1, &NoHeader, &body, LONG);
-            tokio::select! {
-                biased;
-                answer = call => panic!("{answer:?} before it was sent"),
-                () = std::future::ready(()) => client.close(),
-            }
-        });
-        assert_eq!(read_request(&mut stream).0, 1);
+    let mut stream = fixture.connected();
+    let (client, address) = (Arc::clone(&fixture.client), fixture.address.clone());
+    // On the event loop, which therefore cannot write in between.
+    fixture.loops.spawn(async move {
+        let body = vec![7; 20_000];
+        let call = client.invoke(&address, 1, &NoHeader, &body, LONG);
+        tokio::select! {
+            biased;
+            answer = call => panic!("{answer:?} before it was sent"),
+            () = std::future::ready(()) => client.close(),
+        }
     });
+    assert_eq!(read_request(&mut stream).0, 1);
 }
 
 #[test]
