@@ -56,8 +56,8 @@ export class MessageStore {
   readonly #writer = new PutWriter()
   readonly #reader = new RecordReader()
   readonly #flush: FlushWaiter
-  /** Numbers of queues by topic and id. */
-  readonly #numbers = new Map<string, Map<number, number>>()
+  /** Numbers of queues by topic and id; in arrays, as with many queues each step to the next object is one to memory. */
+  readonly #numbers = new Map<string, (number | undefined)[]>()
   /** End of the last put. */
   #end = 0
   #closed: Promise<void> | undefined
@@ -383,9 +383,9 @@ export class MessageStore {
   }
 
   #queueFor({ topic, queueId = 0 }: StoreMessage): number {
-    const known = this.#numbers.get(topic)?.get(queueId)
-    if (known !== undefined) return known
     check(topic, queueId)
+    const known = this.#numbers.get(topic)?.[queueId]
+    if (known !== undefined) return known
     return this.#remember(
       topic,
       queueId,
@@ -394,17 +394,17 @@ export class MessageStore {
   }
 
   #find(topic: string, queueId: number): number {
-    const known = this.#numbers.get(topic)?.get(queueId)
-    if (known !== undefined) return known
     check(topic, queueId)
+    const known = this.#numbers.get(topic)?.[queueId]
+    if (known !== undefined) return known
     const number = attempt(() => this.#native.findQueue(topic, queueId))
     return number === NO_QUEUE ? number : this.#remember(topic, queueId, number)
   }
 
   #remember(topic: string, queueId: number, number: number): number {
     let numbers = this.#numbers.get(topic)
-    if (numbers === undefined) this.#numbers.set(topic, (numbers = new Map<number, number>()))
-    numbers.set(queueId, number)
+    if (numbers === undefined) this.#numbers.set(topic, (numbers = []))
+    numbers[queueId] = number
     return number
   }
 
