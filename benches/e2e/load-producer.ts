@@ -80,7 +80,9 @@ export class LoadProducer {
   }
 
   #batch(topic: string, size: number) {
-    return Array.from({ length: size }, () => ({ topic, tags: 'TagA', body: this.#body }))
+    const messages = []
+    for (let i = 0; i < size; i++) messages.push({ topic, tags: 'TagA', body: this.#body })
+    return messages
   }
 
   async #sendWaiting(senders: number, end: number): Promise<Counted> {

@@ -1,7 +1,8 @@
 import { InvalidArgumentError } from '../errors.js'
+import { UNIQ_KEY_HEAD, encodePropertiesHead } from './message.js'
 import type { Message } from './message.js'
-import { createUniqueId } from './message-id.js'
-import { MessageConst, REPLY_MESSAGE_FLAG } from './properties.js'
+import { SOME_UNIQUE_ID, UNIQUE_ID_TAIL_LENGTH, nextUniqueCount, uniqueIdHead, uniqueIdTail } from './message-id.js'
+import { MessageConst, REPLY_MESSAGE_FLAG, isSurelyShort } from './properties.js'
 
 /** Length, magic, CRC, flag, body length, properties length. */
 const FIXED_BYTES = 4 + 4 + 4 + 4 + 4 + 2
@@ -10,8 +11,8 @@ const FIXED_BYTES = 4 + 4 + 4 + 4 + 4 + 2
 export interface EncodedBatch {
   /** The encoded messages one after the other. */
   body: Buffer
-  /** The unique ids of the messages, in order. */
-  uniqueIds: string[]
+  /** The unique ids of the messages, in order, separated by commas. */
+  uniqueIds: string
 }
 
 /**
@@ -44,8 +45,8 @@ export function checkBatch(messages: readonly Message[]): Message {
   return first
 }
 
-/** Any unique id: all have this length, and none has a character of more than one byte. */
-const SOME_UNIQUE_ID = '0'.repeat(32)
+/** The head of the properties, its tags aside. */
+const MAX_HEAD_UNITS = encodePropertiesHead(SOME_UNIQUE_ID, false, '').length
 
 /**
  * Parts of a list, in order, whose encoded batches have at most `maxBytes` each; a message that is larger by itself is a
@@ -79,15 +80,29 @@ export function encodeBatch(messages: readonly Message[], nowMs: number, maxByte
   for (const message of messages) bodyBytes += FIXED_BYTES + message.body.length
   if (bodyBytes > maxBytes) throw tooLarge(messages.length, bodyBytes, maxBytes)
   const encoder = (idleEncoder ??= new BatchEncoder(INITIAL_BYTES))
-  const uniqueIds: string[] = []
+  const idHead = uniqueIdHead(nowMs)
+  const idTails: string[] = []
   encoder.reset()
   for (const message of messages) {
-    const uniqueId = createUniqueId(nowMs)
-    uniqueIds.push(uniqueId)
-    encoder.append(message, message.encodeProperties(uniqueId))
+    const count = nextUniqueCount()
+    idTails.push(uniqueIdTail(count))
+    encoder.append(message, idHead, count, batchProperties(message))
   }
   if (encoder.used > maxBytes) throw tooLarge(messages.length, encoder.used, maxBytes)
-  return { body: encoder.copy(), uniqueIds }
+  return { body: encoder.copy(), uniqueIds: idHead + idTails.join(`,${idHead}`) }
+}
+
+/**
+ * What a message of a batch has behind the head of its properties.
+ *
+ * @throws InvalidArgumentError when all its properties together are too long
+ */
+export function batchProperties(message: Message): string {
+  const rest = message.encodePropertiesRest()
+  // Only where they may be too long the properties are put together as a whole.
+  if (!isSurelyShort(MAX_HEAD_UNITS + (message.tags?.length ?? 0) + rest.length))
+    message.encodeProperties(SOME_UNIQUE_ID)
+  return rest
 }
 
 function tooLarge(count: number, bytes: number, maxBytes: number): InvalidArgumentError {
@@ -96,6 +111,10 @@ function tooLarge(count: number, bytes: number, maxBytes: number): InvalidArgume
   )
 }
 
+const NO_ID_TAIL = '0'.repeat(UNIQUE_ID_TAIL_LENGTH)
+const HEX_DIGITS = Buffer.from('0123456789ABCDEF')
+/** Room for tags of some length; longer ones get more. */
+const HEAD_ROOM_BYTES = 512
 const INITIAL_BYTES = 64 * 1024
 /** A buffer that one large batch made grow beyond this is given back. */
 const KEEP_BYTES = 1024 * 1024
@@ -104,15 +123,24 @@ const KEEP_BYTES = 1024 * 1024
 let idleEncoder: BatchEncoder | undefined
 
 /** The most bytes that a message may take in a batch; UTF-8 needs at most three for a UTF-16 unit. */
-export function batchBytesAtMost(message: Message, properties: string): number {
-  return FIXED_BYTES + message.body.length + properties.length * 3
+export function batchBytesAtMost(message: Message, rest: string): number {
+  return FIXED_BYTES + message.body.length + (MAX_HEAD_UNITS + (message.tags?.length ?? 0) + rest.length) * 3
 }
 
-/** Writes the messages of a batch one after the other into a buffer that is kept and reused. */
+/**
+ * Writes the messages of a batch one after the other into a buffer that is kept and reused. The head of the properties is
+ * made once for all messages of a kind and a millisecond; each gets a copy with its own counter.
+ */
 export class BatchEncoder {
   #buffer: Buffer
   #view: DataView
   #used = 0
+  #headRoom = Buffer.allocUnsafeSlow(HEAD_ROOM_BYTES)
+  /** The part of it that is written, for messages with the following. */
+  #head = this.#headRoom.subarray(0, 0)
+  #headId = ''
+  #headTags: string | undefined
+  #headWait = true
 
   constructor(initialBytes: number) {
     this.#buffer = Buffer.allocUnsafeSlow(initialBytes)
@@ -137,23 +165,49 @@ export class BatchEncoder {
     return copy
   }
 
-  /** Writes a message: total length, magic, CRC, flag, body with its length, properties with theirs. */
-  append(message: Message, properties: string): void {
+  /**
+   * Writes a message: total length, magic, CRC, flag, body with its length, properties with theirs.
+   *
+   * @param idHead and `count`: its unique id (`uniqueIdHead`, `nextUniqueCount`)
+   * @param rest `batchProperties(message)`
+   */
+  append(message: Message, idHead: string, count: number, rest: string): void {
     const { body } = message
     const start = this.#used
     const bodyStart = start + FIXED_BYTES - 2
-    this.#reserve(batchBytesAtMost(message, properties))
+    this.#reserve(batchBytesAtMost(message, rest))
     const view = this.#view
     view.setInt32(start + 4, 0)
     view.setInt32(start + 8, 0)
     view.setInt32(start + 12, message.flag)
     view.setInt32(start + 16, body.length)
-    this.#buffer.set(body, bodyStart)
+    const buffer = this.#buffer
+    buffer.set(body, bodyStart)
     const propertiesStart = bodyStart + body.length + 2
-    const propertiesBytes = this.#buffer.write(properties, propertiesStart, 'utf8')
-    view.setInt16(propertiesStart - 2, propertiesBytes)
-    this.#used = propertiesStart + propertiesBytes
-    view.setInt32(start, this.#used - start)
+    const head = this.#headFor(message, idHead, count)
+    buffer.set(head, propertiesStart)
+    let end = propertiesStart + head.length
+    if (rest !== '') end += buffer.write(rest, end, 'utf8')
+    view.setInt16(propertiesStart - 2, end - propertiesStart)
+    this.#used = end
+    view.setInt32(start, end - start)
+  }
+
+  #headFor({ waitStoreMsgOK, tags }: Message, idHead: string, count: number): Buffer {
+    if (idHead !== this.#headId || tags !== this.#headTags || waitStoreMsgOK !== this.#headWait) {
+      const text = encodePropertiesHead(idHead + NO_ID_TAIL, waitStoreMsgOK, tags)
+      if (text.length * 3 > this.#headRoom.length) this.#headRoom = Buffer.allocUnsafeSlow(text.length * 3)
+      this.#head = this.#headRoom.subarray(0, this.#headRoom.write(text, 0, 'utf8'))
+      this.#headId = idHead
+      this.#headTags = tags
+      this.#headWait = waitStoreMsgOK
+    }
+    const at = UNIQ_KEY_HEAD.length + idHead.length
+    this.#head[at] = HEX_DIGITS[count >>> 12]!
+    this.#head[at + 1] = HEX_DIGITS[(count >>> 8) & 15]!
+    this.#head[at + 2] = HEX_DIGITS[(count >>> 4) & 15]!
+    this.#head[at + 3] = HEX_DIGITS[count & 15]!
+    return this.#head
   }
 
   #reserve(bytes: number): void {

@@ -49,14 +49,34 @@ function newHead(nowMs: number): string {
  * @param nowMs the wall clock, ms since 1970
  */
 export function createUniqueId(nowMs: number): string {
+  return uniqueIdHead(nowMs) + uniqueIdTail(nextUniqueCount())
+}
+
+/** All of a unique id but its counter: the same text for all ids of a millisecond. */
+export function uniqueIdHead(nowMs: number): string {
   if (nowMs !== currentMs) {
     currentHead = newHead(nowMs)
     currentMs = nowMs
   }
+  return currentHead
+}
+
+/** The counter of the next unique id, 16 bits. */
+export function nextUniqueCount(): number {
   const count = counter
   counter = (count + 1) & 0xffff
-  return currentHead + HEX_BYTES[count >> 8]! + HEX_BYTES[count & 0xff]!
+  return count
 }
+
+/** The counter as it stands in a unique id: {@link UNIQUE_ID_TAIL_LENGTH} digits. */
+export function uniqueIdTail(count: number): string {
+  return HEX_BYTES[count >> 8]! + HEX_BYTES[count & 0xff]!
+}
+
+/** Length of the part of a unique id that differs within a millisecond. */
+export const UNIQUE_ID_TAIL_LENGTH = 4
+/** No id, but as long as all of this process. */
+export const SOME_UNIQUE_ID = '0'.repeat(PREFIX.length + 8 + UNIQUE_ID_TAIL_LENGTH)
 
 /** Where a message lies. */
 export interface OffsetMessageId {

@@ -236,13 +236,17 @@ export class Message {
    * @throws InvalidArgumentError above 32767 bytes
    */
   encodeProperties(uniqueId: string): string {
-    let encoded = UNIQ_KEY_HEAD + uniqueId + (this.waitStoreMsgOK ? WAIT_TRUE_TAIL : WAIT_FALSE_TAIL)
-    if (this.#tags !== undefined) encoded += TAGS_HEAD + this.#tags + '\u0002'
-    if (this.#keys !== undefined) encoded += KEYS_HEAD + this.#keys + '\u0002'
+    const head = encodePropertiesHead(uniqueId, this.waitStoreMsgOK, this.#tags)
+    return checkPropertiesLength(head + this.encodePropertiesRest())
+  }
+
+  /** What stands in the encoded properties behind the {@link encodePropertiesHead head}: often nothing. */
+  encodePropertiesRest(): string {
+    let encoded = this.#keys === undefined ? '' : KEYS_HEAD + this.#keys + '\u0002'
     if (this.#properties !== undefined) {
       for (const [name, value] of this.#properties) encoded += encodeProperty(name, value)
     }
-    return checkPropertiesLength(encoded)
+    return encoded
   }
 
   #put(name: string, value: string): void {
@@ -298,7 +302,14 @@ export function withProperties(message: Message, properties: Readonly<Record<str
   return copyWith(message, properties)
 }
 
-const UNIQ_KEY_HEAD = 'UNIQ_KEY\u0001'
+/** The beginning of the encoded properties of every message: what messages of one kind share, but for the id. */
+export function encodePropertiesHead(uniqueId: string, waitStoreMsgOK: boolean, tags: string | undefined): string {
+  const encoded = UNIQ_KEY_HEAD + uniqueId + (waitStoreMsgOK ? WAIT_TRUE_TAIL : WAIT_FALSE_TAIL)
+  return tags === undefined ? encoded : encoded + TAGS_HEAD + tags + '\u0002'
+}
+
+/** What comes before the unique id in the encoded properties. */
+export const UNIQ_KEY_HEAD = 'UNIQ_KEY\u0001'
 const WAIT_TRUE_TAIL = '\u0002WAIT\u0001true\u0002'
 const WAIT_FALSE_TAIL = '\u0002WAIT\u0001false\u0002'
 const TAGS_HEAD = 'TAGS\u0001'

@@ -124,13 +124,18 @@ export function checkPropertyText(what: string, text: string): string {
   return text
 }
 
+/** Whether encoded properties of so many UTF-16 units are short enough in any case. */
+export function isSurelyShort(units: number): boolean {
+  return units <= SURELY_SHORT_UNITS
+}
+
 /**
  * Refuses properties that no broker would take (it answers MESSAGE_ILLEGAL above 32767 bytes).
  *
  * @throws InvalidArgumentError when the encoded form is too large
  */
 export function checkPropertiesLength(encoded: string): string {
-  if (encoded.length > SURELY_SHORT_UNITS) {
+  if (!isSurelyShort(encoded.length)) {
     const bytes = Buffer.byteLength(encoded)
     if (bytes > MAX_PROPERTIES_BYTES) {
       throw new InvalidArgumentError(

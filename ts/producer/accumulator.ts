@@ -2,8 +2,8 @@ import { abortable } from '../client/abortable.js'
 import { checkMessage } from '../client/validators.js'
 import type { RocketMQError } from '../errors.js'
 import { AbortedError, asRocketMQError } from '../errors.js'
-import { BatchEncoder, batchBytesAtMost } from '../message/batch.js'
-import { createUniqueId } from '../message/message-id.js'
+import { BatchEncoder, batchBytesAtMost, batchProperties } from '../message/batch.js'
+import { createUniqueId, nextUniqueCount, uniqueIdHead, uniqueIdTail } from '../message/message-id.js'
 import type { MessageQueue } from '../message/message-queue.js'
 import { Message } from '../message/message.js'
 import { MAX_PROPERTIES_BYTES, MessageConst } from '../message/properties.js'
@@ -147,8 +147,9 @@ export class Accumulator {
   ): Promise<SendResult> | undefined {
     const { maxMessageSize, batchMaxMessages } = this.#config
     checkMessage(message, maxMessageSize)
-    const msgId = createUniqueId(nowMs)
-    const properties = message.encodeProperties(msgId)
+    const properties = batchProperties(message)
+    const idHead = uniqueIdHead(nowMs)
+    const count = nextUniqueCount()
     const lane = this.#lane(message, mq, callback !== undefined)
     const bytes = batchBytesAtMost(message, properties)
     const { keys } = message
@@ -157,9 +158,9 @@ export class Accumulator {
       this.#launch(lane)
     }
     const batch = (lane.open ??= this.#newBatch(nowMs))
-    batch.encoder.append(message, properties)
+    batch.encoder.append(message, idHead, count, properties)
     if (keys !== undefined) batch.addKeys(keys)
-    const promise = batch.add(msgId, callback)
+    const promise = batch.add(idHead + uniqueIdTail(count), callback)
     if (batch.count >= batchMaxMessages || batch.encoder.used >= this.#maxBytes) this.#launch(lane)
     else if (!lane.scheduled) this.#schedule(lane)
     return promise

@@ -110,7 +110,7 @@ export function batchContent<Body>(
     flag: 0,
     properties,
     body,
-    msgId: uniqueIds.join(','),
+    msgId: uniqueIds,
     uniqueId,
     batch: true,
     reply: false,

@@ -2,6 +2,7 @@ import { Tracing } from '../diagnostics.js'
 import type { RocketMQError } from '../errors.js'
 import { asRocketMQError } from '../errors.js'
 import type { Message } from '../message/message.js'
+import { SOME_UNIQUE_ID } from '../message/message-id.js'
 import type { MessageQueue } from '../message/message-queue.js'
 import type { CommunicationMode } from './hooks.js'
 import type { SendArguments } from './send-arguments.js'
@@ -145,13 +146,10 @@ function withEventProperties({ messages, properties }: SendEvent): readonly Mess
       for (const name of names) {
         if (message.getProperty(name) === undefined) copy.putUserProperty(name, properties[name]!)
       }
-      copy.encodeProperties(LONGEST_UNIQUE_ID)
+      copy.encodeProperties(SOME_UNIQUE_ID)
       return copy
     } catch {
       return message
     }
   })
 }
-
-/** As long as the id of a client with an IPv6 address. */
-const LONGEST_UNIQUE_ID = '0'.repeat(56)

@@ -45,7 +45,7 @@ describe('a batch', () => {
     const java = readBatch(Buffer.from(golden('records.txt', 'batch'), 'hex'))
     assert.deepEqual(
       ours.map(element => element.properties.get('UNIQ_KEY')),
-      uniqueIds
+      uniqueIds.split(',')
     )
     for (const element of ours) {
       element.properties.delete('UNIQ_KEY')
@@ -53,6 +53,37 @@ describe('a batch', () => {
       element.properties.delete('WAIT')
     }
     assert.deepEqual(ours, java)
+  })
+
+  it('gives each message the properties it would have alone, whatever was before it', () => {
+    const kinds = [
+      { tags: 'TagA' },
+      { tags: 'TagA', keys: ['k1', 'k2'] },
+      { tags: 'TagA', properties: { place: 'Zürich 東京' } },
+      {},
+      { tags: 'Grüße' },
+      { tags: 'x'.repeat(2_000) },
+      { tags: 'TagA' }
+    ].map(message)
+    // Two milliseconds, and past the end of the counter, which has 16 bits.
+    for (let round = 0; round < 70_000 / kinds.length; round++) {
+      const { body, uniqueIds } = encodeBatch(kinds, Date.UTC(2024, 1, 3) + (round & 1), 100_000)
+      const expected = uniqueIds.split(',').map((id, index) => decodeProperties(kinds[index]!.encodeProperties(id)))
+      if (round < 4 || /(?:FFFF|0000)(?:,|$)/.test(uniqueIds)) {
+        assert.deepEqual(
+          readBatch(body).map(element => element.properties),
+          expected
+        )
+      }
+    }
+  })
+
+  it('of messages whose properties are too long together is refused', () => {
+    const long = message({ tags: 't'.repeat(20_000), keys: 'k'.repeat(13_000) })
+    assert.throws(
+      () => encodeBatch([message({}), long], Date.now(), 100_000),
+      /properties of the message take 33\d+ bytes/
+    )
   })
 
   it('over the limit is refused and says by how much', () => {
