@@ -41,6 +41,7 @@ const SYSTEM_TOPICS: ReadonlySet<string> = new Set([
 /** The last topics found good: programs send to few topics, and the check is made for every message. */
 const sendableTopics = new Set<string>()
 const MAX_REMEMBERED_TOPICS = 1024
+let lastSendableTopic: string | undefined
 
 /**
  * Checks the name of a producer or consumer group.
@@ -90,11 +91,14 @@ export function checkNotSystemTopic(topic: string): void {
 
 /** @throws InvalidArgumentError when nobody may send to this topic */
 export function checkSendTopic(topic: string): void {
-  if (sendableTopics.has(topic)) return
-  checkTopic(topic)
-  if (NOT_ALLOWED_SEND_TOPICS.has(topic)) throw new InvalidArgumentError(`sending to topic ${topic} is forbidden`)
-  if (sendableTopics.size >= MAX_REMEMBERED_TOPICS) sendableTopics.clear()
-  sendableTopics.add(topic)
+  if (topic === lastSendableTopic) return
+  if (!sendableTopics.has(topic)) {
+    checkTopic(topic)
+    if (NOT_ALLOWED_SEND_TOPICS.has(topic)) throw new InvalidArgumentError(`sending to topic ${topic} is forbidden`)
+    if (sendableTopics.size >= MAX_REMEMBERED_TOPICS) sendableTopics.clear()
+    sendableTopics.add(topic)
+  }
+  lastSendableTopic = topic
 }
 
 /**

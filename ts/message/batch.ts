@@ -81,15 +81,17 @@ export function encodeBatch(messages: readonly Message[], nowMs: number, maxByte
   if (bodyBytes > maxBytes) throw tooLarge(messages.length, bodyBytes, maxBytes)
   const encoder = (idleEncoder ??= new BatchEncoder(INITIAL_BYTES))
   const idHead = uniqueIdHead(nowMs)
-  const idTails: string[] = []
+  const nextIdHead = `,${idHead}`
+  // Grown piece by piece it is a tree of strings, which nobody pays for who does not look at it.
+  let uniqueIds = ''
   encoder.reset()
   for (const message of messages) {
     const count = nextUniqueCount()
-    idTails.push(uniqueIdTail(count))
+    uniqueIds += (uniqueIds === '' ? idHead : nextIdHead) + uniqueIdTail(count)
     encoder.append(message, idHead, count, batchProperties(message))
   }
   if (encoder.used > maxBytes) throw tooLarge(messages.length, encoder.used, maxBytes)
-  return { body: encoder.copy(), uniqueIds: idHead + idTails.join(`,${idHead}`) }
+  return { body: encoder.copy(), uniqueIds }
 }
 
 /**

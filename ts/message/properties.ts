@@ -118,11 +118,16 @@ export function findProperty(encoded: Buffer, start: number, end: number, name: 
  * @throws InvalidArgumentError when `text` contains one of the two separators
  */
 export function checkPropertyText(what: string, text: string): string {
+  if (text === lastGoodText) return text
   if (text.includes(NAME_VALUE_SEPARATOR) || text.includes(PROPERTY_SEPARATOR)) {
     throw new InvalidArgumentError(`${what} contains U+0001 or U+0002, which separate properties on the wire`)
   }
+  lastGoodText = text
   return text
 }
+
+/** Most messages have the tags of the one before. */
+let lastGoodText = ''
 
 /** Whether encoded properties of so many UTF-16 units are short enough in any case. */
 export function isSurelyShort(units: number): boolean {
