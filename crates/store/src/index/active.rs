@@ -5,9 +5,10 @@
 //! runs. That makes one sequential write of what would be a read and a write of a page in another place for every key.
 
 use std::path::{Path, PathBuf};
+use std::ptr;
 use std::sync::Arc;
 
-use rocketmq_env::{Fs, OpenMode};
+use rocketmq_env::{Fs, OpenMode, prefetch};
 use rocketmq_log::LogError;
 
 use super::file::{IndexFile, Search, fail};
@@ -16,6 +17,8 @@ use super::layout::{Header, ITEM_BYTES, Item, Layout, SLOT_BYTES};
 
 /// Items in memory at most; this many are written at once.
 const TAIL_ITEMS: usize = 65_536;
+/// How many items ahead memory is asked for their slots.
+const EXPECTED: usize = 8;
 /// Slots are written in pages of so many.
 const PAGE_SLOTS: usize = 1_024;
 /// Pages written at once at most.
@@ -93,9 +96,15 @@ impl ActiveFile {
     /// Adds items as long as there is room in the file and in memory. Returns how many.
     pub(super) fn append_all(&mut self, entries: &[Entry]) -> usize {
         let mut taken = 0;
-        for entry in entries {
+        for (at, entry) in entries.iter().enumerate() {
             if self.is_full() || self.tail_is_full() {
                 break;
+            }
+            // Slots lie anywhere in megabytes.
+            if let Some(later) = entries.get(at + EXPECTED)
+                && let Some(slot) = self.slots.get(self.file.layout.slot_of(later.hash) as usize)
+            {
+                prefetch(ptr::from_ref(slot).cast());
             }
             self.append(entry);
             taken += 1;
