@@ -35,8 +35,7 @@ export interface SendMeasure {
 /** Messages of one explicit batch; LoadProducer.java has the same number. */
 export const BATCH_SIZE = 32
 
-/** The ways of sending that are measured. */
-export const SEND_MEASURES: readonly SendMeasure[] = [
+const SEND_MEASURES: readonly SendMeasure[] = [
   { name: 'send 1', inFlight: 1, style: 'waiting', grouping: 'single' },
   { name: 'send 64', inFlight: 64, style: 'waiting', grouping: 'single' },
   { name: 'pipelined 64', inFlight: 64, style: 'pipelined', grouping: 'single' },
@@ -46,6 +45,13 @@ export const SEND_MEASURES: readonly SendMeasure[] = [
   { name: 'waiting batches of 32', inFlight: 1024, style: 'waiting', grouping: 'batch' },
   { name: 'batches of 32', inFlight: 1024, style: 'pipelined', grouping: 'batch' }
 ]
+
+/** The ways of sending that are measured. */
+export function sendMeasures({ sends }: BenchOptions): readonly SendMeasure[] {
+  const chosen = SEND_MEASURES.filter(({ name }) => name.includes(sends))
+  if (chosen.length > 0) return chosen
+  throw new Error(`--sends: none of ${SEND_MEASURES.map(({ name }) => name).join(', ')} has ${sends} in its name`)
+}
 
 /** The topic that {@link measureDrain} reads. */
 export const BACKLOG_TOPIC = 'Backlog'

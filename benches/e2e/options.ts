@@ -19,6 +19,8 @@ export interface BenchOptions {
   readonly clients: readonly Side[]
   /** Whose brokers; `--brokers`, both by default. */
   readonly brokers: readonly Side[]
+  /** Only the ways of sending with this in their names, without goals; `--sends`, all by default. */
+  readonly sends: string
 }
 
 const HELP = `Measures {our client, Apache's} x {our broker, Apache's}, interleaved; writes results/e2e-*.json.
@@ -33,6 +35,7 @@ npm run bench -- [options]
   --quick          one short round, to see it work: ratios mean little
   --clients LIST   of ours and apache                 (ours,apache)
   --brokers LIST   of ours and apache                 (ours,apache)
+  --sends TEXT     only ways of sending with this in their names, such as batches
 `
 
 const BOTH = 'ours,apache'
@@ -67,6 +70,7 @@ export function readBenchOptions(): BenchOptions {
       quick: flag,
       clients: text,
       brokers: text,
+      sends: text,
       help: flag
     }
   })
@@ -74,7 +78,7 @@ export function readBenchOptions(): BenchOptions {
     process.stdout.write(HELP)
     process.exit(0)
   }
-  const given = { ...(values.quick ? QUICK : FULL), bytes: '128', clients: BOTH, brokers: BOTH, ...values }
+  const given = { ...(values.quick ? QUICK : FULL), bytes: '128', clients: BOTH, brokers: BOTH, sends: '', ...values }
   return {
     warmupSeconds: positive('warmup', given.warmup),
     seconds: positive('seconds', given.seconds),
@@ -83,6 +87,7 @@ export function readBenchOptions(): BenchOptions {
     bodyBytes: positive('bytes', given.bytes),
     idleSeconds: positive('idle', given.idle),
     clients: sides('clients', given.clients),
-    brokers: sides('brokers', given.brokers)
+    brokers: sides('brokers', given.brokers),
+    sends: given.sends
   }
 }

@@ -68,11 +68,15 @@ function row(label: string, cells: readonly string[]): string {
   return label.padEnd(38) + cells.map(cell => cell.padStart(15)).join('')
 }
 
+function isMeasured({ pairs }: Results, name: string): boolean {
+  return pairs.some(({ rounds }) => rounds.some(round => round[name] !== undefined))
+}
+
 function pairTable(results: Results): string[] {
   return [
     row('client', ['ours', 'ours', "Apache's", "Apache's", 'both ours /']),
     row('broker', ['ours', "Apache's", 'ours', "Apache's", "both Apache's"]),
-    ...ROWS.map(([label, name]) => {
+    ...ROWS.filter(([, name]) => isMeasured(results, name)).map(([label, name]) => {
       const cells = COLUMNS.map(([client, server]) => number(middle(results, client, server, name)))
       return row(label, [...cells, `${number(toApachesPair(results, 'ours', 'ours', name))} x`])
     })
@@ -102,13 +106,13 @@ function failures({ pairs }: Results): string[] {
   })
 }
 
-/** The tables of a run; the goals only when all pairs were measured. */
+/** The tables of a run; the goals only when everything was measured. */
 export function report(results: Results): string {
   const { options, machine } = results
   const title =
     `${options.rounds} rounds of ${options.seconds} s, ${options.bodyBytes}-byte bodies, one acknowledged message a ` +
     `request where nothing else is said, ${machine.cpus} cores`
-  const goals = results.pairs.length === COLUMNS.length ? ['', ...targetTable(results)] : []
+  const goals = results.pairs.length === COLUMNS.length && options.sends === '' ? ['', ...targetTable(results)] : []
   return ['', title, '', ...pairTable(results), '', ...serverTable(results), ...goals, ...failures(results), ''].join(
     '\n'
   )

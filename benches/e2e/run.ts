@@ -7,7 +7,7 @@ import { warmMemory } from '../warm-memory.js'
 import { Load } from './load.js'
 import {
   BACKLOG_TOPIC,
-  SEND_MEASURES,
+  sendMeasures,
   measureDrain,
   measureIdle,
   measureSend,
@@ -77,14 +77,15 @@ async function warmUp(pair: Pair, options: BenchOptions): Promise<void> {
   const seconds = native ? Math.min(NATIVE_WARMUP_SECONDS, options.warmupSeconds) : options.warmupSeconds
   progress(`warm-up, ${nameOf(pair)}: ${seconds} s`)
   const end = performance.now() + seconds * 1_000
-  for (const measure of SEND_MEASURES) await pair.load.send(measure, seconds / 2 / SEND_MEASURES.length)
+  const sends = sendMeasures(options)
+  for (const measure of sends) await pair.load.send(measure, seconds / 2 / sends.length)
   do await pair.load.drain(BACKLOG_TOPIC, `warm_up_${++groups}`, options.backlog)
   while (performance.now() < end)
 }
 
 async function measureRound(pairs: readonly Pair[], options: BenchOptions): Promise<Numbers[]> {
   const rows: Numbers[] = pairs.map(() => ({}))
-  for (const measure of SEND_MEASURES) {
+  for (const measure of sendMeasures(options)) {
     for (const [i, pair] of pairs.entries()) {
       warmMemory()
       const numbers = await measureSend(pair, measure, options.seconds)
