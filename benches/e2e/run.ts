@@ -15,6 +15,7 @@ import {
   type Pair
 } from './measures.js'
 import { type BenchOptions, readBenchOptions } from './options.js'
+import { whilePaused } from './paused.js'
 import { memoryOf } from './process-usage.js'
 import { report } from './report.js'
 import type { Results } from './results.js'
@@ -83,19 +84,29 @@ async function warmUp(pair: Pair, options: BenchOptions): Promise<void> {
   while (performance.now() < end)
 }
 
+/** Measures a pair while all others are stopped. */
+function alone<T>(pair: Pair, pairs: readonly Pair[], work: () => Promise<T>): Promise<T> {
+  const pids = pairs.flatMap(({ load, server }) => [load.pid, ...server.pids])
+  const own = new Set([pair.load.pid, ...pair.server.pids])
+  return whilePaused(
+    [...new Set(pids)].filter(pid => !own.has(pid)),
+    work
+  )
+}
+
 async function measureRound(pairs: readonly Pair[], options: BenchOptions): Promise<Numbers[]> {
   const rows: Numbers[] = pairs.map(() => ({}))
   for (const measure of sendMeasures(options)) {
     for (const [i, pair] of pairs.entries()) {
       warmMemory()
-      const numbers = await measureSend(pair, measure, options.seconds)
+      const numbers = await alone(pair, pairs, () => measureSend(pair, measure, options.seconds))
       progress(`${nameOf(pair)}: ${measure.name}, ${numbers[`${measure.name} per s`]?.toFixed(0)} msg/s`)
       Object.assign(rows[i]!, numbers)
     }
   }
   for (const [i, pair] of pairs.entries()) {
     warmMemory()
-    const numbers = await measureDrain(pair, `measured_${++groups}`, options)
+    const numbers = await alone(pair, pairs, () => measureDrain(pair, `measured_${++groups}`, options))
     progress(`${nameOf(pair)}: drain, ${numbers['drain per s']?.toFixed(0)} msg/s`)
     Object.assign(rows[i]!, numbers)
   }

@@ -12,6 +12,8 @@ export interface BenchServer extends AsyncDisposable {
   readonly side: Side
   /** Process id of the broker. */
   readonly pid: number
+  /** Those of all its processes. */
+  readonly pids: readonly number[]
   readonly nameServerPort: number
   readonly brokerPort: number
 }
@@ -32,6 +34,7 @@ function nativeServer(server: NativeServer): BenchServer {
   return {
     side: 'ours',
     pid: server.process.pid,
+    pids: [server.process.pid],
     nameServerPort: server.nameServerPort,
     brokerPort: server.port,
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]()
@@ -45,6 +48,7 @@ export async function startApache(): Promise<BenchServer> {
   return {
     side: 'apache',
     pid: broker.process.pid,
+    pids: [broker.process.pid, nameServer.process.pid],
     nameServerPort: nameServer.port,
     brokerPort: broker.port,
     async [Symbol.asyncDispose]() {

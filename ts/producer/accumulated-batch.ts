@@ -1,27 +1,28 @@
 import type { RocketMQError } from '../errors.js'
 import { ProtocolError } from '../errors.js'
 import type { BatchEncoder } from '../message/batch.js'
+import { uniqueIdTail } from '../message/message-id.js'
 import { KEY_SEPARATOR } from '../message/properties.js'
 import { tell } from './pending-send.js'
 import { partOf } from './send-batch.js'
 import type { SendCallback, SendResult } from './types.js'
 
-type Resolve = (result: SendResult) => void
-type Reject = (error: RocketMQError) => void
+type Resolve = (result: SendResult | Promise<never>) => void
 
 let newResolve: Resolve
-let newReject: Reject
 /** One function for all promises instead of a closure each; a promise calls it while it is made. */
-const capture = (resolve: Resolve, reject: Reject): void => {
+const capture = (resolve: Resolve): void => {
   newResolve = resolve
-  newReject = reject
 }
 
-/** Messages that travel together, and who waits for them: promises or callbacks, never both. */
+/**
+ * Messages that travel together, and who waits for them: promises or callbacks, never both. Thousands may wait, and each
+ * collection of garbage copies what is kept for them: so no id is a text yet, and of a promise only one function is kept.
+ */
 export class AccumulatedBatch {
-  readonly #msgIds: string[] = []
+  readonly #idHeads: string[] = []
+  readonly #idCounts: number[] = []
   readonly #resolves: Resolve[] = []
-  readonly #rejects: Reject[] = []
   readonly #callbacks: SendCallback[] = []
   #keys: Set<string> | undefined
   #keysLength = 0
@@ -37,7 +38,7 @@ export class AccumulatedBatch {
 
   /** Messages in it. */
   get count(): number {
-    return this.#msgIds.length
+    return this.#idCounts.length
   }
 
   /** The keys of all its messages. */
@@ -57,16 +58,20 @@ export class AccumulatedBatch {
     for (const key of keys.split(KEY_SEPARATOR)) if (key !== '') this.#keys.add(key)
   }
 
-  /** One more who waits: the callback, or the promise that is returned. */
-  add(msgId: string, callback: SendCallback | undefined): Promise<SendResult> | undefined {
-    this.#msgIds.push(msgId)
+  /**
+   * One more who waits: the callback, or the promise that is returned.
+   *
+   * @param idHead and `idCount`: the message's unique id (`uniqueIdHead`, `nextUniqueCount`)
+   */
+  add(idHead: string, idCount: number, callback: SendCallback | undefined): Promise<SendResult> | undefined {
+    this.#idHeads.push(idHead)
+    this.#idCounts.push(idCount)
     if (callback !== undefined) {
       this.#callbacks.push(callback)
       return undefined
     }
     const promise = new Promise<SendResult>(capture)
     this.#resolves.push(newResolve)
-    this.#rejects.push(newReject)
     return promise
   }
 
@@ -78,26 +83,25 @@ export class AccumulatedBatch {
    * @param result that of the batch; it has a msgId only when the broker gave one, which it does for BatchCQ
    */
   succeed(result: SendResult): void {
-    const msgIds = this.#msgIds
+    const { count } = this
     const offsetMsgIds = result.msgId === '' ? result.offsetMsgId.split(',') : undefined
-    if (offsetMsgIds !== undefined && offsetMsgIds.length !== msgIds.length) {
+    if (offsetMsgIds !== undefined && offsetMsgIds.length !== count) {
       const { brokerName } = result.messageQueue
       this.fail(
-        new ProtocolError(
-          `broker ${brokerName} answered a batch of ${msgIds.length} messages with ${offsetMsgIds.length} ids`
-        )
+        new ProtocolError(`broker ${brokerName} answered a batch of ${count} messages with ${offsetMsgIds.length} ids`)
       )
       return
     }
-    for (let index = 0; index < msgIds.length; index++) {
-      this.#settle(index, partOf(result, index, msgIds[index]!, offsetMsgIds?.[index] ?? result.offsetMsgId))
+    for (let index = 0; index < count; index++) {
+      const msgId = this.#idHeads[index]! + uniqueIdTail(this.#idCounts[index]!)
+      this.#settle(index, partOf(result, index, msgId, offsetMsgIds?.[index] ?? result.offsetMsgId))
     }
   }
 
   /** Tells everybody that the batch was not sent. */
-  fail(error: RocketMQError): void {
-    for (const reject of this.#rejects) reject(error)
-    for (const callback of this.#callbacks) tell(callback, error, undefined)
+  fail(reason: RocketMQError): void {
+    for (const resolve of this.#resolves) resolve(Promise.reject(reason))
+    for (const callback of this.#callbacks) tell(callback, reason, undefined)
   }
 
   #settle(index: number, result: SendResult): void {

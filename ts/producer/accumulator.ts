@@ -3,7 +3,7 @@ import { checkMessage } from '../client/validators.js'
 import type { RocketMQError } from '../errors.js'
 import { AbortedError, asRocketMQError } from '../errors.js'
 import { BatchEncoder, batchBytesAtMost, batchProperties } from '../message/batch.js'
-import { createUniqueId, nextUniqueCount, uniqueIdHead, uniqueIdTail } from '../message/message-id.js'
+import { createUniqueId, nextUniqueCount, uniqueIdHead } from '../message/message-id.js'
 import type { MessageQueue } from '../message/message-queue.js'
 import { Message } from '../message/message.js'
 import { MAX_PROPERTIES_BYTES, MessageConst } from '../message/properties.js'
@@ -160,7 +160,7 @@ export class Accumulator {
     const batch = (lane.open ??= this.#newBatch(nowMs))
     batch.encoder.append(message, idHead, count, properties)
     if (keys !== undefined) batch.addKeys(keys)
-    const promise = batch.add(idHead + uniqueIdTail(count), callback)
+    const promise = batch.add(idHead, count, callback)
     if (batch.count >= batchMaxMessages || batch.encoder.used >= this.#maxBytes) this.#launch(lane)
     else if (!lane.scheduled) this.#schedule(lane)
     return promise

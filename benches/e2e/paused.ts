@@ -1,0 +1,12 @@
+/**
+ * Runs `work` while other processes are stopped, so that what they do when idle disturbs nobody: a JVM wakes up hundreds of
+ * times a second.
+ */
+export async function whilePaused<T>(pids: readonly number[], work: () => Promise<T>): Promise<T> {
+  for (const pid of pids) process.kill(pid, 'SIGSTOP')
+  try {
+    return await work()
+  } finally {
+    for (const pid of pids) process.kill(pid, 'SIGCONT')
+  }
+}
