@@ -86,12 +86,13 @@ async function warmUp(pair: Pair, options: BenchOptions): Promise<void> {
 
 /** Measures a pair while all others are stopped. */
 function alone<T>(pair: Pair, pairs: readonly Pair[], work: () => Promise<T>): Promise<T> {
-  const pids = pairs.flatMap(({ load, server }) => [load.pid, ...server.pids])
-  const own = new Set([pair.load.pid, ...pair.server.pids])
-  return whilePaused(
-    [...new Set(pids)].filter(pid => !own.has(pid)),
-    work
-  )
+  const others = new Set(pairs.flatMap(pidsOf))
+  for (const pid of pidsOf(pair)) others.delete(pid)
+  return whilePaused(others, work)
+}
+
+function pidsOf({ load, server }: Pair): number[] {
+  return [load.pid, ...server.pids]
 }
 
 async function measureRound(pairs: readonly Pair[], options: BenchOptions): Promise<Numbers[]> {

@@ -1,8 +1,9 @@
 import { InvalidArgumentError } from '../errors.js'
-import { UNIQ_KEY_HEAD, encodePropertiesHead } from './message.js'
+import { encodePropertiesHead } from './message.js'
 import type { Message } from './message.js'
-import { SOME_UNIQUE_ID, UNIQUE_ID_TAIL_LENGTH, nextUniqueCount, uniqueIdHead, uniqueIdTail } from './message-id.js'
+import { SOME_UNIQUE_ID, nextUniqueCount, uniqueIdHead, uniqueIdTail } from './message-id.js'
 import { MessageConst, REPLY_MESSAGE_FLAG, isSurelyShort } from './properties.js'
+import { SharedHead } from './shared-head.js'
 
 /** Length, magic, CRC, flag, body length, properties length. */
 const FIXED_BYTES = 4 + 4 + 4 + 4 + 4 + 2
@@ -102,8 +103,7 @@ export function encodeBatch(messages: readonly Message[], nowMs: number, maxByte
 export function batchProperties(message: Message): string {
   const rest = message.encodePropertiesRest()
   // Only where they may be too long the properties are put together as a whole.
-  if (!isSurelyShort(MAX_HEAD_UNITS + (message.tags?.length ?? 0) + rest.length))
-    message.encodeProperties(SOME_UNIQUE_ID)
+  if (!isSurelyShort(propertiesUnitsAtMost(message, rest))) message.encodeProperties(SOME_UNIQUE_ID)
   return rest
 }
 
@@ -113,10 +113,6 @@ function tooLarge(count: number, bytes: number, maxBytes: number): InvalidArgume
   )
 }
 
-const NO_ID_TAIL = '0'.repeat(UNIQUE_ID_TAIL_LENGTH)
-const HEX_DIGITS = Buffer.from('0123456789ABCDEF')
-/** Room for tags of some length; longer ones get more. */
-const HEAD_ROOM_BYTES = 512
 const INITIAL_BYTES = 64 * 1024
 /** A buffer that one large batch made grow beyond this is given back. */
 const KEEP_BYTES = 1024 * 1024
@@ -126,23 +122,19 @@ let idleEncoder: BatchEncoder | undefined
 
 /** The most bytes that a message may take in a batch; UTF-8 needs at most three for a UTF-16 unit. */
 export function batchBytesAtMost(message: Message, rest: string): number {
-  return FIXED_BYTES + message.body.length + (MAX_HEAD_UNITS + (message.tags?.length ?? 0) + rest.length) * 3
+  return FIXED_BYTES + message.body.length + propertiesUnitsAtMost(message, rest) * 3
 }
 
-/**
- * Writes the messages of a batch one after the other into a buffer that is kept and reused. The head of the properties is
- * made once for all messages of a kind and a millisecond; each gets a copy with its own counter.
- */
+function propertiesUnitsAtMost({ tags }: Message, rest: string): number {
+  return MAX_HEAD_UNITS + (tags === undefined ? 0 : tags.length) + rest.length
+}
+
+/** Writes the messages of a batch one after the other into a buffer that is kept and reused. */
 export class BatchEncoder {
   #buffer: Buffer
   #view: DataView
   #used = 0
-  #headRoom = Buffer.allocUnsafeSlow(HEAD_ROOM_BYTES)
-  /** The part of it that is written, for messages with the following. */
-  #head = this.#headRoom.subarray(0, 0)
-  #headId = ''
-  #headTags: string | undefined
-  #headWait = true
+  readonly #head = new SharedHead()
 
   constructor(initialBytes: number) {
     this.#buffer = Buffer.allocUnsafeSlow(initialBytes)
@@ -186,30 +178,13 @@ export class BatchEncoder {
     const buffer = this.#buffer
     buffer.set(body, bodyStart)
     const propertiesStart = bodyStart + body.length + 2
-    const head = this.#headFor(message, idHead, count)
+    const head = this.#head.of(message, idHead, count)
     buffer.set(head, propertiesStart)
     let end = propertiesStart + head.length
     if (rest !== '') end += buffer.write(rest, end, 'utf8')
     view.setInt16(propertiesStart - 2, end - propertiesStart)
     this.#used = end
     view.setInt32(start, end - start)
-  }
-
-  #headFor({ waitStoreMsgOK, tags }: Message, idHead: string, count: number): Buffer {
-    if (idHead !== this.#headId || tags !== this.#headTags || waitStoreMsgOK !== this.#headWait) {
-      const text = encodePropertiesHead(idHead + NO_ID_TAIL, waitStoreMsgOK, tags)
-      if (text.length * 3 > this.#headRoom.length) this.#headRoom = Buffer.allocUnsafeSlow(text.length * 3)
-      this.#head = this.#headRoom.subarray(0, this.#headRoom.write(text, 0, 'utf8'))
-      this.#headId = idHead
-      this.#headTags = tags
-      this.#headWait = waitStoreMsgOK
-    }
-    const at = UNIQ_KEY_HEAD.length + idHead.length
-    this.#head[at] = HEX_DIGITS[count >>> 12]!
-    this.#head[at + 1] = HEX_DIGITS[(count >>> 8) & 15]!
-    this.#head[at + 2] = HEX_DIGITS[(count >>> 4) & 15]!
-    this.#head[at + 3] = HEX_DIGITS[count & 15]!
-    return this.#head
   }
 
   #reserve(bytes: number): void {

@@ -10,6 +10,7 @@ import { ipBytes, ipText, localAddress } from './local-address.js'
  * @packageDocumentation
  */
 
+const HEX_DIGITS = Buffer.from('0123456789ABCDEF')
 const HEX_BYTES = Array.from({ length: 256 }, (_, byte) => byte.toString(16).toUpperCase().padStart(2, '0'))
 
 /** Address, process id, four random bytes where Java has the hash of its class loader. */
@@ -71,6 +72,14 @@ export function nextUniqueCount(): number {
 /** The counter as it stands in a unique id: {@link UNIQUE_ID_TAIL_LENGTH} digits. */
 export function uniqueIdTail(count: number): string {
   return HEX_BYTES[count >> 8]! + HEX_BYTES[count & 0xff]!
+}
+
+/** {@link uniqueIdTail}, into `bytes`. */
+export function writeUniqueIdTail(bytes: Uint8Array, at: number, count: number): void {
+  bytes[at] = HEX_DIGITS[count >>> 12]!
+  bytes[at + 1] = HEX_DIGITS[(count >>> 8) & 15]!
+  bytes[at + 2] = HEX_DIGITS[(count >>> 4) & 15]!
+  bytes[at + 3] = HEX_DIGITS[count & 15]!
 }
 
 /** Length of the part of a unique id that differs within a millisecond. */
