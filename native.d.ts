@@ -52,8 +52,11 @@ export declare class NativeMessageStore {
   queue(topic: string, queueId: number): number
   /** The number of a queue that there is, else 2^32 - 1. */
   findQueue(topic: string, queueId: number): number
-  /** Stores the messages in the first `used` bytes, all or none, and writes over them where they went. */
-  put(messages: Buffer, used: number): void
+  /**
+   * Stores the messages in the first `used` bytes, all or none, and writes over them where they went. They outlive the
+   * process at once, unless the caller waits for their flush.
+   */
+  put(messages: Buffer, used: number, flushFollows: boolean): void
   /**
    * Writes a head and messages of a queue to `into` from `at` on, if there is room; returns how many bytes they are. What
    * found no room is fetched by `take`.

@@ -114,14 +114,14 @@ export class MessageStore {
    * @throws StoreError when it could not be written, or (SYNC_FLUSH) is stored but not known to be on disk
    */
   async put(message: StoreMessage): Promise<PutResult> {
-    const result = this.append(message)
+    const result = this.#append(message, this.#waitsForDisk)
     if (this.#waitsForDisk) await this.flush()
     return result
   }
 
   /** Stores several messages, all or none; else as {@link put}. */
   async putBatch(messages: readonly StoreMessage[]): Promise<PutResult[]> {
-    const results = this.appendBatch(messages)
+    const results = this.#appendBatch(messages, this.#waitsForDisk)
     if (this.#waitsForDisk) await this.flush()
     return results
   }
@@ -133,16 +133,24 @@ export class MessageStore {
    * @throws as {@link put}
    */
   append(message: StoreMessage): PutResult {
+    return this.#append(message, false)
+  }
+
+  #append(message: StoreMessage, flushFollows: boolean): PutResult {
     this.#writable()
     const writer = this.#writer
     writer.reset()
     const msgId = writer.write(this.#queueFor(message), message, Date.now())
-    const { storeTimestamp, at } = this.#store(1)
+    const { storeTimestamp, at } = this.#store(1, flushFollows)
     return new PutResult(at, 0, storeTimestamp, msgId, message.storeHost ?? this.#host)
   }
 
   /** Stores several messages in the page cache, all or none; else as {@link append}. */
   appendBatch(messages: readonly StoreMessage[]): PutResult[] {
+    return this.#appendBatch(messages, false)
+  }
+
+  #appendBatch(messages: readonly StoreMessage[], flushFollows: boolean): PutResult[] {
     this.#writable()
     if (messages.length === 0) return []
     const writer = this.#writer
@@ -150,7 +158,7 @@ export class MessageStore {
     const nowMs = Date.now()
     const ids: string[] = []
     for (const message of messages) ids.push(writer.write(this.#queueFor(message), message, nowMs))
-    const { storeTimestamp, at } = this.#store(messages.length)
+    const { storeTimestamp, at } = this.#store(messages.length, flushFollows)
     return ids.map((id, i) => new PutResult(at, i * 4, storeTimestamp, id, messages[i]!.storeHost ?? this.#host))
   }
 
@@ -367,9 +375,9 @@ export class MessageStore {
     if (this.readOnly) throw new ClientStateError('the message store was opened read-only')
   }
 
-  #store(count: number): { storeTimestamp: number; at: Int32Array } {
+  #store(count: number, flushFollows: boolean): { storeTimestamp: number; at: Int32Array } {
     try {
-      this.#native.put(this.#writer.bytes, this.#writer.used)
+      this.#native.put(this.#writer.bytes, this.#writer.used, flushFollows)
     } catch (error) {
       throw storeError(error)
     }

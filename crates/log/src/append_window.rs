@@ -87,8 +87,7 @@ enum WriterIn {
 }
 
 impl OpenWindow {
-    /// Writes `bytes` at `offset` of `file`, which has `file_bytes`, moving the window there if it is elsewhere; through its
-    /// mapping if `mapped`.
+    /// Writes `bytes` at `offset` of `file`, which has `file_bytes`, through the mapping of the window they are in.
     ///
     /// # Safety
     /// Nobody may read or write the range meanwhile.
@@ -98,31 +97,55 @@ impl OpenWindow {
         (file, file_bytes): (&dyn File, u64),
         bytes: &[u8],
         offset: u64,
-        mapped: bool,
     ) -> io::Result<()> {
         let mut offset = offset;
         let mut rest = bytes;
         while !rest.is_empty() {
-            if self.room_at(offset) == 0 {
-                let end = offset + rest.len() as u64;
-                *self = windows.next(std::mem::take(self), (file, file_bytes), (offset, end))?;
-            }
+            let room = self.enter(windows, (file, file_bytes), (offset, offset + rest.len() as u64))?;
             // What crosses the end of a window goes in parts: the next one is ready, and begins there.
-            let room = Some(self.room_at(offset)).filter(|room| *room > 0);
-            let (part, behind) = room.and_then(|room| rest.split_at_checked(room)).unwrap_or((rest, &[]));
+            let (part, behind) = rest.split_at_checked(room).unwrap_or((rest, &[]));
             // SAFETY: the caller keeps everybody else away from the range.
-            unsafe { self.write_part(file, part, offset, mapped) }?;
+            unsafe { self.write_part(file, part, offset) }?;
             offset += part.len() as u64;
             rest = behind;
         }
         Ok(())
     }
 
+    /// Sees to it that `from..to` of `file`, which has `file_bytes`, lies in reserved space; false where none can be.
+    pub(crate) fn reserve(
+        &mut self,
+        windows: &Windows,
+        (file, file_bytes): (&dyn File, u64),
+        (from, to): (u64, u64),
+    ) -> io::Result<bool> {
+        let mut from = from;
+        while from < to {
+            let room = self.enter(windows, (file, file_bytes), (from, to))?;
+            from = from.saturating_add(room as u64);
+        }
+        Ok(!matches!(self, Self::Unsupported))
+    }
+
+    /// Moves the window to where `from` is if it is elsewhere. Returns how many bytes there lie in it.
+    fn enter(
+        &mut self,
+        windows: &Windows,
+        (file, file_bytes): (&dyn File, u64),
+        (from, to): (u64, u64),
+    ) -> io::Result<usize> {
+        if self.room_at(from) == 0 {
+            *self = windows.next(std::mem::take(self), (file, file_bytes), (from, to))?;
+        }
+        let wanted = usize::try_from(to - from).map_err(io::Error::other)?;
+        // A range that goes on behind the file does not fit into any window.
+        Ok(Some(self.room_at(from)).filter(|room| *room > 0).unwrap_or(wanted))
+    }
+
     /// # Safety
     /// That of [`write`](OpenWindow::write); the part lies in the window.
-    unsafe fn write_part(&mut self, file: &dyn File, part: &[u8], offset: u64, mapped: bool) -> io::Result<()> {
+    unsafe fn write_part(&mut self, file: &dyn File, part: &[u8], offset: u64) -> io::Result<()> {
         if let Self::Some(window) = self
-            && mapped
             && let Ok(at) = usize::try_from(offset - window.start)
             && let Some(map) = window.map(file)?
         {
@@ -330,7 +353,7 @@ mod tests {
         let (file, windows, mut window) = (Memory::new(), Windows::default(), OpenWindow::None);
         let mut write = |at: u64, len: usize| {
             // SAFETY: nobody reads the file, and one thread writes to it.
-            unsafe { window.write(&windows, (&file, FILE_BYTES), &vec![7; len], at, false) }.unwrap();
+            unsafe { window.write(&windows, (&file, FILE_BYTES), &vec![7; len], at) }.unwrap();
         };
         write(0, 1_024);
         assert!(windows.prepare_next(&file, FILE_BYTES, false).unwrap());
@@ -345,7 +368,7 @@ mod tests {
         let (file, windows, mut window) = (Memory::new(), Windows::default(), OpenWindow::None);
         let mut write = |at: u64| {
             // SAFETY: nobody reads the file, and one thread at a time writes to a range.
-            unsafe { window.write(&windows, (&file, FILE_BYTES), &[7; 1_024], at, false) }.unwrap();
+            unsafe { window.write(&windows, (&file, FILE_BYTES), &[7; 1_024], at) }.unwrap();
         };
         write(0);
         thread::scope(|scope| {

@@ -1,14 +1,16 @@
-//! Group commit: a thread that makes the log durable. All who wait while one fdatasync runs are covered by the next; no
-//! timer grows a batch.
+//! Group commit: a thread that makes the log durable. All who wait while one fdatasync runs are covered by the next, which
+//! waits a moment for those who were just answered if they are known to come back at once ([`Regroup`]); nobody who comes
+//! alone waits for a timer.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use rocketmq_env::{Clock, Latch, Parker, Unparker};
 
+use crate::regroup::Regroup;
 use crate::{LogError, SegmentedLog};
 
 /// Runs once the outcome of a flush is known, on the flusher's thread (or at once if it is known already).
@@ -22,7 +24,10 @@ pub enum FlushError {
     /// written any more.
     #[error("flush failed: {0}")]
     Failed(Arc<str>),
-    /// Not within the time (Apache: FLUSH_DISK_TIMEOUT). The bytes are written.
+    /// A write failed. The bytes can be read, and are written when that works again; until then nothing more is taken.
+    #[error("not written: {0}")]
+    NotWritten(Arc<str>),
+    /// Not within the time (Apache: FLUSH_DISK_TIMEOUT). It may still happen.
     #[error("flush took too long")]
     Timeout,
     /// The log was closed before.
@@ -60,6 +65,8 @@ struct Shared {
     log: Arc<SegmentedLog>,
     flushed: AtomicU64,
     failure: OnceLock<Arc<str>>,
+    /// Why the last flush could not even write.
+    write_failure: Mutex<Option<Arc<str>>>,
     state: Mutex<State>,
 }
 
@@ -67,7 +74,9 @@ struct State {
     waiters: Vec<(u64, FlushDone)>,
     /// Opened by the next flush; threads wait for it.
     next_flush: Arc<Latch>,
-    threads_wait: bool,
+    waiting_threads: usize,
+    /// At how many that wait the flusher is to be woken.
+    wake_at: usize,
     stopping: bool,
     stopped: bool,
 }
@@ -85,10 +94,12 @@ impl Flusher {
             flushed: AtomicU64::new(log.end()),
             log,
             failure: OnceLock::new(),
+            write_failure: Mutex::new(None),
             state: Mutex::new(State {
                 waiters: Vec::new(),
                 next_flush: Arc::new(Latch::new(&options.clock)),
-                threads_wait: false,
+                waiting_threads: 0,
+                wake_at: 1,
                 stopping: false,
                 stopped: false,
             }),
@@ -124,8 +135,7 @@ impl Flusher {
             return done(outcome);
         }
         state.waiters.push((position, done));
-        drop(state);
-        self.unparker.unpark();
+        self.wake(state);
     }
 
     /// Waits until everything below `position` is durable, at most `timeout`.
@@ -136,12 +146,25 @@ impl Flusher {
             if let Some(outcome) = outcome {
                 return outcome;
             }
-            state.threads_wait = true;
-            Arc::clone(&state.next_flush)
+            state.waiting_threads += 1;
+            let latch = Arc::clone(&state.next_flush);
+            self.wake(state);
+            latch
         };
-        self.unparker.unpark();
-        let otherwise = if latch.wait_for(timeout) { FlushError::Closed } else { FlushError::Timeout };
-        self.shared.known_outcome(position).unwrap_or(Err(otherwise))
+        if latch.wait_for(timeout) {
+            self.shared.outcome(position)
+        } else {
+            self.shared.known_outcome(position).unwrap_or(Err(FlushError::Timeout))
+        }
+    }
+
+    /// Wakes the flusher if those who wait now are as many as it sleeps for.
+    fn wake(&self, state: MutexGuard<'_, State>) {
+        let is_enough = state.waiting() == state.wake_at;
+        drop(state);
+        if is_enough {
+            self.unparker.unpark();
+        }
     }
 
     /// Flushes what is published, answers those who wait, and ends the thread. Idempotent.
@@ -154,7 +177,10 @@ impl Flusher {
             // The thread catches nothing: if a callback panicked, nobody knows what was flushed.
             thread.join().map_err(|_panic| FlushError::Failed("the flush thread panicked".into()))?;
         }
-        self.shared.failure.get().map_or(Ok(()), |failure| Err(FlushError::Failed(Arc::clone(failure))))
+        if let Some(failure) = self.shared.failure.get() {
+            return Err(FlushError::Failed(Arc::clone(failure)));
+        }
+        self.shared.write_failure.lock().clone().map_or(Ok(()), |failure| Err(FlushError::NotWritten(failure)))
     }
 }
 
@@ -166,13 +192,32 @@ impl Drop for Flusher {
 }
 
 /// Those whom the flush that begins now will answer.
-type Asked = (Vec<(u64, FlushDone)>, Option<Arc<Latch>>, bool);
+struct Asked {
+    waiters: Vec<(u64, FlushDone)>,
+    threads: usize,
+    /// Of the threads; those of later flushes wait for another.
+    latch: Option<Arc<Latch>>,
+    stopping: bool,
+}
+
+impl Asked {
+    fn count(&self) -> usize {
+        self.waiters.len() + self.threads
+    }
+}
 
 impl State {
+    fn waiting(&self) -> usize {
+        self.waiters.len() + self.waiting_threads
+    }
+
     fn take(&mut self, options: &FlusherOptions) -> Asked {
-        let threads_wait = std::mem::take(&mut self.threads_wait);
-        let latch = threads_wait.then(|| std::mem::replace(&mut self.next_flush, Arc::new(Latch::new(&options.clock))));
-        (std::mem::take(&mut self.waiters), latch, self.stopping)
+        let threads = std::mem::take(&mut self.waiting_threads);
+        let latch =
+            (threads > 0).then(|| std::mem::replace(&mut self.next_flush, Arc::new(Latch::new(&options.clock))));
+        // While it flushes it sees for itself who comes.
+        self.wake_at = usize::MAX;
+        Asked { waiters: std::mem::take(&mut self.waiters), threads, latch, stopping: self.stopping }
     }
 }
 
@@ -184,26 +229,48 @@ impl Shared {
         self.failure.get().map(|failure| Err(FlushError::Failed(Arc::clone(failure))))
     }
 
+    /// What a flush came to for one who asked for it.
+    fn outcome(&self, position: u64) -> Result<(), FlushError> {
+        let otherwise = || self.write_failure.lock().clone().map_or(FlushError::Closed, FlushError::NotWritten);
+        self.known_outcome(position).unwrap_or_else(|| Err(otherwise()))
+    }
+
     fn run(&self, parker: &Parker, options: &FlusherOptions) {
+        let mut regroup = Regroup::default();
         loop {
-            let asked = {
-                let state = self.state.lock();
-                state.stopping || state.threads_wait || !state.waiters.is_empty()
-            };
-            if !asked {
-                parker.park_for(options.interval);
+            self.wait_for(1, parker, options.interval);
+            let waiting = self.state.lock().waiting();
+            if let Some((count, patience)) = regroup.expected(waiting) {
+                self.wait_for(count, parker, patience);
             }
-            let (waiters, latch, stopping) = self.state.lock().take(options);
+            let asked = self.state.lock().take(options);
+            let (stopping, count) = (asked.stopping, asked.count());
+            let (from, started) = (self.flushed.load(Ordering::Acquire), options.clock.uptime());
             self.flush(options);
-            self.answer(waiters, latch);
+            let (to, ended) = (self.flushed.load(Ordering::Acquire), options.clock.uptime());
+            let waiting = count + self.state.lock().waiting();
+            regroup.flushed(waiting, to - from, ended.saturating_sub(started), ended);
+            self.answer(asked);
             if stopping {
-                let (late, latch, _) = {
+                let late = {
                     let mut state = self.state.lock();
                     state.stopped = true;
                     state.take(options)
                 };
-                return self.answer(late, latch);
+                return self.answer(late);
             }
+        }
+    }
+
+    /// Sleeps until so many wait, or the flusher is to stop, at most `patience`.
+    fn wait_for(&self, count: usize, parker: &Parker, patience: Duration) {
+        let is_enough = {
+            let mut state = self.state.lock();
+            state.wake_at = count;
+            state.stopping || state.waiting() >= count
+        };
+        if !is_enough {
+            parker.park_for(patience);
         }
     }
 
@@ -214,33 +281,42 @@ impl Shared {
         if from >= to || self.failure.get().is_some() {
             return;
         }
+        // It is tried again with the next.
+        let not_written = self.log.write_out_before(to).err();
+        self.write_failure.lock().clone_from(&not_written.as_ref().map(text));
+        if not_written.is_some() {
+            return;
+        }
         match self.log.sync(from, to) {
             Ok(()) => {
                 self.flushed.store(to, Ordering::Release);
                 (options.after_flush)(before, to);
             }
-            Err(error) => self.fail(&error),
+            Err(error) => {
+                // Set once: the first failure is the one that matters.
+                let _ = self.failure.set(text(&error));
+            }
         }
     }
 
-    fn fail(&self, error: &LogError) {
-        let mut text = error.to_string();
-        let mut cause = std::error::Error::source(error);
-        while let Some(inner) = cause {
-            text.push_str(": ");
-            text.push_str(&inner.to_string());
-            cause = inner.source();
-        }
-        // Set once: the first failure is the one that matters.
-        let _ = self.failure.set(text.into());
-    }
-
-    fn answer(&self, waiters: Vec<(u64, FlushDone)>, latch: Option<Arc<Latch>>) {
-        if let Some(latch) = latch {
+    fn answer(&self, asked: Asked) {
+        if let Some(latch) = asked.latch {
             latch.open();
         }
-        for (position, done) in waiters {
-            done(self.known_outcome(position).unwrap_or(Err(FlushError::Closed)));
+        for (position, done) in asked.waiters {
+            done(self.outcome(position));
         }
     }
+}
+
+/// An error with its causes.
+fn text(error: &LogError) -> Arc<str> {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text.into()
 }

@@ -7,7 +7,9 @@
 mod append_window;
 mod error;
 mod flusher;
+mod gathered;
 mod reader;
+mod regroup;
 mod segment;
 mod segmented;
 

@@ -50,6 +50,14 @@ impl<'l> Reader<'l> {
         if offset.checked_add(len as u64).is_none_or(|end| end > self.end) {
             return Ok(None);
         }
+        if let Err(error) = self.log.write_out_before(offset + len as u64) {
+            self.scratch.resize(len, 0);
+            return if self.log.read_gathered(offset, &mut self.scratch) {
+                Ok(Some(read(&self.scratch)))
+            } else {
+                Err(error)
+            };
+        }
         let segment_bytes = self.log.segment_bytes();
         let is_current = |segment: &Arc<Segment>| segment.base() <= offset && offset - segment.base() < segment_bytes;
         if !self.current.as_ref().is_some_and(is_current) {

@@ -95,7 +95,7 @@ impl Segment {
     }
 
     /// Writes at `offset` of this file, which has `segment_bytes`, as its one writer, who is in `window` of it: into space
-    /// reserved ahead, and through a mapping if `mapped`.
+    /// reserved ahead, through a mapping.
     ///
     /// # Safety
     /// Nobody may read or write these bytes meanwhile.
@@ -105,11 +105,22 @@ impl Segment {
         bytes: &[u8],
         offset: u64,
         segment_bytes: u64,
-        mapped: bool,
     ) -> Result<(), LogError> {
         // SAFETY: passed on to the caller.
-        let written = unsafe { window.write(&self.windows, (&*self.file, segment_bytes), bytes, offset, mapped) };
+        let written = unsafe { window.write(&self.windows, (&*self.file, segment_bytes), bytes, offset) };
         written.map_err(|source| fail("write", &self.path, offset, source))
+    }
+
+    /// Sees to it that `from..to` of this file, which has `segment_bytes`, is reserved for its one writer, who is in `window` of
+    /// it; false where the file system reserves nothing.
+    pub(crate) fn reserve(
+        &self,
+        window: &mut OpenWindow,
+        (from, to): (u64, u64),
+        segment_bytes: u64,
+    ) -> Result<bool, LogError> {
+        let reserved = window.reserve(&self.windows, (&*self.file, segment_bytes), (from, to));
+        reserved.map_err(|source| fail("reserve space in", &self.path, from, source))
     }
 
     /// Makes the part that will be appended to next ready; false if it lies in the next file.

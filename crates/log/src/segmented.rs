@@ -10,6 +10,7 @@ use rocketmq_env::Fs;
 
 use crate::LogError;
 use crate::append_window::{AppendCursor, OpenWindow};
+use crate::gathered::Gathered;
 use crate::reader::Reader;
 use crate::segment::{Segment, fail};
 
@@ -28,6 +29,8 @@ pub struct SegmentedLog {
     /// The next file, made before it is needed.
     spare: Mutex<Option<Arc<Segment>>>,
     end: AtomicU64,
+    /// Published bytes, too, that are not yet in the files.
+    gathered: Gathered,
 }
 
 impl SegmentedLog {
@@ -51,6 +54,7 @@ impl SegmentedLog {
             segments: RwLock::new(segments),
             spare: Mutex::new(None),
             end: AtomicU64::new(end),
+            gathered: Gathered::default(),
         })
     }
 
@@ -140,6 +144,9 @@ impl SegmentedLog {
         if offset + rest.len() as u64 > self.end() {
             return Ok(false);
         }
+        if let Err(error) = self.write_out_before(offset + rest.len() as u64) {
+            return if self.read_gathered(offset, rest) { Ok(true) } else { Err(error) };
+        }
         while !rest.is_empty() {
             let Some(segment) = self.segment_at(at) else { return Ok(false) };
             let in_segment = at - segment.base();
@@ -185,9 +192,34 @@ impl SegmentedLog {
             }
         };
         let in_segment = offset - segment.base();
-        let Some(mapped) = self.reserve_mapped else { return segment.write(bytes, in_segment) };
-        // SAFETY: readers see published bytes only, these are not, and there is one writer.
-        unsafe { segment.append(&mut cursor.window, bytes, in_segment, self.segment_bytes, mapped) }
+        match self.reserve_mapped {
+            // SAFETY: readers see published bytes only, these are not, and there is one writer.
+            Some(true) => unsafe { segment.append(&mut cursor.window, bytes, in_segment, self.segment_bytes) },
+            Some(false) => {
+                let range = (in_segment, in_segment + bytes.len() as u64);
+                // Where space is not reserved a write may find the disk full: that has to be known before it is published.
+                if segment.reserve(&mut cursor.window, range, self.segment_bytes)? {
+                    self.gathered.push(segment, offset, bytes)
+                } else {
+                    self.gathered.write_through(segment, offset, bytes)
+                }
+            }
+            None => segment.write(bytes, in_segment),
+        }
+    }
+
+    /// Sees to it that everything appended below `end` is in the files, for a process that dies, or before a
+    /// [`sync`](SegmentedLog::sync). Those who read see to it themselves.
+    ///
+    /// # Errors
+    /// When it could not be written: it can still be read, and the next who appends, reads or calls this tries again.
+    pub fn write_out_before(&self, end: u64) -> Result<(), LogError> {
+        self.gathered.write_out_before(end)
+    }
+
+    /// Copies published bytes that could not be written, if these are.
+    pub(crate) fn read_gathered(&self, offset: u64, buffer: &mut [u8]) -> bool {
+        self.gathered.read(offset, buffer)
     }
 
     fn segment_to_write(&self, offset: u64) -> Result<Arc<Segment>, LogError> {
@@ -204,6 +236,7 @@ impl SegmentedLog {
     pub fn discard(&self, cursor: &mut AppendCursor, from: u64, to: u64) -> Result<(), LogError> {
         *cursor = AppendCursor::default();
         let from = from.max(self.end());
+        self.gathered.cut(from);
         for segment in self.segments().iter().filter(|segment| segment.base() < to) {
             let end = (segment.base() + self.segment_bytes).min(to);
             let start = segment.base().max(from);
@@ -266,7 +299,7 @@ impl SegmentedLog {
         self.fs.sync_dir(&self.directory).map_err(|source| fail("fsync", &self.directory, 0, source))
     }
 
-    /// Makes `from..to` durable.
+    /// Makes `from..to`, which is in the files, durable.
     pub fn sync(&self, from: u64, to: u64) -> Result<(), LogError> {
         for segment in self.segments() {
             if segment.base() < to

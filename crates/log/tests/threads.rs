@@ -57,7 +57,9 @@ fn readers_see_whole_records_while_one_writes_and_files_are_made_ahead_and_remov
                 while log.end() < end {
                     log.prepare_spare().unwrap();
                     log.reserve_ahead().unwrap();
-                    log.sync(0, log.end()).unwrap();
+                    let end = log.end();
+                    log.write_out_before(end).unwrap();
+                    log.sync(0, end).unwrap();
                     log.remove_before(log.end().saturating_sub(SEGMENT_BYTES)).unwrap();
                     thread::yield_now();
                 }

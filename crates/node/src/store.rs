@@ -127,14 +127,18 @@ impl NativeMessageStore {
         u32::try_from(queues.len() - 1).unwrap_or(NONE)
     }
 
-    /// Stores the messages in the first `used` bytes, all or none, and writes over them where they went.
+    /// Stores the messages in the first `used` bytes, all or none, and writes over them where they went. They outlive the
+    /// process at once, unless the caller waits for their flush.
     #[napi]
-    pub fn put(&self, mut messages: BufferSlice<'_>, used: u32) -> Result<()> {
+    pub fn put(&self, mut messages: BufferSlice<'_>, used: u32, flush_follows: bool) -> Result<()> {
         let mut batch = self.batch.lock();
         batch.clear();
         let bytes = messages.get(..used as usize).ok_or_else(|| Error::new(Status::InvalidArg, "used is too large"))?;
         push_all(&mut batch, &self.store, &self.queues.lock(), self.host, bytes)?;
         let ticket = self.store.put(&mut batch).map_err(|error| store_failure(&error))?;
+        if !flush_follows {
+            self.store.write_out(ticket.end).map_err(|error| store_failure(&error))?;
+        }
         write_outcomes(&batch, ticket, &mut messages)
     }
 

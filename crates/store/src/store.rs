@@ -277,7 +277,8 @@ impl MessageStore {
 
     /// Stores the messages of a batch, all or none; [`PutBatch::outcome`] tells where they went. They are readable from the
     /// commit log when this returns, and from their queues once dispatched (at once, unless another thread is just doing
-    /// that). They are on disk once [`when_flushed`](MessageStore::when_flushed) says so.
+    /// that). They are on disk once [`when_flushed`](MessageStore::when_flushed) says so; with SYNC_FLUSH a process that is
+    /// killed before that takes them with it, unless [`write_out`](MessageStore::write_out) was called.
     ///
     /// # Errors
     /// A failed write stores nothing, and later puts may succeed (space may have come back). After a failed flush every put
@@ -319,6 +320,15 @@ impl MessageStore {
     pub fn writable(&self) -> Result<(), StoreError> {
         self.commit_log.writable()?;
         self.check_flush_and_queues()
+    }
+
+    /// Sees to it that everything below `position` (the end of a [`PutTicket`]) survives the process, for messages whose flush
+    /// nobody waits for. With ASYNC_FLUSH it does anyway.
+    ///
+    /// # Errors
+    /// [`StoreError::Log`] when it could not be written: it can still be read, and is written as soon as that works again.
+    pub fn write_out(&self, position: i64) -> Result<(), StoreError> {
+        Ok(self.commit_log.log.write_out_before(u64::try_from(position).unwrap_or(0))?)
     }
 
     /// Runs `done` as soon as an fdatasync covers everything below `position` (the end of a [`PutTicket`]), or has failed to.

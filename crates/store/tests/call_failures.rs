@@ -64,6 +64,10 @@ fn use_store(running: &Lockstep, model: &mut Model, first: u64) {
         match running.put(&mut batch) {
             Ok(ticket) => {
                 model.stored(&batch, messages);
+                let is_mapped = running.store.config().flush_disk_type == FlushDiskType::AsyncFlush;
+                if is_mapped || number % 3 == 1 && running.store.write_out(ticket.end).is_ok() {
+                    model.written();
+                }
                 if number % 3 == 0 && running.wait_flushed(ticket.end).is_ok() {
                     model.flushed();
                 }
@@ -92,10 +96,9 @@ fn run(plan: Plan) -> bool {
     let times = if for_ever { u64::MAX } else { 1 };
     fs.inject(Fault { operation, path_contains: String::new(), after, times, os_error });
     if operation == Operation::ZeroRange {
-        // Only what a failed put leaves is zeroed. One that goes through a mapping fails where it needs a new file.
-        let (operation, after) = if plan.is_mapped() { (Operation::Allocate, 1) } else { (Operation::Write, 3) };
+        // Only what a failed put leaves is zeroed. One fails where it needs a new file.
         let path_contains = "commitlog".to_owned();
-        fs.inject(Fault { operation, path_contains, after, times: 1, os_error: EIO });
+        fs.inject(Fault { operation: Operation::Allocate, path_contains, after: 1, times: 1, os_error: EIO });
     }
     let mut how = End::Kill;
     for round in 0..2 {

@@ -17,6 +17,8 @@ const EIO: i32 = 5;
 /// SYNC_FLUSH appends by calls, ASYNC_FLUSH through a mapping.
 const FLUSHES: [FlushDiskType; 2] = [FlushDiskType::SyncFlush, FlushDiskType::AsyncFlush];
 
+const HOUR: Duration = Duration::from_secs(3600);
+
 fn store_on(fs: &FaultFs) -> Arc<MessageStore> {
     open_with(small("/store"), fs, &Arc::new(VirtualClock::new(START_MS))).unwrap()
 }
@@ -24,6 +26,13 @@ fn store_on(fs: &FaultFs) -> Arc<MessageStore> {
 fn sync_store_on(fs: &FaultFs) -> Arc<MessageStore> {
     let config = StoreConfig { flush_disk_type: FlushDiskType::SyncFlush, ..small("/store") };
     open_with(config, fs, &Arc::new(VirtualClock::new(START_MS))).unwrap()
+}
+
+/// A store where each put is written at once, as no space can be reserved.
+fn plain_store_on(fs: &FaultFs) -> Arc<MessageStore> {
+    let path_contains = "commitlog".to_owned();
+    fs.inject(Fault { operation: Operation::Allocate, path_contains, after: 0, times: u64::MAX, os_error: None });
+    sync_store_on(fs)
 }
 
 fn fail(fs: &FaultFs, operation: Operation, path: &str, after: u64, times: u64) {
@@ -52,7 +61,7 @@ fn one_byte_transfers_change_nothing() {
 fn a_failed_write_stores_nothing_of_its_batch_and_the_next_put_succeeds() {
     for nth in 0..6 {
         let fs = FaultFs::new();
-        let store = sync_store_on(&fs);
+        let store = plain_store_on(&fs);
         put(&store, "Topic", 0, b"before").unwrap();
         // Four batches of about 3 KiB in files of 4 KiB: blanks and new files are hit as well.
         fail(&fs, Operation::Write, "commitlog", nth, 1);
@@ -80,7 +89,7 @@ fn a_failed_write_stores_nothing_of_its_batch_and_the_next_put_succeeds() {
 #[test]
 fn a_failed_batch_does_not_come_back_behind_a_shorter_one() {
     let fs = FaultFs::new();
-    let store = sync_store_on(&fs);
+    let store = plain_store_on(&fs);
     put(&store, "Topic", 0, b"before").unwrap();
     let mut batch = PutBatch::new();
     for _ in 0..5 {
@@ -96,6 +105,82 @@ fn a_failed_batch_does_not_come_back_behind_a_shorter_one() {
     fs.kill_process();
     drop(store);
     assert_eq!(read_all(&store_on(&fs), "Topic", 0), [&b"before"[..], b"same length as it "]);
+}
+
+#[test]
+fn a_failed_write_is_tried_again_and_loses_nothing() {
+    for nth in 0..8 {
+        let fs = FaultFs::new();
+        let store = sync_store_on(&fs);
+        let mut expected = Vec::new();
+        fail(&fs, Operation::Write, "commitlog", nth, 1);
+        for number in 0..12_u8 {
+            // Files of 4 KiB: blanks and new files are hit as well, by a put that then stores nothing.
+            match put(&store, "Topic", 0, &[number; 900]) {
+                Ok((_, ticket)) => {
+                    expected.push(vec![number; 900]);
+                    // It may be tried again before this thread wakes up.
+                    let flushed = (number % 2 == 1).then(|| store.wait_flushed(ticket.end, HOUR));
+                    assert!(matches!(flushed, None | Some(Ok(()) | Err(FlushError::NotWritten(_)))), "{flushed:?}");
+                }
+                Err(error) => assert!(matches!(error, StoreError::Log(LogError::Io { op: "write", .. })), "{error:?}"),
+            }
+            assert_eq!(read_all(&store, "Topic", 0), expected, "write {nth}");
+        }
+        assert!(!fs.has_failures_left() && expected.len() >= 11, "write {nth}: {}", expected.len());
+        store.wait_flushed(store.max_physical_offset(), HOUR).unwrap();
+        fs.power_cut(nth);
+        drop(store);
+        assert_eq!(read_all(&store_on(&fs), "Topic", 0), expected, "write {nth}");
+    }
+}
+
+#[test]
+fn while_no_write_succeeds_puts_are_refused_and_reads_go_on() {
+    let fs = FaultFs::new();
+    let store = sync_store_on(&fs);
+    let (_, ticket) = put(&store, "Topic", 0, b"on disk").unwrap();
+    store.wait_flushed(ticket.end, HOUR).unwrap();
+    put(&store, "Topic", 0, b"in memory").unwrap();
+    fail(&fs, Operation::Write, "commitlog", 0, u64::MAX);
+    assert!(store.write_out(store.max_physical_offset()).is_err());
+    let flushed = store.wait_flushed(store.max_physical_offset(), HOUR);
+    assert!(matches!(flushed, Err(FlushError::NotWritten(_))), "{flushed:?}");
+    for _ in 0..3 {
+        let refused = put(&store, "Topic", 0, b"refused");
+        assert!(matches!(refused, Err(StoreError::Log(LogError::Io { op: "write", .. }))), "{refused:?}");
+        assert_eq!(read_all(&store, "Topic", 0), [&b"on disk"[..], b"in memory"]);
+    }
+    fs.heal();
+    put(&store, "Topic", 0, b"again").unwrap();
+    store.close().unwrap();
+    drop(store);
+    assert_eq!(read_all(&store_on(&fs), "Topic", 0), [&b"on disk"[..], b"in memory", b"again"]);
+}
+
+#[test]
+fn a_store_that_never_could_write_its_last_messages_says_so_at_its_close() {
+    let fs = FaultFs::new();
+    let store = sync_store_on(&fs);
+    put(&store, "Topic", 0, b"in memory").unwrap();
+    fail(&fs, Operation::Write, "commitlog", 0, u64::MAX);
+    let closed = store.close();
+    assert!(matches!(&closed, Err(StoreError::Poisoned { reason }) if reason.contains("not written")), "{closed:?}");
+    assert!(fs.metadata(Path::new("/store/abort")).is_ok(), "the next start recovers");
+}
+
+#[test]
+fn what_was_written_out_or_read_survives_the_process_without_a_flush() {
+    let fs = FaultFs::new();
+    let store = sync_store_on(&fs);
+    let (_, ticket) = put(&store, "Topic", 0, b"written out").unwrap();
+    store.write_out(ticket.end).unwrap();
+    put(&store, "Topic", 0, b"read").unwrap();
+    assert_eq!(read_all(&store, "Topic", 0), [&b"written out"[..], b"read"]);
+    assert_eq!(store.flushed_physical_offset(), 0);
+    fs.kill_process();
+    drop(store);
+    assert_eq!(read_all(&store_on(&fs), "Topic", 0), [&b"written out"[..], b"read"]);
 }
 
 #[test]
@@ -119,7 +204,7 @@ fn a_failed_reservation_or_mapping_stores_nothing_of_its_batch_and_the_next_put_
                 match store.put(&mut batch) {
                     Ok(_) => expected.extend(std::iter::repeat_n(vec![number; 400], 3)),
                     Err(error) => {
-                        assert!(matches!(error, StoreError::Log(LogError::Io { op: "write", .. })), "{error:?}");
+                        assert!(matches!(error, StoreError::Log(LogError::Io { .. })), "{error:?}");
                     }
                 }
             }
@@ -127,6 +212,7 @@ fn a_failed_reservation_or_mapping_stores_nothing_of_its_batch_and_the_next_put_
             assert!(!fs.has_failures_left() && expected.len() >= 21, "{operation:?} {nth}: {}", expected.len());
             assert!(nth > 0 || expected.len() == 21, "the first put has nobody ahead of it");
             assert_eq!(read_all(&store, "Topic", 0), expected);
+            store.write_out(store.max_physical_offset()).unwrap();
             fs.kill_process();
             drop(store);
             assert_eq!(read_all(&store_on(&fs), "Topic", 0), expected, "{operation:?} {nth}");
@@ -176,7 +262,7 @@ fn a_disk_without_space_for_a_whole_window_takes_messages_until_it_is_full_and_g
             expected.push(vec![number; 10_000]);
         }
         assert_eq!(read_all(&store, "Topic", 0), expected);
-        let flushed = store.wait_flushed(store.max_physical_offset(), Duration::from_secs(3600));
+        let flushed = store.wait_flushed(store.max_physical_offset(), HOUR);
         assert_eq!(flushed, Ok(()));
         if power_cut {
             fs.power_cut(7);
@@ -239,12 +325,12 @@ fn a_failed_flush_refuses_all_later_puts_but_no_reads() {
     put(&store, "Topic", 0, b"one").unwrap();
     fail(&fs, Operation::Sync, "commitlog", 0, 1);
     let (_, ticket) = put(&store, "Topic", 0, b"two").unwrap();
-    let flushed = store.wait_flushed(ticket.end, Duration::from_secs(3600));
+    let flushed = store.wait_flushed(ticket.end, HOUR);
     assert!(matches!(flushed, Err(FlushError::Failed(_))), "{flushed:?}");
     assert!(matches!(put(&store, "Topic", 0, b"three"), Err(StoreError::Poisoned { .. })));
     assert!(matches!(store.writable(), Err(StoreError::Poisoned { .. })));
     // A later fdatasync would succeed; it proves nothing.
-    assert!(store.wait_flushed(ticket.end, Duration::from_secs(3600)).is_err());
+    assert!(store.wait_flushed(ticket.end, HOUR).is_err());
     assert_eq!(read_all(&store, "Topic", 0), [b"one", b"two"]);
     assert!(store.close().is_err());
     assert!(fs.metadata(Path::new("/store/abort")).is_ok(), "the next start recovers");
@@ -288,7 +374,7 @@ fn damage_before_whole_records_is_refused_and_named_after_either_kind_of_stop() 
                 damaged_at = outcome.physical_offset;
             }
             last_at = outcome.physical_offset;
-            store.wait_flushed(ticket.end, Duration::from_secs(3600)).unwrap();
+            store.wait_flushed(ticket.end, HOUR).unwrap();
         }
         if clean {
             store.close().unwrap();
@@ -402,7 +488,7 @@ fn zeros_at_the_end_of_properties_are_refused_and_those_that_apache_stored_are_n
         let with_zero = message(&queue, b"body", "name\u{1}value\0");
         assert_eq!(PutBatch::new().push(&store, &with_zero), Err(PutError::ZeroInProperties { at: 10 }));
         let (_, ticket) = put_tagged(&store, "Topic", 0, b"body", "name\u{1}value\u{2}").unwrap();
-        store.wait_flushed(ticket.end, Duration::from_secs(3600)).unwrap();
+        store.wait_flushed(ticket.end, HOUR).unwrap();
         if clean {
             store.close().unwrap();
         } else {

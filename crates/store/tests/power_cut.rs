@@ -281,7 +281,10 @@ impl Run {
                 true
             }
             _ => {
-                if self.fs.last_call().is_none() {
+                // To read may be to write.
+                let written = running.store.write_out(running.store.max_physical_offset()).is_ok();
+                if written && self.fs.last_call().is_none() {
+                    self.model.written();
                     self.model.check_some(&running.store, &mut self.random);
                     self.check_keys(running);
                 }
@@ -312,7 +315,12 @@ impl Run {
             // Nobody hears of the end in the middle of a write through a mapping.
             Ok(_) if self.fs.last_call().is_none_or(|(operation, _)| operation != Operation::MappedWrite) => {
                 self.model.stored(&batch, messages);
-                true
+                let stays_in_process = self.appends == Appends::Reserved && self.random.one_in(2);
+                if !stays_in_process && running.store.write_out(running.store.max_physical_offset()).is_ok() {
+                    self.model.written();
+                }
+                // The write may have been the call at which everything ends.
+                stays_in_process || self.fs.last_call().is_none()
             }
             _ => {
                 self.model.in_doubt(messages);

@@ -36,7 +36,10 @@ impl World {
     fn reopen(&self, store: Arc<MessageStore>, how: u64) -> Arc<MessageStore> {
         match how {
             0 => store.close().unwrap(),
-            1 => self.fs.kill_process(),
+            1 => {
+                store.write_out(store.max_physical_offset()).unwrap();
+                self.fs.kill_process();
+            }
             seed => {
                 store.wait_flushed(store.max_physical_offset(), HOUR).unwrap();
                 self.fs.power_cut(seed);

@@ -72,7 +72,7 @@ impl BrokerState {
         };
         batch.push(&self.store, &dead_letter).map_err(Refusal::system_error)?;
         // WAIT=false: Apache's broker does not wait for the disk here either.
-        let _not_waited_for = self.store.put(&mut batch).map_err(|error| self.store_refused(&error))?;
-        Ok(())
+        let put = self.store.put(&mut batch).and_then(|ticket| self.store.write_out(ticket.end));
+        put.map_err(|error| self.store_refused(&error))
     }
 }

@@ -20,7 +20,11 @@ impl BrokerState {
         if session.waiting.is_empty() {
             return;
         }
-        match self.store.put(&mut session.batch) {
+        let put = self.store.put(&mut session.batch).and_then(|ticket| {
+            let all_wait = !self.sync_flush || session.waiting.iter().all(|send| !send.oneway && !send.no_wait);
+            if all_wait { Ok(()) } else { self.store.write_out(ticket.end) }.map(|()| ticket)
+        });
+        match put {
             Ok(ticket) => {
                 self.store_works();
                 self.messages_put.fetch_add(session.batch.len() as u64, Ordering::Relaxed);

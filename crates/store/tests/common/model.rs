@@ -25,7 +25,7 @@ pub struct Message {
 pub enum End {
     /// The machine lost what was not synced.
     PowerCut,
-    /// The process alone died: everything written is there.
+    /// The process alone died: everything it had written is there.
     Kill,
     /// The store was closed.
     Close,
@@ -42,6 +42,8 @@ pub struct Model {
     messages: Vec<Message>,
     /// How many of them are known to be on disk.
     on_disk: usize,
+    /// How many of them the process is known to have written.
+    written: usize,
     /// Messages of the put that failed when everything ended: a first part of them may be there.
     doubtful: Vec<Message>,
 }
@@ -71,9 +73,15 @@ impl Model {
         self.doubtful = messages;
     }
 
+    /// All that is stored outlives the process.
+    pub fn written(&mut self) {
+        self.written = self.messages.len();
+    }
+
     /// All that is stored is on disk.
     pub fn flushed(&mut self) {
         self.on_disk = self.messages.len();
+        self.written();
     }
 
     /// Compares a store that was just opened with what may be there after `end`, and keeps what is: that was synced by the
@@ -97,7 +105,11 @@ impl Model {
     fn keep_first(&mut self, end: End, store: &MessageStore, queues: Queues) {
         let deleted = self.deleted(store);
         let present: usize = deleted + queues.values().map(Vec::len).sum::<usize>();
-        let needed = if end == End::PowerCut { self.on_disk } else { self.messages.len() };
+        let needed = match end {
+            End::PowerCut => self.on_disk,
+            End::Kill => self.written,
+            End::Close => self.messages.len(),
+        };
         assert!(present >= needed, "{present} messages after {end:?}, {needed} were acknowledged");
         self.messages.append(&mut self.doubtful);
         assert!(present <= self.messages.len(), "{present} messages, {} were put", self.messages.len());
