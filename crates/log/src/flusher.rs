@@ -231,7 +231,9 @@ impl Shared {
 
     /// What a flush came to for one who asked for it.
     fn outcome(&self, position: u64) -> Result<(), FlushError> {
-        let otherwise = || self.write_failure.lock().clone().map_or(FlushError::Closed, FlushError::NotWritten);
+        // Before the outcome, which is known before a later flush that succeeds forgets the failure.
+        let write_failure = self.write_failure.lock().clone();
+        let otherwise = || write_failure.map_or(FlushError::Closed, FlushError::NotWritten);
         self.known_outcome(position).unwrap_or_else(|| Err(otherwise()))
     }
 
@@ -282,9 +284,8 @@ impl Shared {
             return;
         }
         // It is tried again with the next.
-        let not_written = self.log.write_out_before(to).err();
-        self.write_failure.lock().clone_from(&not_written.as_ref().map(text));
-        if not_written.is_some() {
+        if let Err(error) = self.log.write_out_before(to) {
+            *self.write_failure.lock() = Some(text(&error));
             return;
         }
         match self.log.sync(from, to) {
@@ -297,6 +298,7 @@ impl Shared {
                 let _ = self.failure.set(text(&error));
             }
         }
+        *self.write_failure.lock() = None;
     }
 
     fn answer(&self, asked: Asked) {

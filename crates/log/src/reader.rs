@@ -50,13 +50,13 @@ impl<'l> Reader<'l> {
         if offset.checked_add(len as u64).is_none_or(|end| end > self.end) {
             return Ok(None);
         }
-        if let Err(error) = self.log.write_out_before(offset + len as u64) {
+        if self.log.write_out_before(offset + len as u64).is_err() {
             self.scratch.resize(len, 0);
-            return if self.log.read_gathered(offset, &mut self.scratch) {
-                Ok(Some(read(&self.scratch)))
-            } else {
-                Err(error)
-            };
+            if self.log.read_gathered(offset, &mut self.scratch) {
+                return Ok(Some(read(&self.scratch)));
+            }
+            // Somebody else may have written it meanwhile.
+            self.log.write_out_before(offset + len as u64)?;
         }
         let segment_bytes = self.log.segment_bytes();
         let is_current = |segment: &Arc<Segment>| segment.base() <= offset && offset - segment.base() < segment_bytes;

@@ -144,8 +144,12 @@ impl SegmentedLog {
         if offset + rest.len() as u64 > self.end() {
             return Ok(false);
         }
-        if let Err(error) = self.write_out_before(offset + rest.len() as u64) {
-            return if self.read_gathered(offset, rest) { Ok(true) } else { Err(error) };
+        if self.write_out_before(offset + rest.len() as u64).is_err() {
+            if self.read_gathered(offset, rest) {
+                return Ok(true);
+            }
+            // Somebody else may have written it meanwhile.
+            self.write_out_before(offset + rest.len() as u64)?;
         }
         while !rest.is_empty() {
             let Some(segment) = self.segment_at(at) else { return Ok(false) };

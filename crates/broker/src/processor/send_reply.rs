@@ -21,8 +21,10 @@ impl BrokerState {
             return;
         }
         let put = self.store.put(&mut session.batch).and_then(|ticket| {
-            let all_wait = !self.sync_flush || session.waiting.iter().all(|send| !send.oneway && !send.no_wait);
-            if all_wait { Ok(()) } else { self.store.write_out(ticket.end) }.map(|()| ticket)
+            if !session.waiting.iter().all(|send| self.waits_for_flush(send)) {
+                self.store.write_out(ticket.end)?;
+            }
+            Ok(ticket)
         });
         match put {
             Ok(ticket) => {
@@ -30,7 +32,7 @@ impl BrokerState {
                 self.messages_put.fetch_add(session.batch.len() as u64, Ordering::Relaxed);
                 let mut after_flush = Vec::new();
                 for send in session.waiting.iter().filter(|send| !send.oneway) {
-                    let target = if self.sync_flush && !send.no_wait { &mut after_flush } else { &mut *out };
+                    let target = if self.waits_for_flush(send) { &mut after_flush } else { &mut *out };
                     self.write_send_reply(&session.batch, send, &session.uniq_keys, target);
                 }
                 if !after_flush.is_empty() {
@@ -45,6 +47,10 @@ impl BrokerState {
             }
         }
         session.clear_batch();
+    }
+
+    fn waits_for_flush(&self, send: &WaitingSend) -> bool {
+        self.sync_flush && !send.oneway && !send.no_wait
     }
 
     fn write_send_reply(&self, batch: &PutBatch, send: &WaitingSend, uniq_keys: &str, out: &mut Vec<u8>) {
