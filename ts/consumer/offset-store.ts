@@ -114,10 +114,24 @@ export class RemoteBrokerOffsetStore extends OffsetTable {
 
   /**
    * The same, with answers: Java's shutdown asks for none, and who takes the queues over may then begin before the broker has
-   * read where he should.
+   * read where he should. The first offset of a topic on a broker travels alone: Apache's broker loses offsets when the very
+   * first ones of a group and topic come at once (`broker/offset/ConsumerOffsetManager.java#commitOffset` makes a map for each
+   * and keeps the last).
    */
   async flush(queueKeys: ReadonlySet<string>): Promise<void> {
-    await Promise.all(this.#retain(queueKeys).map(entry => this.#store(entry, false)))
+    const byTopicAndBroker = new Map<string, ControllableOffset[]>()
+    for (const entry of this.#retain(queueKeys)) {
+      const key = `${entry.mq.topic}@${entry.mq.brokerName}`
+      const entries = byTopicAndBroker.get(key)
+      if (entries === undefined) byTopicAndBroker.set(key, [entry])
+      else entries.push(entry)
+    }
+    await Promise.all(
+      [...byTopicAndBroker.values()].map(async ([first, ...others]) => {
+        await this.#store(first!, false)
+        await Promise.all(others.map(entry => this.#store(entry, false)))
+      })
+    )
   }
 
   #retain(queueKeys: ReadonlySet<string>): ControllableOffset[] {

@@ -9,7 +9,7 @@ import { LocalFileOffsetStore } from '../../../ts/consumer/local-file-offset-sto
 import { RemoteBrokerOffsetStore } from '../../../ts/consumer/offset-store.js'
 import { MessageQueue } from '../../../ts/message/message-queue.js'
 import { readOptions } from '../../../ts/options.js'
-import { FakeRemoting, registryOf } from '../helpers/fake-remoting.js'
+import { FakeRemoting, registryOf, settle } from '../helpers/fake-remoting.js'
 
 const MQ = new MessageQueue('T', 'a', 1)
 const OTHER = new MessageQueue('T', 'a', 2)
@@ -101,6 +101,36 @@ describe('offsets on the broker', () => {
     ])
     assert.deepEqual(remoting.oneways, [])
     assert.deepEqual(reports, [`storing the offset of ${OTHER.toString()}`])
+  })
+
+  it('are stored at the end with one of each topic and broker ahead, since brokers lose first ones that come at once', async () => {
+    const { store, remoting } = remote()
+    remoting.route({ T: { a: 4, b: 4 } })
+    remoting.answers.set(14, () => ({ code: 22 }))
+    const queues = ['a', 'b'].flatMap(brokerName =>
+      [0, 1, 2].map(queueId => new MessageQueue('T', brokerName, queueId))
+    )
+    for (const mq of queues) {
+      await store.readFromStore(mq)
+      store.update(mq, 5, true)
+    }
+    const underWay: (() => void)[] = []
+    const asked: string[] = []
+    remoting.answers.set(15, ({ address, extFields }) => {
+      asked.push(`${address} ${extFields['queueId']}`)
+      return new Promise(resolve => underWay.push(() => resolve({})))
+    })
+    const flushed = store.flush(new Set(queues.map(mq => mq.key)))
+    await settle()
+    assert.deepEqual(asked.splice(0), ['a:10911 0', 'b:10911 0'])
+    underWay[1]!()
+    await settle()
+    assert.deepEqual(asked.splice(0), ['b:10911 1', 'b:10911 2'])
+    underWay[0]!()
+    await settle()
+    assert.deepEqual(asked, ['a:10911 1', 'a:10911 2'])
+    for (const answer of underWay) answer()
+    await flushed
   })
 })
 

@@ -53,7 +53,7 @@ export class FakeRemoting implements Remoting {
   readonly onewaySends: Omit<FakeSend, 'timeoutMs' | 'pending'>[] = []
   readonly pulls: FakePull[] = []
   /** Answers by request code; a code without one is answered with success. */
-  readonly answers = new Map<number, (request: FakeRequest) => FakeAnswer>()
+  readonly answers = new Map<number, (request: FakeRequest) => FakeAnswer | Promise<FakeAnswer>>()
   /** Called for each send. */
   onSend: (send: FakeSend) => void = () => undefined
   /** Called for each pull. */
@@ -86,7 +86,7 @@ export class FakeRemoting implements Remoting {
   async invoke(address: string, request: RemotingRequest, _options: InvokeOptions): Promise<RemotingCommand> {
     const made = toRequest(address, request)
     this.requests.push(made)
-    const answer = this.answers.get(request.code)?.(made) ?? {}
+    const answer = (await this.answers.get(request.code)?.(made)) ?? {}
     if (answer instanceof Error) throw answer
     return { code: 0, version: 513, remark: undefined, extFields: {}, body: Buffer.alloc(0), ...answer }
   }
