@@ -4,7 +4,7 @@
 //! If somebody else is, it leaves that in a list, which the other picks up before it stops (flat combining). So an idle store
 //! makes a message readable before its put returns, and a busy one dispatches in runs.
 
-use std::sync::atomic::{AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, MutexGuard};
@@ -27,15 +27,14 @@ pub(crate) struct Dispatcher {
     /// Held by the dispatcher. Whoever holds it, for whatever reason, looks for pending messages after that
     /// ([`finish`](Dispatcher::finish)): others leave theirs because of it.
     running: Mutex<Running>,
+    /// Apart from `running`, so that to ask for it hinders no putter in dispatching its own. Neither part ever falls, and each
+    /// is true by itself.
+    progress: (AtomicI64, AtomicI64),
     listener: OnceLock<ArrivalListener>,
 }
 
-#[derive(Debug)]
-struct Running {
-    /// Memory for what was pending.
-    run: Vec<Arrival>,
-    progress: Progress,
-}
+/// What a dispatcher has: memory for what was pending.
+type Running = Vec<Arrival>;
 
 /// The part of the dispatcher, taken: whoever has it dispatches its messages by [`Dispatcher::finish`].
 pub(crate) struct Claim<'d> {
@@ -61,7 +60,8 @@ impl Dispatcher {
             queues,
             pending: Mutex::default(),
             pending_len: AtomicUsize::new(0),
-            running: Mutex::new(Running { run: Vec::new(), progress }),
+            running: Mutex::default(),
+            progress: (progress.physical_offset.into(), progress.store_timestamp.into()),
             listener: OnceLock::new(),
         }
     }
@@ -72,9 +72,11 @@ impl Dispatcher {
     }
 
     pub(crate) fn progress(&self) -> Progress {
-        let progress = self.running.lock().progress;
-        self.finish_pending();
-        progress
+        let (physical_offset, store_timestamp) = &self.progress;
+        Progress {
+            physical_offset: physical_offset.load(Ordering::Acquire),
+            store_timestamp: store_timestamp.load(Ordering::Acquire),
+        }
     }
 
     /// Takes stored messages, in the order of the log: called under the append lock. Then the caller must, without that lock,
@@ -121,7 +123,7 @@ impl Dispatcher {
     }
 
     fn dispatch_pending(&self, mut running: MutexGuard<'_, Running>) {
-        let mut run = std::mem::take(&mut running.run);
+        let mut run = std::mem::take(&mut *running);
         {
             let mut pending = self.pending.lock();
             std::mem::swap(&mut run, &mut *pending);
@@ -131,25 +133,26 @@ impl Dispatcher {
         run.clear();
         // The memory is used again, unless another dispatcher has its own by now.
         if let Some(mut running) = self.running.try_lock()
-            && running.run.capacity() == 0
+            && running.capacity() == 0
         {
-            running.run = run;
+            *running = run;
         }
     }
 
-    fn dispatch<'a>(
-        &self,
-        mut running: MutexGuard<'_, Running>,
-        mut arrivals: impl Iterator<Item = &'a Arrival> + Clone,
-    ) {
+    fn dispatch<'a>(&self, running: MutexGuard<'_, Running>, mut arrivals: impl Iterator<Item = &'a Arrival> + Clone) {
+        let mut last = None;
         for arrival in arrivals.clone() {
             // Next offsets are given out by this process, in order: there are no gaps but the one before the first unit.
             let appended = arrival.queue.append(arrival.queue_offset, arrival.unit(), arrival.store_timestamp, true);
             if let Appended::Tail(bytes) = appended {
                 self.queues.tail_grew(&arrival.queue, bytes);
             }
-            let (physical_offset, store_timestamp) = (arrival.physical_offset, arrival.store_timestamp);
-            running.progress = Progress { physical_offset, store_timestamp };
+            last = Some(arrival);
+        }
+        if let Some(last) = last {
+            let (physical_offset, store_timestamp) = &self.progress;
+            physical_offset.store(last.physical_offset, Ordering::Release);
+            store_timestamp.store(last.store_timestamp, Ordering::Release);
         }
         drop(running);
         if let Some(listener) = self.listener.get() {

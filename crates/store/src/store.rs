@@ -276,8 +276,8 @@ impl MessageStore {
     }
 
     /// Stores the messages of a batch, all or none; [`PutBatch::outcome`] tells where they went. They are readable from the
-    /// commit log when this returns, and from their queues once dispatched (at once, unless another thread is just doing
-    /// that). They are on disk once [`when_flushed`](MessageStore::when_flushed) says so; with SYNC_FLUSH a process that is
+    /// commit log when this returns, and from their queues once dispatched (at once, unless another thread that puts is
+    /// just doing that). They are on disk once [`when_flushed`](MessageStore::when_flushed) says so; with SYNC_FLUSH a process that is
     /// killed before that takes them with it, unless [`write_out`](MessageStore::write_out) was called.
     ///
     /// # Errors
