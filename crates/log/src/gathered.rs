@@ -13,7 +13,8 @@ use parking_lot::Mutex;
 use crate::LogError;
 use crate::segment::Segment;
 
-/// So much is written at once, by who puts the last of it: the call costs little then, and the flush finds less to write.
+/// So much is written at once, by who puts the last of it: the call costs little then, and the flush finds less to write. What
+/// is as long by itself is not gathered at all.
 const GROUP_BYTES: usize = 4 * 1024;
 
 /// What is between the writer of a log and its files.
@@ -50,6 +51,9 @@ impl Default for Gathered {
 impl Gathered {
     /// Takes bytes for `offset` of the log, which lies in `segment`; none of them on failure. For the one writer.
     pub(crate) fn push(&self, segment: &Arc<Segment>, offset: u64, bytes: &[u8]) -> Result<(), LogError> {
+        if bytes.len() >= GROUP_BYTES {
+            return self.write_through(segment, offset, bytes);
+        }
         if self.failed.load(Ordering::Acquire) {
             self.write_out()?;
         }
