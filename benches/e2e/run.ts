@@ -130,6 +130,8 @@ async function measureServers(options: BenchOptions, owned: AsyncDisposable[]) {
 
 async function bench(options: BenchOptions, owned: AsyncDisposable[]): Promise<Results> {
   const startedAt = new Date().toISOString()
+  // A mistyped --sends is told before the servers have been measured.
+  sendMeasures(options)
   const { servers, measured } = await measureServers(options, owned)
   const pairs: Pair[] = []
   for (const server of servers) pairs.push(...(await startPairs(server, options, owned)))

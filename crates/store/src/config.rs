@@ -3,7 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::StoreError;
+use crate::queue::ext;
 use crate::recovery_progress::RecoveryListener;
+use crate::unit::UNIT_BYTES;
+
+/// Smallest commit log file; no use but in tests.
+const MIN_SEGMENT_BYTES: u64 = 1024;
 
 const DELAY_LEVEL_SECONDS: [u64; 18] =
     [1, 5, 10, 30, 60, 120, 180, 240, 300, 360, 420, 480, 540, 600, 1_200, 1_800, 3_600, 7_200];
@@ -162,6 +168,42 @@ impl StoreConfig {
             max_msgs_num_batch: 64,
             retention: RetentionConfig::default(),
             on_recovery: None,
+        }
+    }
+
+    /// Refuses what no store can be made of, and rounds what can.
+    pub(crate) fn check(&mut self) -> Result<(), StoreError> {
+        let bytes = self.commit_log_segment_bytes;
+        let wrong = |why| Err(StoreError::Config { name: "mappedFileSizeCommitLog", value: bytes, why });
+        if bytes < MIN_SEGMENT_BYTES {
+            return wrong("less than 1024 bytes");
+        } else if bytes > i32::MAX as u64 {
+            return wrong("a blank record could not tell its length");
+        }
+        self.check_index()?;
+        let (name, value) = ("mappedFileSizeConsumeQueueExt", self.consume_queue_ext_segment_bytes);
+        if value < ext::MIN_SEGMENT_BYTES {
+            return Err(StoreError::Config { name, value, why: "less than one unit" });
+        } else if value > i32::MAX as u64 {
+            return Err(StoreError::Config { name, value, why: "Apache keeps it in an int" });
+        }
+        let unit_bytes = UNIT_BYTES as u64;
+        self.consume_queue_segment_bytes = self.consume_queue_segment_bytes.max(1).next_multiple_of(unit_bytes);
+        Ok(())
+    }
+
+    /// Apache keeps both numbers and the length of an index file in an int.
+    fn check_index(&self) -> Result<(), StoreError> {
+        let (slots, items) = (u64::from(self.max_hash_slot_num), u64::from(self.max_index_num));
+        let wrong = |name, value, why| Err(StoreError::Config { name, value, why });
+        if slots == 0 {
+            wrong("maxHashSlotNum", slots, "an index file needs a slot")
+        } else if items < 2 {
+            wrong("maxIndexNum", items, "an index file of n items holds n - 1")
+        } else if 40 + 4 * slots + 20 * items > i32::MAX as u64 {
+            wrong("maxIndexNum", items, "an index file would be longer than 2,147,483,647 bytes")
+        } else {
+            Ok(())
         }
     }
 }

@@ -15,6 +15,7 @@ mod commit_log;
 mod config;
 pub mod config_file;
 mod deletion;
+mod directory;
 mod disk;
 mod dispatch;
 mod error;

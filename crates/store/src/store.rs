@@ -1,36 +1,30 @@
-//! The store: opens and closes the parts, and passes calls to them.
+//! The store: its parts, and the calls that are passed to them.
 
-use std::io;
-use std::path::Path;
+mod lifecycle;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rocketmq_env::{Clock, File, Fs, OpenMode, OverlayFs, Parker, Unparker};
-use rocketmq_log::{FlushDone, FlushError, Flusher, FlusherOptions, SegmentedLog};
+use rocketmq_env::{File, Fs, Unparker};
+use rocketmq_log::{FlushDone, FlushError, Flusher};
 
 use crate::ahead::Ahead;
-use crate::background::{Background, Control};
+use crate::background::Background;
 use crate::batch::PutBatch;
-use crate::checkpoint::Checkpoint;
 use crate::commit_log::CommitLog;
 use crate::deletion::DeletedTopics;
-use crate::disk::{Disk, DiskUsage};
+use crate::disk::DiskUsage;
 use crate::dispatch::{ArrivalListener, Dispatcher};
 use crate::get::{Boundary, GetResult, GetStatus, TagFilter};
-use crate::index::{Index, IndexFiles, Judge, QueryResult};
+use crate::index::{Index, QueryResult};
 use crate::log_read::LogRead;
 use crate::message::PutTicket;
-use crate::queue::{Queue, ext};
+use crate::queue::Queue;
 use crate::queues::Queues;
-use crate::recover::{Recovered, Recovery};
-use crate::unit::UNIT_BYTES;
-use crate::{FlushDiskType, StoreConfig, StoreError, error, log_read, read};
-
-/// Smallest commit log file; no use but in tests.
-const MIN_SEGMENT_BYTES: u64 = 1024;
+use crate::{StoreConfig, StoreError, log_read, read};
 
 /// The message store: a directory with commit log, consume queues and checkpoint, as Apache's `DefaultMessageStore` keeps it.
 ///
@@ -58,192 +52,6 @@ pub struct MessageStore {
 }
 
 impl MessageStore {
-    /// Locks the directory (made if missing), recovers what is in it, and starts the threads.
-    ///
-    /// # Errors
-    /// [`StoreError::Locked`] if another process or another store has it open, [`StoreError::DamagedLog`] if recovering
-    /// would cut acknowledged messages, [`StoreError::Log`] for files that are not those of a store with this configuration.
-    pub fn open(mut config: StoreConfig, fs: Arc<dyn Fs>, clock: Arc<dyn Clock>) -> Result<Arc<Self>, StoreError> {
-        check(&mut config)?;
-        let root = config.root.as_path();
-        make_root(&*fs, &config)?;
-        let lock = lock(&*fs, root)?;
-        let abort = root.join("abort");
-        let was_clean = !fs.exists(&abort).map_err(io_at("stat", &abort))?;
-        let mut log =
-            SegmentedLog::open(Arc::clone(&fs), config.commit_log_dir.clone(), config.commit_log_segment_bytes)?
-                .with_space_reserved(config.flush_disk_type == FlushDiskType::AsyncFlush);
-        let queues = Queues::load(Arc::clone(&fs), &config)?;
-        let checkpoint = Checkpoint::open(&*fs, root)?;
-        let deleted_topics = DeletedTopics::load(Arc::clone(&fs), root)?;
-        let recovery = Recovery {
-            config: &config,
-            log: &mut log,
-            queues: &queues,
-            deleted_topics: &deleted_topics,
-            checkpoint: &checkpoint,
-            clock: &*clock,
-            was_clean,
-        };
-        let recovered = recovery.run()?;
-        let index_msg_timestamp = checkpoint.values().index_msg_timestamp;
-        let mut index = IndexFiles::load(&*fs, &config, &Judge { log: &log, was_clean, index_msg_timestamp })?;
-        index.settle(&*fs, &checkpoint)?;
-        make_durable(&log, &queues, &checkpoint, recovered)?;
-        write_abort(&*fs, root)?;
-        Self::start(config, fs, clock, Parts { log, queues, index, deleted_topics, checkpoint, recovered, lock })
-    }
-
-    /// Opens a stopped store to be read: puts fail with [`StoreError::ReadOnly`], and nothing in its directory is written, made
-    /// or locked, so any number of these may be open, on a read-only file system too. Recovery runs over an [`OverlayFs`]: what
-    /// an unclean stop left to cut or complete is cut and completed in memory, the index when queries need it.
-    ///
-    /// # Errors
-    /// [`StoreError::Locked`] if a broker, or a store opened for writing, runs on the directory: what it has not written yet
-    /// would look like damage. A broker started later does no harm, but what it deletes can no longer be read. Else those of
-    /// [`open`](MessageStore::open), and [`StoreError::Io`] if there is no commit log.
-    pub fn open_read_only(
-        config: StoreConfig,
-        fs: Arc<dyn Fs>,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Arc<Self>, StoreError> {
-        let lock = config.root.join("lock");
-        if fs.is_locked(&lock).map_err(io_at("ask for the lock", &lock))? {
-            return Err(StoreError::Locked { root: config.root });
-        }
-        let log = config.commit_log_dir.as_path();
-        fs.read_dir(log).map_err(io_at("read directory", log))?;
-        let store = Self::open(config, Arc::new(OverlayFs::new(fs)), clock)?;
-        store.commit_log.refuse_as_read_only();
-        store.background.control.keeps_files.store(true, Ordering::Release);
-        store.index.stop()?;
-        Ok(store)
-    }
-
-    fn start(
-        config: StoreConfig,
-        fs: Arc<dyn Fs>,
-        clock: Arc<dyn Clock>,
-        parts: Parts,
-    ) -> Result<Arc<Self>, StoreError> {
-        let Parts { log, queues, index, deleted_topics, checkpoint, recovered, lock } = parts;
-        let disk = Disk::new(Arc::clone(&fs), &config);
-        disk.note_cleaning(disk.check().err().map(|error| error::chain(&error)));
-        let parker = Parker::new(&clock);
-        let unparker = parker.unparker();
-        queues.start(unparker.clone())?;
-        let (log, queues, checkpoint) = (Arc::new(log), Arc::new(queues), Arc::new(checkpoint));
-        let last_store_timestamp = recovered.progress.store_timestamp;
-        let commit_log = Arc::new(CommitLog::new(Arc::clone(&log), Arc::clone(&clock), last_store_timestamp));
-        let dispatcher = Arc::new(Dispatcher::new(Arc::clone(&queues), recovered.progress));
-        let control = Arc::new(Control::default());
-        let options = FlusherOptions {
-            clock: Arc::clone(&clock),
-            interval: config.flush_interval_commit_log,
-            before_flush: Box::new({
-                let commit_log = Arc::clone(&commit_log);
-                move || commit_log.last_store_timestamp()
-            }),
-            after_flush: Box::new({
-                let (checkpoint, control) = (Arc::clone(&checkpoint), Arc::clone(&control));
-                move |store_timestamp, flushed| {
-                    control.note_failure(checkpoint.log_flushed(store_timestamp, flushed as i64));
-                }
-            }),
-        };
-        let flusher = Arc::new(Flusher::start(Arc::clone(&log), options));
-        let ahead = Ahead::start(Arc::clone(&log), &clock);
-        let index = Index::start(
-            Arc::clone(&fs),
-            Arc::clone(&clock),
-            &config,
-            Arc::clone(&log),
-            Arc::clone(&checkpoint),
-            index,
-        );
-        let background = Arc::new(Background {
-            clock: Arc::clone(&clock),
-            log,
-            flusher: Arc::clone(&flusher),
-            queues: Arc::clone(&queues),
-            dispatcher: Arc::clone(&dispatcher),
-            checkpoint,
-            interval: config.flush_interval_consume_queue,
-            thorough_interval: config.flush_consume_queue_thorough_interval,
-            retention: config.retention.clone(),
-            disk,
-            index: Arc::clone(&index),
-            control,
-        });
-        let thread = thread::spawn({
-            let background = Arc::clone(&background);
-            move || background.run(&parker)
-        });
-        Ok(Arc::new(Self {
-            config,
-            fs,
-            commit_log,
-            queues,
-            dispatcher,
-            flusher,
-            ahead,
-            index,
-            background,
-            unparker,
-            thread: Mutex::new(Some(thread)),
-            closed: AtomicBool::new(false),
-            deleted_topics,
-            deleting: Mutex::default(),
-            lock: Mutex::new(Some(lock)),
-        }))
-    }
-
-    /// Ends the store cleanly: refuses puts, dispatches, flushes everything, moves the checkpoint, removes the abort file,
-    /// releases the directory. Idempotent.
-    ///
-    /// # Errors
-    /// Whatever could not be flushed; the abort file stays then, so the next start recovers.
-    pub fn close(&self) -> Result<(), StoreError> {
-        let Some(lock) = self.lock.lock().take() else { return Ok(()) };
-        self.commit_log.close();
-        self.closed.store(true, Ordering::Release);
-        self.dispatcher.drain();
-        let flushed = self.stop_threads();
-        let outcome = flushed.and_then(|()| self.finish());
-        drop(lock);
-        outcome
-    }
-
-    fn stop_threads(&self) -> Result<(), StoreError> {
-        self.ahead.stop();
-        self.background.control.stopping.store(true, Ordering::Release);
-        self.unparker.unpark();
-        let thread = self.thread.lock().take();
-        if let Some(thread) = thread.filter(|thread| thread.thread().id() != thread::current().id())
-            && thread.join().is_err()
-        {
-            return Err(StoreError::Poisoned { reason: "the housekeeping thread panicked".to_owned() });
-        }
-        self.index.stop()?;
-        self.flusher.stop().map_err(|error| StoreError::Poisoned { reason: error.to_string() })
-    }
-
-    fn finish(&self) -> Result<(), StoreError> {
-        self.background.sync_queues()?;
-        if !self.background.control.keeps_files.load(Ordering::Acquire) {
-            self.index.close()?;
-        }
-        self.background.checkpoint.closed(self.queues.totals())?;
-        self.background.checkpoint.sync()?;
-        if let Some(reason) = self.background.control.failure().or(self.queues.sync_failure()) {
-            return Err(StoreError::Poisoned { reason });
-        }
-        self.commit_log.log.remove_spare()?;
-        let root = self.config.root.as_path();
-        self.fs.remove_file(&root.join("abort")).map_err(io_at("remove", &root.join("abort")))?;
-        self.fs.sync_dir(root).map_err(io_at("fsync", root))
-    }
-
     /// Its settings.
     pub fn config(&self) -> &StoreConfig {
         &self.config
@@ -518,127 +326,4 @@ impl MessageStore {
     fn check_open(&self) -> Result<(), StoreError> {
         if self.closed.load(Ordering::Acquire) { Err(StoreError::Closed) } else { Ok(()) }
     }
-}
-
-impl Drop for MessageStore {
-    fn drop(&mut self) {
-        if self.lock.lock().is_some() {
-            self.commit_log.close();
-            // Nobody is left to hear of a failure, and the abort file makes the next start recover.
-            let _ = self.stop_threads();
-        }
-    }
-}
-
-struct Parts {
-    log: SegmentedLog,
-    queues: Queues,
-    deleted_topics: DeletedTopics,
-    index: IndexFiles,
-    checkpoint: Checkpoint,
-    recovered: Recovered,
-    lock: Arc<dyn File>,
-}
-
-fn check(config: &mut StoreConfig) -> Result<(), StoreError> {
-    let bytes = config.commit_log_segment_bytes;
-    let wrong = |why| Err(StoreError::Config { name: "mappedFileSizeCommitLog", value: bytes, why });
-    if bytes < MIN_SEGMENT_BYTES {
-        return wrong("less than 1024 bytes");
-    } else if bytes > i32::MAX as u64 {
-        return wrong("a blank record could not tell its length");
-    }
-    check_index(config)?;
-    let (name, value) = ("mappedFileSizeConsumeQueueExt", config.consume_queue_ext_segment_bytes);
-    if value < ext::MIN_SEGMENT_BYTES {
-        return Err(StoreError::Config { name, value, why: "less than one unit" });
-    } else if value > i32::MAX as u64 {
-        return Err(StoreError::Config { name, value, why: "Apache keeps it in an int" });
-    }
-    let unit_bytes = UNIT_BYTES as u64;
-    config.consume_queue_segment_bytes = config.consume_queue_segment_bytes.max(1).next_multiple_of(unit_bytes);
-    Ok(())
-}
-
-/// Makes the directory of the store. A start that died may have made it, or those in it, without their entries being on
-/// disk, and all that is stored there goes with an entry that is lost.
-fn make_root(fs: &dyn Fs, config: &StoreConfig) -> Result<(), StoreError> {
-    let durably = |directory: &Path| fs.create_dir_all_durably(directory);
-    let exists = |directory: &Path| fs.exists(directory).map_err(io_at("stat", directory));
-    durably(&config.root).map_err(io_at("create", &config.root))?;
-    if exists(&config.commit_log_dir)? {
-        durably(&config.commit_log_dir).map_err(io_at("fsync the entry of", &config.commit_log_dir))?;
-    }
-    for directory in ["consumequeue", "consumequeue_ext"].map(|name| config.root.join(name)) {
-        if exists(&directory)? {
-            durably(&directory).map_err(io_at("fsync the entry of", &directory))?;
-            // The entries of topics; those of queues are synced with their first file.
-            fs.sync_dir(&directory).map_err(io_at("fsync", &directory))?;
-        }
-    }
-    if exists(&config.commit_log_dir)? {
-        return Ok(());
-    }
-    for above in config.root.ancestors().skip(1).take_while(|path| !path.as_os_str().is_empty()) {
-        match durably(above) {
-            // Whoever may not read a directory has not made the one in it either.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => break,
-            outcome => outcome.map_err(io_at("fsync the entry of", above))?,
-        }
-    }
-    Ok(())
-}
-
-/// Apache keeps both numbers and the length of an index file in an int.
-fn check_index(config: &StoreConfig) -> Result<(), StoreError> {
-    let (slots, items) = (u64::from(config.max_hash_slot_num), u64::from(config.max_index_num));
-    let wrong = |name, value, why| Err(StoreError::Config { name, value, why });
-    if slots == 0 {
-        wrong("maxHashSlotNum", slots, "an index file needs a slot")
-    } else if items < 2 {
-        wrong("maxIndexNum", items, "an index file of n items holds n - 1")
-    } else if 40 + 4 * slots + 20 * items > i32::MAX as u64 {
-        wrong("maxIndexNum", items, "an index file would be longer than 2,147,483,647 bytes")
-    } else {
-        Ok(())
-    }
-}
-
-/// (`DefaultMessageStore#start`)
-pub(crate) fn lock(fs: &dyn Fs, root: &Path) -> Result<Arc<dyn File>, StoreError> {
-    let path = root.join("lock");
-    let lock = fs.try_lock(&path).map_err(io_at("lock", &path))?;
-    let lock = lock.ok_or_else(|| StoreError::Locked { root: root.to_owned() })?;
-    lock.write_all_at(b"lock", 0).map_err(io_at("write", &path))?;
-    Ok(lock)
-}
-
-/// The file that tells the next start of an unclean stop. (`DefaultMessageStore#createTempFile`)
-pub(crate) fn write_abort(fs: &dyn Fs, root: &Path) -> Result<(), StoreError> {
-    let path = root.join("abort");
-    let file = fs.open(&path, OpenMode::CreateTruncate).map_err(io_at("create", &path))?;
-    file.write_all_at(std::process::id().to_string().as_bytes(), 0).map_err(io_at("write", &path))?;
-    file.sync_all().map_err(io_at("fsync", &path))?;
-    fs.sync_dir(root).map_err(io_at("fsync", root))
-}
-
-/// What recovery found may be in the page cache only, and so may be what it cut.
-fn make_durable(
-    log: &SegmentedLog,
-    queues: &Queues,
-    checkpoint: &Checkpoint,
-    recovered: Recovered,
-) -> Result<(), StoreError> {
-    log.sync(recovered.scanned_from, log.end())?;
-    queues.write_tails()?;
-    queues.sync()?;
-    let progress = recovered.progress;
-    checkpoint.log_cut(log.end() as i64)?;
-    checkpoint.log_flushed(progress.store_timestamp, log.end() as i64)?;
-    checkpoint.queues_flushed(progress.store_timestamp, progress.physical_offset)?;
-    checkpoint.sync()
-}
-
-fn io_at<'p>(op: &'static str, path: &'p Path) -> impl FnOnce(io::Error) -> StoreError + 'p {
-    move |source| StoreError::Io { op, path: path.to_owned(), source }
 }

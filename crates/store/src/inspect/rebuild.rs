@@ -12,7 +12,7 @@ use rocketmq_env::{Clock, Fs};
 
 use super::verify::{VerifyReport, verify_log};
 use crate::checkpoint::Checkpoint;
-use crate::store::{lock, write_abort};
+use crate::directory::{lock, write_abort};
 use crate::{MessageStore, StoreConfig, StoreError};
 
 /// Makes the consume queues and the index of a stopped store anew and closes it cleanly. Queues of which the log has no record any more stay
