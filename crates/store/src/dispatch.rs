@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::message::Arrival;
-use crate::queue::{Appended, TAIL_FULL_BYTES, TAIL_LIMIT_BYTES};
+use crate::queue::{TAIL_FULL_BYTES, TAIL_LIMIT_BYTES};
 use crate::queues::Queues;
 
 /// Above this many waiting messages a putter waits for the dispatcher instead of leaving it more.
@@ -141,13 +141,23 @@ impl Dispatcher {
 
     fn dispatch<'a>(&self, running: MutexGuard<'_, Running>, mut arrivals: impl Iterator<Item = &'a Arrival> + Clone) {
         let mut last = None;
-        for arrival in arrivals.clone() {
-            // Next offsets are given out by this process, in order: there are no gaps but the one before the first unit.
-            let appended = arrival.queue.append(arrival.queue_offset, arrival.unit(), arrival.store_timestamp, true);
-            if let Appended::Tail(bytes) = appended {
-                self.queues.tail_grew(&arrival.queue, bytes);
+        let mut rest = arrivals.clone();
+        let mut next = rest.next();
+        while let Some(first) = next {
+            // A run for one queue, as lists of messages are, takes its lock once.
+            let mut queue = first.queue.appends();
+            let tail_before = queue.tail_len();
+            while let Some(arrival) = next.filter(|next| Arc::ptr_eq(&next.queue, &first.queue)) {
+                // Next offsets are given out by this process, in order: there are no gaps but the one before the first unit.
+                queue.append(arrival.queue_offset, arrival.unit(), arrival.store_timestamp, true);
+                last = next;
+                next = rest.next();
             }
-            last = Some(arrival);
+            let tail = tail_before..queue.tail_len();
+            drop(queue);
+            if !tail.is_empty() {
+                self.queues.tail_grew(&first.queue, tail);
+            }
         }
         if let Some(last) = last {
             let (physical_offset, store_timestamp) = &self.progress;

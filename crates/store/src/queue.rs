@@ -11,7 +11,7 @@ use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use rocketmq_env::{CACHE_LINE_BYTES, prefetch};
 use rocketmq_log::{LogError, SegmentedLog};
 
@@ -72,8 +72,8 @@ struct State {
 /// What became of an appended unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Appended {
-    /// The tail now has this many bytes.
-    Tail(usize),
+    /// It is in the tail now.
+    Added,
     /// The queue has it already, or is destroyed.
     Repeat,
     /// Units before it are missing.
@@ -171,35 +171,9 @@ impl Queue {
         self.state.lock().files.segment_bytes() as i64 / UNIT_BYTES as i64
     }
 
-    /// Appends the unit of a message, idempotently. A queue without units may start anywhere; in one with units a gap is
-    /// filled with blanks if `fill_gap` (they are gone for good) and reported otherwise.
-    /// (`ConsumeQueue#putMessagePositionInfo`, `#fillPreBlank`)
-    pub(crate) fn append(&self, queue_offset: i64, mut unit: Unit, store_timestamp: i64, fill_gap: bool) -> Appended {
-        let mut state = self.state.lock();
-        let position = queue_offset.saturating_mul(UNIT_BYTES as i64);
-        let end = state.end();
-        if unit.end() <= state.max_physical_offset || position < end || state.is_destroyed {
-            return Appended::Repeat;
-        }
-        if position > end {
-            if !state.can_skip_to(position, unit.physical_offset) {
-                return Appended::Impossible;
-            }
-            if !fill_gap {
-                return Appended::Gap;
-            }
-            state.skip_to(position);
-        }
-        if let Some(ext) = &mut state.ext {
-            unit.tags_code = ext.push(unit.tags_code, store_timestamp);
-        }
-        if state.tail.capacity() == 0 {
-            state.tail.reserve(FIRST_TAIL_BYTES);
-        }
-        state.tail.extend_from_slice(&unit.encode());
-        self.tail_end.store(state.tail.as_mut_ptr().wrapping_add(state.tail.len()), Ordering::Relaxed);
-        state.max_physical_offset = unit.end();
-        Appended::Tail(state.tail.len())
+    /// The queue, held for appends.
+    pub(crate) fn appends(&self) -> Appends<'_> {
+        Appends { queue: self, state: self.state.lock() }
     }
 
     /// Copies units from `offset` on, at most as many as `buffer` holds, not crossing into the next file. Returns how many.
@@ -303,6 +277,62 @@ impl Queue {
     pub(crate) fn tail_bytes(&self) -> usize {
         let state = self.state.lock();
         state.tail.len() + state.ext.as_ref().map_or(0, |ext| ext.tail_bytes())
+    }
+}
+
+/// A queue held by whoever appends to it.
+pub(crate) struct Appends<'q> {
+    queue: &'q Queue,
+    state: MutexGuard<'q, State>,
+}
+
+impl Appends<'_> {
+    /// Bytes in the tail.
+    pub(crate) fn tail_len(&self) -> usize {
+        self.state.tail.len()
+    }
+
+    /// Appends the unit of a message, idempotently. A queue without units may start anywhere; in one with units a gap is
+    /// filled with blanks if `fill_gap` (they are gone for good) and reported otherwise.
+    /// (`ConsumeQueue#putMessagePositionInfo`, `#fillPreBlank`)
+    pub(crate) fn append(
+        &mut self,
+        queue_offset: i64,
+        mut unit: Unit,
+        store_timestamp: i64,
+        fill_gap: bool,
+    ) -> Appended {
+        let state = &mut *self.state;
+        let position = queue_offset.saturating_mul(UNIT_BYTES as i64);
+        let end = state.end();
+        if unit.end() <= state.max_physical_offset || position < end || state.is_destroyed {
+            return Appended::Repeat;
+        }
+        if position > end {
+            if !state.can_skip_to(position, unit.physical_offset) {
+                return Appended::Impossible;
+            }
+            if !fill_gap {
+                return Appended::Gap;
+            }
+            state.skip_to(position);
+        }
+        if let Some(ext) = &mut state.ext {
+            unit.tags_code = ext.push(unit.tags_code, store_timestamp);
+        }
+        if state.tail.capacity() == 0 {
+            state.tail.reserve(FIRST_TAIL_BYTES);
+        }
+        state.tail.extend_from_slice(&unit.encode());
+        state.max_physical_offset = unit.end();
+        Appended::Added
+    }
+}
+
+impl Drop for Appends<'_> {
+    fn drop(&mut self) {
+        let tail = &mut self.state.tail;
+        self.queue.tail_end.store(tail.as_mut_ptr().wrapping_add(tail.len()), Ordering::Relaxed);
     }
 }
 

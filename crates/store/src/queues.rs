@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -221,18 +222,17 @@ impl Queues {
         in_parts(&self.all(), all).map(drop)
     }
 
-    /// Notes that a queue's tail has `bytes` now.
-    pub(crate) fn tail_grew(&self, queue: &Arc<Queue>, bytes: usize) {
+    /// Notes that a queue's tail grew from so many bytes to so many.
+    pub(crate) fn tail_grew(&self, queue: &Arc<Queue>, bytes: Range<usize>) {
         if !queue.has_tail.load(Ordering::Relaxed) && !queue.has_tail.swap(true, Ordering::AcqRel) {
             self.tails.lock().push(Arc::clone(queue));
         }
-        if bytes >= TAIL_LIMIT_BYTES {
+        if bytes.end >= TAIL_LIMIT_BYTES {
             // A failure keeps the queue on the list and refuses further puts.
             if let Err(error) = self.write_tail_of(queue) {
                 self.failed(&error);
             }
-        } else if bytes >= TAIL_FULL_BYTES
-            && bytes % TAIL_FULL_BYTES < crate::unit::UNIT_BYTES
+        } else if bytes.start / TAIL_FULL_BYTES < bytes.end / TAIL_FULL_BYTES
             && let Some(background) = self.background.get()
         {
             background.unpark();

@@ -161,20 +161,22 @@ impl BrokerState {
         super::send_check::refuse_what_is_not_there(&traits, header.sys_flag)?;
         let queue = topic.queue(&self.store, queue_id).ok_or_else(|| self.message_illegal())?;
         let first = session.batch.len();
+        let common = PutMessage {
+            queue,
+            flag: 0,
+            sys_flag: with_multi_tags(header.sys_flag, topic),
+            born_timestamp: header.born_timestamp,
+            born_host: connection.peer().into(),
+            store_host: self.advertised().store_host,
+            reconsume_times: header.reconsume_times.unwrap_or_default(),
+            prepared_transaction_offset: 0,
+            body: &[],
+            properties: "",
+        };
         for element in batch::iter(request.body) {
             let pushed = element.map_err(|_malformed| self.message_illegal()).and_then(|element| {
-                let message = PutMessage {
-                    queue,
-                    flag: element.flag,
-                    sys_flag: with_multi_tags(header.sys_flag, topic),
-                    born_timestamp: header.born_timestamp,
-                    born_host: connection.peer().into(),
-                    store_host: self.advertised().store_host,
-                    reconsume_times: header.reconsume_times.unwrap_or_default(),
-                    prepared_transaction_offset: 0,
-                    body: element.body,
-                    properties: &element.properties,
-                };
+                let message =
+                    PutMessage { flag: element.flag, body: element.body, properties: &element.properties, ..common };
                 let pushed = if session.batch.len() == first {
                     session.batch.push(&self.store, &message)
                 } else {

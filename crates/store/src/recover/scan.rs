@@ -107,13 +107,17 @@ impl Scanner<'_> {
         let queues = self.units.queues;
         for (queue, appendix) in run.units() {
             let Appendix { queue_offset, unit, store_timestamp, .. } = *appendix;
-            match queue.append(queue_offset, unit, store_timestamp, self.from_first) {
+            let mut appends = queue.appends();
+            let tail_before = appends.tail_len();
+            match appends.append(queue_offset, unit, store_timestamp, self.from_first) {
                 Appended::Gap => {
                     self.scan.gap = true;
                     return Ok(());
                 }
-                Appended::Tail(bytes) => {
-                    queues.tail_grew(queue, bytes);
+                Appended::Added => {
+                    let tail = tail_before..appends.tail_len();
+                    drop(appends);
+                    queues.tail_grew(queue, tail);
                     queues.writable()?;
                     self.tails_bytes += UNIT_BYTES;
                 }
