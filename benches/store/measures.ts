@@ -9,7 +9,7 @@ import { apaches, embedded, manyQueuesFromJavaScript, ours, queuesBench } from '
 /** Figures of one round, by name. */
 export type Figures = Record<string, number>
 
-/** Our processes need no warm-up but that of the page cache. */
+/** Our processes need no warm-up but that of the page cache; see {@link syncAppends} for the disk's. */
 const WARMUP_SECONDS = 1
 
 /** With four queues each. */
@@ -63,7 +63,10 @@ export function manyQueues(): Promise<Figures> {
   })
 }
 
-/** Puts of 64 writers that wait for the disk: a thread each, and all from one thread that is told, as in a broker. */
+/**
+ * Puts of 64 writers that wait for the disk: a thread each, and all from one thread that is told, as in a broker. Both sides
+ * warm up as long: the disk is busy for some seconds with the removal of the files before.
+ */
 export async function syncAppends({ seconds, warmupSeconds }: StoreBenchOptions): Promise<Figures> {
   const figures: Figures = {}
   for (const [name, mode] of [
@@ -71,7 +74,7 @@ export async function syncAppends({ seconds, warmupSeconds }: StoreBenchOptions)
     ['sync called', 'putSyncCalled']
   ] as const) {
     const apache = await inDirectory(at => apaches(at, mode, 64, 128, seconds, warmupSeconds))
-    const native = await inDirectory(at => ours(at, mode, 64, 128, seconds, WARMUP_SECONDS))
+    const native = await inDirectory(at => ours(at, mode, 64, 128, seconds, warmupSeconds))
     figures[`${name} apache`] = apache.perSecond
     figures[name] = native.perSecond
   }

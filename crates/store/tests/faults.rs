@@ -136,6 +136,34 @@ fn a_failed_write_is_tried_again_and_loses_nothing() {
 }
 
 #[test]
+fn a_put_too_long_to_be_gathered_stores_nothing_when_a_write_fails_and_takes_nobody_with_it() {
+    // First that of what was gathered before it fails, then its own.
+    for nth in 0..2 {
+        let fs = FaultFs::new();
+        let config = StoreConfig {
+            flush_disk_type: FlushDiskType::SyncFlush,
+            commit_log_segment_bytes: 64 * 1024,
+            max_message_bytes: 16 * 1024,
+            ..small("/store")
+        };
+        let store = open_with(config.clone(), &fs, &Arc::new(VirtualClock::new(START_MS))).unwrap();
+        put(&store, "Topic", 0, b"gathered").unwrap();
+        fail(&fs, Operation::Write, "commitlog", nth, 1);
+        let refused = put(&store, "Topic", 0, &[1; 8 * 1024]);
+        assert!(matches!(refused, Err(StoreError::Log(LogError::Io { op: "write", .. }))), "{refused:?}");
+        assert!(!fs.has_failures_left());
+        assert_eq!(read_all(&store, "Topic", 0), [b"gathered"]);
+        let (_, ticket) = put(&store, "Topic", 0, &[2; 8 * 1024]).unwrap();
+        put(&store, "Topic", 0, b"gathered behind it").unwrap();
+        store.wait_flushed(ticket.end + 1, HOUR).unwrap();
+        fs.power_cut(nth);
+        drop(store);
+        let store = open_with(config, &fs, &Arc::new(VirtualClock::new(START_MS))).unwrap();
+        assert_eq!(read_all(&store, "Topic", 0), [&b"gathered"[..], &[2; 8 * 1024], b"gathered behind it"]);
+    }
+}
+
+#[test]
 fn while_no_write_succeeds_puts_are_refused_and_reads_go_on() {
     let fs = FaultFs::new();
     let store = sync_store_on(&fs);
