@@ -119,17 +119,15 @@ export class RemoteBrokerOffsetStore extends OffsetTable {
    * and keeps the last).
    */
   async flush(queueKeys: ReadonlySet<string>): Promise<void> {
-    const byTopicAndBroker = new Map<string, ControllableOffset[]>()
-    for (const entry of this.#retain(queueKeys)) {
-      const key = `${entry.mq.topic}@${entry.mq.brokerName}`
-      const entries = byTopicAndBroker.get(key)
-      if (entries === undefined) byTopicAndBroker.set(key, [entry])
-      else entries.push(entry)
-    }
+    const firsts = new Map<string, Promise<void>>()
     await Promise.all(
-      [...byTopicAndBroker.values()].map(async ([first, ...others]) => {
-        await this.#store(first!, false)
-        await Promise.all(others.map(entry => this.#store(entry, false)))
+      this.#retain(queueKeys).map(entry => {
+        const key = `${entry.mq.topic}@${entry.mq.brokerName}`
+        const first = firsts.get(key)
+        if (first !== undefined) return first.then(() => this.#store(entry, false))
+        const stored = this.#store(entry, false)
+        firsts.set(key, stored)
+        return stored
       })
     )
   }

@@ -52,11 +52,9 @@ impl<'l> Reader<'l> {
         }
         if self.log.write_out_before(offset + len as u64).is_err() {
             self.scratch.resize(len, 0);
-            if self.log.read_gathered(offset, &mut self.scratch) {
+            if self.log.copy_unwritten(offset, &mut self.scratch)? {
                 return Ok(Some(read(&self.scratch)));
             }
-            // Somebody else may have written it meanwhile.
-            self.log.write_out_before(offset + len as u64)?;
         }
         let segment_bytes = self.log.segment_bytes();
         let is_current = |segment: &Arc<Segment>| segment.base() <= offset && offset - segment.base() < segment_bytes;

@@ -144,12 +144,8 @@ impl SegmentedLog {
         if offset + rest.len() as u64 > self.end() {
             return Ok(false);
         }
-        if self.write_out_before(offset + rest.len() as u64).is_err() {
-            if self.read_gathered(offset, rest) {
-                return Ok(true);
-            }
-            // Somebody else may have written it meanwhile.
-            self.write_out_before(offset + rest.len() as u64)?;
+        if self.write_out_before(offset + rest.len() as u64).is_err() && self.copy_unwritten(offset, rest)? {
+            return Ok(true);
         }
         while !rest.is_empty() {
             let Some(segment) = self.segment_at(at) else { return Ok(false) };
@@ -221,9 +217,14 @@ impl SegmentedLog {
         self.gathered.write_out_before(end)
     }
 
-    /// Copies published bytes that could not be written, if these are.
-    pub(crate) fn read_gathered(&self, offset: u64, buffer: &mut [u8]) -> bool {
-        self.gathered.read(offset, buffer)
+    /// Copies published bytes that could not be written; false if they are in the files after all.
+    pub(crate) fn copy_unwritten(&self, offset: u64, buffer: &mut [u8]) -> Result<bool, LogError> {
+        if self.gathered.read(offset, buffer) {
+            return Ok(true);
+        }
+        // Somebody else may have written them meanwhile.
+        self.write_out_before(offset + buffer.len() as u64)?;
+        Ok(false)
     }
 
     fn segment_to_write(&self, offset: u64) -> Result<Arc<Segment>, LogError> {

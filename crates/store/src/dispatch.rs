@@ -146,17 +146,16 @@ impl Dispatcher {
         while let Some(first) = next {
             // A run for one queue, as lists of messages are, takes its lock once.
             let mut queue = first.queue.appends();
-            let tail_before = queue.tail_len();
             while let Some(arrival) = next.filter(|next| Arc::ptr_eq(&next.queue, &first.queue)) {
                 // Next offsets are given out by this process, in order: there are no gaps but the one before the first unit.
                 queue.append(arrival.queue_offset, arrival.unit(), arrival.store_timestamp, true);
                 last = next;
                 next = rest.next();
             }
-            let tail = tail_before..queue.tail_len();
+            let grown = queue.grown();
             drop(queue);
-            if !tail.is_empty() {
-                self.queues.tail_grew(&first.queue, tail);
+            if !grown.is_empty() {
+                self.queues.tail_grew(&first.queue, grown);
             }
         }
         if let Some(last) = last {

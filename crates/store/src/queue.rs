@@ -7,6 +7,7 @@ mod expire;
 pub(crate) mod ext;
 mod recovery;
 
+use std::ops::Range;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, Ordering};
@@ -173,7 +174,8 @@ impl Queue {
 
     /// The queue, held for appends.
     pub(crate) fn appends(&self) -> Appends<'_> {
-        Appends { queue: self, state: self.state.lock() }
+        let state = self.state.lock();
+        Appends { queue: self, tail_before: state.tail.len(), state }
     }
 
     /// Copies units from `offset` on, at most as many as `buffer` holds, not crossing into the next file. Returns how many.
@@ -283,13 +285,15 @@ impl Queue {
 /// A queue held by whoever appends to it.
 pub(crate) struct Appends<'q> {
     queue: &'q Queue,
+    /// Bytes in the tail at first.
+    tail_before: usize,
     state: MutexGuard<'q, State>,
 }
 
 impl Appends<'_> {
-    /// Bytes in the tail.
-    pub(crate) fn tail_len(&self) -> usize {
-        self.state.tail.len()
+    /// From how many bytes to how many the tail has grown.
+    pub(crate) fn grown(&self) -> Range<usize> {
+        self.tail_before..self.state.tail.len()
     }
 
     /// Appends the unit of a message, idempotently. A queue without units may start anywhere; in one with units a gap is

@@ -10,7 +10,7 @@ use rocketmq_codec::header::{SendMessageRequestHeader, SendMessageRequestHeaderV
 use rocketmq_codec::message::{batch, properties, sys_flag};
 use rocketmq_codec::{Command, request_code, response_code};
 use rocketmq_remoting::Connection;
-use rocketmq_store::{PutError, PutMessage};
+use rocketmq_store::{PutError, PutMessage, Queue};
 
 use super::properties::push;
 use super::reply::{Handled, Refusal, header};
@@ -94,18 +94,8 @@ impl BrokerState {
         }
         let uniq_key = self.keep_uniq_key(session, traits.uniq_key);
         let queue = topic.queue(&self.store, queue_id).ok_or_else(|| self.message_illegal())?;
-        let message = PutMessage {
-            queue,
-            flag: header.flag,
-            sys_flag: with_multi_tags(header.sys_flag, topic),
-            born_timestamp: header.born_timestamp,
-            born_host: connection.peer().into(),
-            store_host: self.advertised().store_host,
-            reconsume_times: header.reconsume_times.unwrap_or_default(),
-            prepared_transaction_offset: 0,
-            body: request.body,
-            properties: &session.properties,
-        };
+        let (body, properties) = (request.body, session.properties.as_str());
+        let message = PutMessage { body, properties, ..self.message_to(queue, connection, header, topic) };
         let index = session.batch.push(&self.store, &message).map_err(|error| self.put_refused(error))?;
         Ok(waiting(request, traits.no_wait, queue_id, index..index + 1, uniq_key))
     }
@@ -161,18 +151,7 @@ impl BrokerState {
         super::send_check::refuse_what_is_not_there(&traits, header.sys_flag)?;
         let queue = topic.queue(&self.store, queue_id).ok_or_else(|| self.message_illegal())?;
         let first = session.batch.len();
-        let common = PutMessage {
-            queue,
-            flag: 0,
-            sys_flag: with_multi_tags(header.sys_flag, topic),
-            born_timestamp: header.born_timestamp,
-            born_host: connection.peer().into(),
-            store_host: self.advertised().store_host,
-            reconsume_times: header.reconsume_times.unwrap_or_default(),
-            prepared_transaction_offset: 0,
-            body: &[],
-            properties: "",
-        };
+        let common = self.message_to(queue, connection, header, topic);
         for element in batch::iter(request.body) {
             let pushed = element.map_err(|_malformed| self.message_illegal()).and_then(|element| {
                 let message =
@@ -190,6 +169,28 @@ impl BrokerState {
             }
         }
         Ok(waiting(request, traits.no_wait, queue_id, first..session.batch.len(), uniq_key))
+    }
+
+    /// What the header of a send says of its message or messages, without body and properties.
+    fn message_to<'q>(
+        &self,
+        queue: &'q Arc<Queue>,
+        connection: &Connection,
+        header: &SendHeader<'_>,
+        topic: &Topic,
+    ) -> PutMessage<'q> {
+        PutMessage {
+            queue,
+            flag: header.flag,
+            sys_flag: with_multi_tags(header.sys_flag, topic),
+            born_timestamp: header.born_timestamp,
+            born_host: connection.peer().into(),
+            store_host: self.advertised().store_host,
+            reconsume_times: header.reconsume_times.unwrap_or_default(),
+            prepared_transaction_offset: 0,
+            body: &[],
+            properties: "",
+        }
     }
 
     /// MESSAGE_ILLEGAL with Apache's remark.

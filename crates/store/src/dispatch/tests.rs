@@ -77,12 +77,12 @@ fn what_the_only_one_who_puts_handed_over_is_in_its_queue_at_once_whoever_asks_h
         while !asked.load(Ordering::Acquire) {
             thread::yield_now();
         }
-        let is_there = |()| {
+        let is_there = || {
             let arrival = arrival_of(&queue);
             dispatcher.finish(dispatcher.enqueue(std::iter::once(&arrival)), std::iter::once(&arrival));
             queue.max_offset() == arrival.queue_offset + 1
         };
-        let missed = std::iter::repeat_n((), puts).map(is_there).filter(|is_there| !is_there).count();
+        let missed = (0..puts).filter(|_put| !is_there()).count();
         ended.store(true, Ordering::Release);
         assert_eq!(missed, 0);
     });

@@ -108,16 +108,15 @@ impl Scanner<'_> {
         for (queue, appendix) in run.units() {
             let Appendix { queue_offset, unit, store_timestamp, .. } = *appendix;
             let mut appends = queue.appends();
-            let tail_before = appends.tail_len();
             match appends.append(queue_offset, unit, store_timestamp, self.from_first) {
                 Appended::Gap => {
                     self.scan.gap = true;
                     return Ok(());
                 }
                 Appended::Added => {
-                    let tail = tail_before..appends.tail_len();
+                    let grown = appends.grown();
                     drop(appends);
-                    queues.tail_grew(queue, tail);
+                    queues.tail_grew(queue, grown);
                     queues.writable()?;
                     self.tails_bytes += UNIT_BYTES;
                 }
