@@ -4,6 +4,9 @@
 //! an fsync of the directory. A power cut keeps any subset of the sectors written since (a sector may be torn), and any
 //! prefix of each directory's unsynced changes. What survives is chosen by a seed, so a run can be repeated.
 //!
+//! A sync that fails is that of Linux: what was dirty can be read from then on and is never written, later syncs succeed, and
+//! of other handles of the file the next sync fails as well.
+//!
 //! What is written through a mapping is written bytes like any others: the pages are dirty until the file is synced. Where it
 //! has no space reserved the test panics, as there a process is ended by SIGBUS once the disk is full.
 
@@ -92,6 +95,11 @@ impl FaultFs {
             Some(epoch) if epoch != world.epoch() => Err(io::Error::other("this process is dead")),
             _ => Ok(world),
         }
+    }
+
+    fn handle(&self, path: &Path, (inode, epoch): (u64, u64), is_lock: bool) -> Handle {
+        let failures_told = self.world.lock().failed_write_backs(inode).into();
+        Handle { world: Arc::clone(&self.world), path: path.to_owned(), inode, epoch, is_lock, failures_told }
     }
 
     /// Plans a failure.
@@ -188,8 +196,8 @@ impl FaultFs {
 
 impl Fs for FaultFs {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>> {
-        let (inode, epoch) = self.world()?.open(path, mode)?;
-        Ok(Arc::new(Handle { world: Arc::clone(&self.world), path: path.to_owned(), inode, epoch, is_lock: false }))
+        let opened = self.world()?.open(path, mode)?;
+        Ok(Arc::new(self.handle(path, opened, false)))
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
@@ -225,9 +233,8 @@ impl Fs for FaultFs {
     }
 
     fn try_lock(&self, path: &Path) -> io::Result<Option<Arc<dyn File>>> {
-        let Some((inode, epoch)) = self.world()?.try_lock(path)? else { return Ok(None) };
-        let handle = Handle { world: Arc::clone(&self.world), path: path.to_owned(), inode, epoch, is_lock: true };
-        Ok(Some(Arc::new(handle)))
+        let Some(locked) = self.world()?.try_lock(path)? else { return Ok(None) };
+        Ok(Some(Arc::new(self.handle(path, locked, true))))
     }
 }
 

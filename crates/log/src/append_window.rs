@@ -74,6 +74,17 @@ struct Shared {
     left: Option<Window>,
 }
 
+/// What was done ahead of the writer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Prepared {
+    /// Zeros were written, which are to be synced unless the window is mapped.
+    Zeros,
+    /// Nothing is left to be done for now.
+    Nothing,
+    /// What comes next lies in the next file.
+    EndOfFile,
+}
+
 /// Where the writer is.
 #[derive(Debug, Default, Clone, Copy)]
 enum WriterIn {
@@ -199,34 +210,32 @@ impl Windows {
     }
 
     /// Makes the window that will be needed next, so that the writer does not wait for it: the one behind the window it is
-    /// in, or one at the start of an untouched file. False if there is none, because that one reaches the file's end.
-    pub(crate) fn prepare_next(&self, file: &dyn File, file_bytes: u64, mapped: bool) -> io::Result<bool> {
+    /// in, or one at the start of an untouched file.
+    pub(crate) fn prepare_next(&self, file: &dyn File, file_bytes: u64, mapped: bool) -> io::Result<Prepared> {
         drop(self.shared.lock().left.take());
         // Held to the end: the writer must not get ahead of the zeros, which would wipe out what it wrote.
         let mut shared = self.shared.lock();
         let (start, untouched) = match shared.writer {
             WriterIn::NoWindow => (0, None),
-            WriterIn::Window { end, .. } if end >= file_bytes => return Ok(false),
+            WriterIn::Window { end, .. } if end >= file_bytes => return Ok(Prepared::EndOfFile),
             WriterIn::Window { end, .. } => (end - end % WriteMap::ALIGNMENT, Some(end)),
-            WriterIn::Unsupported => return Ok(true),
+            WriterIn::Unsupported => return Ok(Prepared::Nothing),
         };
         if shared.next.as_ref().is_some_and(|next| next.start == start) {
-            return Ok(true);
+            return Ok(Prepared::Nothing);
         }
         let Some(mut window) = reserve(file, (start, start), shared.writer.next_len(), file_bytes)? else {
-            return Ok(true);
+            return Ok(Prepared::Nothing);
         };
         // Of a file without an open window nobody knows here what is in it.
         if let Some(untouched) = untouched {
             file.write_zeros(untouched, window.end.saturating_sub(untouched))?;
             if mapped {
                 window.map(file)?;
-            } else {
-                file.sync_data()?;
             }
         }
         shared.next = Some(window);
-        Ok(true)
+        Ok(if untouched.is_some() { Prepared::Zeros } else { Prepared::Nothing })
     }
 
     /// Forgets all windows, as the writer has left the file.
@@ -344,7 +353,7 @@ mod tests {
     #[test]
     fn a_file_whose_content_nobody_knows_is_prepared_without_zeros() {
         let (file, windows) = (Memory::new(), Windows::default());
-        assert!(windows.prepare_next(&file, FILE_BYTES, false).unwrap());
+        assert_eq!(windows.prepare_next(&file, FILE_BYTES, false).unwrap(), Prepared::Nothing);
         assert!(windows.shared.lock().next.is_some() && file.bytes.lock().iter().all(|byte| *byte == 9));
     }
 
@@ -356,7 +365,7 @@ mod tests {
             unsafe { window.write(&windows, (&file, FILE_BYTES), &vec![7; len], at) }.unwrap();
         };
         write(0, 1_024);
-        assert!(windows.prepare_next(&file, FILE_BYTES, false).unwrap());
+        assert_eq!(windows.prepare_next(&file, FILE_BYTES, false).unwrap(), Prepared::Zeros);
         write(1_024, FIRST_WINDOW_BYTES as usize);
         assert!(file.bytes.lock()[..FIRST_WINDOW_BYTES as usize + 1_024].iter().all(|byte| *byte == 7));
         let shared = windows.shared.lock();
@@ -372,7 +381,7 @@ mod tests {
         };
         write(0);
         thread::scope(|scope| {
-            scope.spawn(|| assert!(windows.prepare_next(&file, FILE_BYTES, false).unwrap()));
+            scope.spawn(|| windows.prepare_next(&file, FILE_BYTES, false).unwrap());
             while !file.zeroing.load(Ordering::Acquire) {
                 thread::yield_now();
             }

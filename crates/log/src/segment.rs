@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use rocketmq_env::{File, Fs, Map, OpenMode};
 
 use crate::LogError;
-use crate::append_window::{OpenWindow, Windows};
+use crate::append_window::{OpenWindow, Prepared, Windows};
 
 /// Of the usual block of a file system.
 const BLOCK_BYTES: usize = 4096;
@@ -124,9 +124,20 @@ impl Segment {
     }
 
     /// Makes the part that will be appended to next ready; false if it lies in the next file.
-    pub(crate) fn reserve_ahead(&self, segment_bytes: u64, mapped: bool) -> Result<bool, LogError> {
+    pub(crate) fn reserve_ahead(&self, fs: &dyn Fs, segment_bytes: u64, mapped: bool) -> Result<bool, LogError> {
         let prepared = self.windows.prepare_next(&*self.file, segment_bytes, mapped);
-        prepared.map_err(|source| fail("reserve space in", &self.path, 0, source))
+        let prepared = prepared.map_err(|source| fail("reserve space in", &self.path, 0, source))?;
+        if prepared == Prepared::Zeros && !mapped {
+            self.open_apart(fs)?.sync_data().map_err(|source| fail("fdatasync", &self.path, 0, source))?;
+        }
+        Ok(prepared != Prepared::EndOfFile)
+    }
+
+    /// A handle of its own, for those who sync while others wait for a sync: the operating system tells each handle once of
+    /// bytes that it could not write, takes them for written, and nobody may hear of that in place of the others (Linux:
+    /// `errseq_t`).
+    fn open_apart(&self, fs: &dyn Fs) -> Result<Arc<dyn File>, LogError> {
+        fs.open(&self.path, OpenMode::ReadWrite).map_err(|source| fail("open", &self.path, 0, source))
     }
 
     /// Nobody appends to this file any more: what is mapped for that is given back.
@@ -185,7 +196,16 @@ impl Segment {
         if self.entry_synced.load(Ordering::Acquire) {
             return self.file.sync_data().map_err(|source| fail("fdatasync", &self.path, 0, source));
         }
-        self.file.sync_all().map_err(|source| fail("fsync", &self.path, 0, source))?;
+        self.sync_entry_by(&*self.file, fs)
+    }
+
+    /// Makes a new file's length and directory entry durable, beside those who wait for what is written to it.
+    pub(crate) fn sync_entry(&self, fs: &dyn Fs) -> Result<(), LogError> {
+        if self.entry_synced.load(Ordering::Acquire) { Ok(()) } else { self.sync_entry_by(&*self.open_apart(fs)?, fs) }
+    }
+
+    fn sync_entry_by(&self, file: &dyn File, fs: &dyn Fs) -> Result<(), LogError> {
+        file.sync_all().map_err(|source| fail("fsync", &self.path, 0, source))?;
         if let Some(directory) = self.path.parent() {
             fs.sync_dir(directory).map_err(|source| fail("fsync", directory, 0, source))?;
         }

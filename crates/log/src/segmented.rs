@@ -14,6 +14,9 @@ use crate::gathered::Gathered;
 use crate::reader::Reader;
 use crate::segment::{Segment, fail};
 
+/// So much is written over itself at a time.
+const REWRITE_BYTES: usize = 256 * 1024;
+
 /// A directory of segments, appended to by one writer at a time and read by many.
 ///
 /// Bytes below [`end`](SegmentedLog::end) are published: they never change, and readers see no others. The writer puts
@@ -277,9 +280,9 @@ impl SegmentedLog {
     pub fn reserve_ahead(&self) -> Result<(), LogError> {
         let Some(mapped) = self.reserve_mapped else { return Ok(()) };
         let Some(last) = self.segments.read().last().cloned() else { return Ok(()) };
-        if !last.reserve_ahead(self.segment_bytes, mapped)? {
+        if !last.reserve_ahead(&*self.fs, self.segment_bytes, mapped)? {
             let spare = self.spare.lock().clone();
-            spare.map_or(Ok(true), |spare| spare.reserve_ahead(self.segment_bytes, mapped))?;
+            spare.map_or(Ok(true), |spare| spare.reserve_ahead(&*self.fs, self.segment_bytes, mapped))?;
         }
         Ok(())
     }
@@ -289,7 +292,7 @@ impl SegmentedLog {
         let Some(last) = self.segments.read().last().cloned() else { return Ok(()) };
         let base = last.base() + self.segment_bytes;
         // At most one file may be without a synced entry: of two empty leftovers Apache would only forgive the last.
-        last.sync(&*self.fs)?;
+        last.sync_entry(&*self.fs)?;
         let mut spare = self.spare.lock();
         if self.segment_at(base).is_none() && spare.as_ref().is_none_or(|spare| spare.base() != base) {
             *spare = Some(self.create_segment(base)?);
@@ -314,6 +317,24 @@ impl SegmentedLog {
             {
                 return Err(error);
             }
+        }
+        Ok(())
+    }
+
+    /// Writes `from..to`, which is published, over itself. After a sync that failed the operating system takes for written what
+    /// is not on disk, also for the next process, whose syncs then succeed and change nothing.
+    pub fn rewrite(&self, from: u64, to: u64) -> Result<(), LogError> {
+        let mut buffer = vec![0; REWRITE_BYTES];
+        let mut at = from;
+        while at < to {
+            let Some(segment) = self.segment_at(at) else { return Ok(()) };
+            let in_segment = at - segment.base();
+            let left = (to - at).min(self.segment_bytes - in_segment);
+            let len = usize::try_from(left).map_or(REWRITE_BYTES, |left| left.min(REWRITE_BYTES));
+            let bytes = buffer.get_mut(..len).unwrap_or_default();
+            segment.read(bytes, in_segment)?;
+            segment.write(bytes, in_segment)?;
+            at += len as u64;
         }
         Ok(())
     }

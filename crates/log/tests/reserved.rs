@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use rocketmq_env::OsFs;
+use rocketmq_env::{Fault, FaultFs, Operation, OsFs};
 use rocketmq_log::{AppendCursor, SegmentedLog};
 
 const SEGMENT_BYTES: u64 = 1 << 20;
@@ -94,4 +94,53 @@ fn what_prepares_the_space_ahead_never_touches_what_was_appended() {
         assert!(log.read(0, &mut read).unwrap());
         assert!(read == pattern(0, end as usize), "mapped {mapped}");
     }
+}
+
+#[test]
+fn a_sync_that_fails_for_those_who_prepare_fails_for_those_who_wait_as_well() {
+    let prepare: [fn(&SegmentedLog) -> bool; 2] =
+        [|log| log.reserve_ahead().is_err(), |log| log.prepare_spare().is_err()];
+    for (way, prepare) in prepare.into_iter().enumerate() {
+        let fs = FaultFs::new();
+        let log = SegmentedLog::open(fs.process(), "/log".into(), SEGMENT_BYTES).unwrap().with_space_reserved(false);
+        let mut cursor = AppendCursor::default();
+        log.append(&mut cursor, 0, &[1; 8 * 1_024]).unwrap();
+        log.publish(8 * 1_024);
+        let path_contains = "/log/0".to_owned();
+        fs.inject(Fault { operation: Operation::Sync, path_contains, after: 0, times: 1, os_error: Some(5) });
+        assert!(prepare(&log), "{way}: nothing was synced");
+        let outcome = log.sync(0, log.end());
+        assert!(outcome.is_err_and(|error| error.is_sync_failure()), "{way}");
+    }
+}
+
+#[test]
+fn what_an_earlier_process_could_not_sync_is_written_again() {
+    let fs = FaultFs::new();
+    let open = || SegmentedLog::open(fs.process(), "/log".into(), SEGMENT_BYTES).unwrap();
+    let bytes = pattern(0, 3 * SEGMENT_BYTES as usize / 2);
+    {
+        let log = open();
+        for (at, part) in (0..).step_by(SEGMENT_BYTES as usize).zip(bytes.chunks(SEGMENT_BYTES as usize)) {
+            log.write(at, part).unwrap();
+        }
+        log.publish(bytes.len() as u64);
+        fs.inject(Fault {
+            operation: Operation::Sync,
+            path_contains: String::new(),
+            after: 0,
+            times: 2,
+            os_error: Some(5),
+        });
+        assert!(log.sync(0, SEGMENT_BYTES).is_err() && log.sync(SEGMENT_BYTES, 2 * SEGMENT_BYTES).is_err());
+    }
+    fs.kill_process();
+    let log = open();
+    log.rewrite(0, bytes.len() as u64).unwrap();
+    log.sync(0, log.end()).unwrap();
+    drop(log);
+    fs.power_cut(1);
+    let mut found = vec![0; bytes.len()];
+    assert!(open().read(0, &mut found).unwrap());
+    assert!(found == bytes);
 }

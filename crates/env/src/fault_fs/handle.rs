@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use parking_lot::Mutex;
 
@@ -17,6 +18,8 @@ pub(super) struct Handle {
     /// Handles of an earlier life of the machine are dead.
     pub(super) epoch: u64,
     pub(super) is_lock: bool,
+    /// Of how many failed write-backs of the file it has told.
+    pub(super) failures_told: AtomicU64,
 }
 
 impl fmt::Debug for Handle {
@@ -70,7 +73,13 @@ impl File for Handle {
         if !self.world.lock().map_for_writing(self, offset, len)? {
             return Ok(None);
         }
-        let handle = Self { world: Arc::clone(&self.world), path: self.path.clone(), is_lock: false, ..*self };
+        let handle = Self {
+            world: Arc::clone(&self.world),
+            path: self.path.clone(),
+            is_lock: false,
+            failures_told: AtomicU64::default(),
+            ..*self
+        };
         Ok(Some(WriteMap::simulated(FaultMap { handle, offset, len })))
     }
 

@@ -69,6 +69,31 @@ fn the_planned_call_fails_and_the_next_one_does_not() {
 }
 
 #[test]
+fn what_a_failed_sync_did_not_write_no_later_one_writes_and_each_handle_tells_of_it_once() {
+    let fs = FaultFs::new();
+    let (path, file) = file_in(&fs, "file");
+    let other = fs.open(&path, OpenMode::ReadWrite).unwrap();
+    fs.sync_dir(Path::new("/data")).unwrap();
+    file.sync_data().unwrap();
+    file.write_all_at(&[1; 512], 0).unwrap();
+    let failing =
+        |os_error| Fault { operation: Operation::Sync, path_contains: String::new(), after: 0, times: 1, os_error };
+    fs.inject(failing(Some(5)));
+    assert!(file.sync_data().is_err());
+    file.sync_data().unwrap();
+    assert!(other.sync_data().is_err());
+    other.sync_data().unwrap();
+    file.write_all_at(&[2; 512], 512).unwrap();
+    file.sync_data().unwrap();
+    let mut bytes = [9; 1_024];
+    file.read_exact_at(&mut bytes, 0).unwrap();
+    assert!(bytes == [[1; 512], [2; 512]].concat()[..], "it can be read");
+    fs.power_cut(1);
+    fs.open(&path, OpenMode::Read).unwrap().read_exact_at(&mut bytes, 0).unwrap();
+    assert!(bytes == [[0; 512], [2; 512]].concat()[..]);
+}
+
+#[test]
 fn after_the_power_is_off_nothing_works_until_restart() {
     let fs = FaultFs::new();
     let (path, file) = file_in(&fs, "a");

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::handle::Handle;
 use super::{Fault, Operation};
@@ -11,6 +12,7 @@ use crate::Clock;
 use crate::fs::{DirEntry, DiskSpace, Metadata, OpenMode, WriteMap};
 
 const SECTOR: usize = 512;
+const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
 const DISK_BYTES: u64 = 1 << 40;
 
@@ -79,6 +81,8 @@ struct Inode {
     allocated: BTreeSet<usize>,
     /// Those of which a power cut takes it.
     allocated_since_sync: BTreeSet<usize>,
+    /// How many write-backs failed. Each handle tells of it once.
+    failed_write_backs: u64,
     modified_ms: i64,
 }
 
@@ -476,16 +480,34 @@ impl World {
 
     pub(super) fn sync(&mut self, handle: &Handle) -> io::Result<()> {
         self.inode(handle)?;
-        self.enter(Operation::Sync, &handle.path, true)?.done(())?;
-        self.inode(handle)?.sync();
+        let call = self.enter(Operation::Sync, &handle.path, true);
+        let fails = call.is_err() && self.last_call.is_none();
+        let inode = self.inode(handle)?;
+        if fails {
+            inode.fail_write_back();
+        }
+        let told = handle.failures_told.swap(inode.failed_write_backs, Ordering::Relaxed);
+        call?.done(())?;
+        if told < inode.failed_write_backs {
+            return Err(io::Error::from_raw_os_error(EIO));
+        }
+        inode.sync();
         Ok(())
     }
 
+    pub(super) fn failed_write_backs(&self, inode: u64) -> u64 {
+        self.inodes.get(&inode).map_or(0, |inode| inode.failed_write_backs)
+    }
+
     pub(super) fn sync_everything(&mut self, handle: &Handle) -> io::Result<()> {
-        self.enter(Operation::Sync, &handle.path, true)?.done(())?;
+        let call = self.enter(Operation::Sync, &handle.path, true);
         if handle.epoch != self.epoch {
             return Err(io::Error::other("opened before the machine restarted"));
         }
+        if call.is_err() && self.last_call.is_none() {
+            self.inodes.values_mut().for_each(Inode::fail_write_back);
+        }
+        call?.done(())?;
         self.inodes.values_mut().for_each(Inode::sync);
         self.unsynced.clear();
         self.durable_entries = self.entries.clone();
@@ -569,6 +591,13 @@ impl Inode {
             let end = (from + SECTOR).min(self.live.len());
             self.durable[from..end].copy_from_slice(&self.live[from..end]);
         }
+    }
+
+    /// What is dirty could not be written, and is taken for written from now on: it can be read, but no sync writes it any more.
+    /// (Linux: `errseq_t`)
+    fn fail_write_back(&mut self) {
+        self.failed_write_backs += u64::from(!self.dirty.is_empty());
+        self.dirty.clear();
     }
 
     fn touch(&mut self, from: usize, end: usize, now_ms: i64) {
