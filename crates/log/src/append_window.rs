@@ -27,6 +27,10 @@ const FIRST_WINDOW_BYTES: u64 = 128 * 1024;
 /// Length of the longest window: some thousand messages.
 const WINDOW_BYTES: u64 = 4 * 1024 * 1024;
 
+/// So many zeros are written at a time: a writer at the end of its window waits for no more of them, and whoever needs the
+/// processor for 0.1 ms.
+const ZEROS_BYTES: u64 = 256 * 1024;
+
 /// What the one writer of a log keeps from write to write ([`SegmentedLog::append`](crate::SegmentedLog::append)).
 #[derive(Debug, Default)]
 pub struct AppendCursor {
@@ -70,6 +74,8 @@ struct Shared {
     writer: WriterIn,
     /// The window behind the writer's.
     next: Option<Window>,
+    /// Where its next zeros belong; not within it when it has them all.
+    zeros_at: u64,
     /// The window before the writer's, to be unmapped by somebody else.
     left: Option<Window>,
 }
@@ -77,8 +83,10 @@ struct Shared {
 /// What was done ahead of the writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Prepared {
-    /// Zeros were written, which are to be synced unless the window is mapped.
-    Zeros,
+    /// Some of the zeros of the next window were written.
+    SomeZeros,
+    /// The last of them were. They are to be synced unless the window is mapped.
+    LastZeros,
     /// Nothing is left to be done for now.
     Nothing,
     /// What comes next lies in the next file.
@@ -209,33 +217,37 @@ impl Windows {
         Ok(OpenWindow::Some(window))
     }
 
-    /// Makes the window that will be needed next, so that the writer does not wait for it: the one behind the window it is
-    /// in, or one at the start of an untouched file.
+    /// Does a part of what the window that will be needed next still needs, so that the writer does not wait for it: the one
+    /// behind the window it is in, or one at the start of an untouched file. A writer that comes before the last part goes on
+    /// without the rest, at its own cost.
     pub(crate) fn prepare_next(&self, file: &dyn File, file_bytes: u64, mapped: bool) -> io::Result<Prepared> {
         drop(self.shared.lock().left.take());
         // Held to the end: the writer must not get ahead of the zeros, which would wipe out what it wrote.
         let mut shared = self.shared.lock();
+        let shared = &mut *shared;
         let (start, untouched) = match shared.writer {
             WriterIn::NoWindow => (0, None),
             WriterIn::Window { end, .. } if end >= file_bytes => return Ok(Prepared::EndOfFile),
             WriterIn::Window { end, .. } => (end - end % WriteMap::ALIGNMENT, Some(end)),
             WriterIn::Unsupported => return Ok(Prepared::Nothing),
         };
-        if shared.next.as_ref().is_some_and(|next| next.start == start) {
-            return Ok(Prepared::Nothing);
+        if shared.next.as_ref().is_none_or(|next| next.start != start) {
+            shared.next = reserve(file, (start, start), shared.writer.next_len(), file_bytes)?;
+            // Of a file without an open window nobody knows here what is in it.
+            shared.zeros_at = untouched.unwrap_or(u64::MAX);
         }
-        let Some(mut window) = reserve(file, (start, start), shared.writer.next_len(), file_bytes)? else {
+        let Some(window) = shared.next.as_mut().filter(|next| shared.zeros_at < next.end) else {
             return Ok(Prepared::Nothing);
         };
-        // Of a file without an open window nobody knows here what is in it.
-        if let Some(untouched) = untouched {
-            file.write_zeros(untouched, window.end.saturating_sub(untouched))?;
-            if mapped {
-                window.map(file)?;
-            }
+        // Syncs that come in between would each write some of them and commit the journal for that.
+        let step = if mapped { ZEROS_BYTES } else { WINDOW_BYTES };
+        let end = window.end.min(shared.zeros_at + step);
+        file.write_zeros(shared.zeros_at, end - shared.zeros_at)?;
+        if end == window.end && mapped {
+            window.map(file)?;
         }
-        shared.next = Some(window);
-        Ok(if untouched.is_some() { Prepared::Zeros } else { Prepared::Nothing })
+        shared.zeros_at = end;
+        Ok(if end == window.end { Prepared::LastZeros } else { Prepared::SomeZeros })
     }
 
     /// Forgets all windows, as the writer has left the file.
@@ -365,7 +377,7 @@ mod tests {
             unsafe { window.write(&windows, (&file, FILE_BYTES), &vec![7; len], at) }.unwrap();
         };
         write(0, 1_024);
-        assert_eq!(windows.prepare_next(&file, FILE_BYTES, false).unwrap(), Prepared::Zeros);
+        assert_eq!(windows.prepare_next(&file, FILE_BYTES, false).unwrap(), Prepared::LastZeros);
         write(1_024, FIRST_WINDOW_BYTES as usize);
         assert!(file.bytes.lock()[..FIRST_WINDOW_BYTES as usize + 1_024].iter().all(|byte| *byte == 7));
         let shared = windows.shared.lock();

@@ -123,14 +123,14 @@ impl Segment {
         reserved.map_err(|source| fail("reserve space in", &self.path, from, source))
     }
 
-    /// Makes the part that will be appended to next ready; false if it lies in the next file.
-    pub(crate) fn reserve_ahead(&self, fs: &dyn Fs, segment_bytes: u64, mapped: bool) -> Result<bool, LogError> {
+    /// Does a part of what makes the space ready that will be appended to next.
+    pub(crate) fn reserve_ahead(&self, fs: &dyn Fs, segment_bytes: u64, mapped: bool) -> Result<Prepared, LogError> {
         let prepared = self.windows.prepare_next(&*self.file, segment_bytes, mapped);
         let prepared = prepared.map_err(|source| fail("reserve space in", &self.path, 0, source))?;
-        if prepared == Prepared::Zeros && !mapped {
+        if prepared == Prepared::LastZeros && !mapped {
             self.open_apart(fs)?.sync_data().map_err(|source| fail("fdatasync", &self.path, 0, source))?;
         }
-        Ok(prepared != Prepared::EndOfFile)
+        Ok(prepared)
     }
 
     /// A handle of its own, for those who sync while others wait for a sync: the operating system tells each handle once of

@@ -9,7 +9,7 @@ use parking_lot::{Mutex, RwLock};
 use rocketmq_env::Fs;
 
 use crate::LogError;
-use crate::append_window::{AppendCursor, OpenWindow};
+use crate::append_window::{AppendCursor, OpenWindow, Prepared};
 use crate::gathered::Gathered;
 use crate::reader::Reader;
 use crate::segment::{Segment, fail};
@@ -275,16 +275,19 @@ impl SegmentedLog {
         Segment::create(&*self.fs, path, base, self.segment_bytes).map(Arc::new)
     }
 
-    /// Reserves the space behind the part that is being written, in the next file too if that was made. For another thread
-    /// than the writer's, which does it itself where this comes too late.
-    pub fn reserve_ahead(&self) -> Result<(), LogError> {
-        let Some(mapped) = self.reserve_mapped else { return Ok(()) };
-        let Some(last) = self.segments.read().last().cloned() else { return Ok(()) };
-        if !last.reserve_ahead(&*self.fs, self.segment_bytes, mapped)? {
+    /// Reserves the space behind the part that is being written, in the next file too if that was made, and writes some of its
+    /// zeros; true if there are more to be written. For another thread than the writer's, which does without where this comes
+    /// too late.
+    pub fn reserve_ahead(&self) -> Result<bool, LogError> {
+        let Some(mapped) = self.reserve_mapped else { return Ok(false) };
+        let Some(last) = self.segments.read().last().cloned() else { return Ok(false) };
+        let mut prepared = last.reserve_ahead(&*self.fs, self.segment_bytes, mapped)?;
+        if prepared == Prepared::EndOfFile {
             let spare = self.spare.lock().clone();
-            spare.map_or(Ok(true), |spare| spare.reserve_ahead(&*self.fs, self.segment_bytes, mapped))?;
+            prepared =
+                spare.map_or(Ok(prepared), |spare| spare.reserve_ahead(&*self.fs, self.segment_bytes, mapped))?;
         }
-        Ok(())
+        Ok(prepared == Prepared::SomeZeros)
     }
 
     /// Makes the file after the last one, if there is none yet, so that the writer does not wait for it.

@@ -36,9 +36,13 @@ impl Ahead {
             move || {
                 parker.park();
                 while !stopping.load(Ordering::Acquire) {
-                    // The append tries again, and tells whoever puts.
-                    let _ = log.reserve_ahead();
-                    parker.park();
+                    // What fails the append tries again, and tells whoever puts.
+                    if log.reserve_ahead().is_ok_and(|more| more) {
+                        // Where it keeps others from the processor they stand still for as long as that takes.
+                        thread::yield_now();
+                    } else {
+                        parker.park();
+                    }
                 }
             }
         });

@@ -191,6 +191,8 @@ impl Index {
             while !is_stopping() && matches!(self.step(), Ok(Step { more: true, .. })) {
                 // Housekeeping does that as well, unless it is just writing the tails of many queues.
                 self.log.release_maps(MAPPED_READ_BYTES);
+                // It has much to do at a time, and others only a little each, but they wait for each other.
+                thread::yield_now();
             }
         }
     }

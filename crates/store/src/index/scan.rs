@@ -9,7 +9,7 @@ use super::keys::{Entry, TopicHash, push_entries};
 /// Bytes looked at together; a larger record is looked at alone.
 const CHUNK_BYTES: u64 = 256 * 1024;
 /// One scan ends after so many entries, or so many bytes.
-const SCAN_ENTRIES: usize = 4_096;
+const SCAN_ENTRIES: usize = 1_024;
 const SCAN_BYTES: u64 = 4 * 1024 * 1024;
 /// How far ahead memory is asked for.
 const EXPECTED_BYTES: usize = 2048;
