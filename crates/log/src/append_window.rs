@@ -27,8 +27,7 @@ const FIRST_WINDOW_BYTES: u64 = 128 * 1024;
 /// Length of the longest window: some thousand messages.
 const WINDOW_BYTES: u64 = 4 * 1024 * 1024;
 
-/// So many zeros are written at a time: a writer at the end of its window waits for no more of them, and whoever needs the
-/// processor for 0.1 ms.
+/// So many zeros are written at a time, in some 0.1 ms: nobody who wants the window or the processor waits longer.
 const ZEROS_BYTES: u64 = 256 * 1024;
 
 /// What the one writer of a log keeps from write to write ([`SegmentedLog::append`](crate::SegmentedLog::append)).
@@ -382,6 +381,29 @@ mod tests {
         assert!(file.bytes.lock()[..FIRST_WINDOW_BYTES as usize + 1_024].iter().all(|byte| *byte == 7));
         let shared = windows.shared.lock();
         assert!(matches!(shared.writer, WriterIn::Window { start: FIRST_WINDOW_BYTES, .. }), "{shared:?}");
+    }
+
+    #[test]
+    fn a_writer_that_comes_before_the_last_zeros_takes_the_window_as_it_is() {
+        let (file, windows, mut window) = (Memory::new(), Windows::default(), OpenWindow::None);
+        let mut write = |at: u64, len: u64| {
+            // SAFETY: nobody reads the file, and one thread writes to it.
+            unsafe { window.write(&windows, (&file, FILE_BYTES), &vec![7; len as usize], at) }.unwrap();
+        };
+        let prepare = || windows.prepare_next(&file, FILE_BYTES, true).unwrap();
+        write(0, 1_024);
+        assert_eq!(prepare(), Prepared::LastZeros);
+        write(FIRST_WINDOW_BYTES, 1_024);
+        // The third window is twice as long as what is written at a time.
+        let third = 3 * FIRST_WINDOW_BYTES;
+        assert_eq!(prepare(), Prepared::SomeZeros);
+        let len = ZEROS_BYTES + 1_024;
+        write(third, len);
+        assert_eq!(prepare(), Prepared::LastZeros, "of the window behind it");
+        let bytes = file.bytes.lock();
+        let (written, behind) = bytes[third as usize..third as usize + 2 * ZEROS_BYTES as usize].split_at(len as usize);
+        assert!(written.iter().all(|byte| *byte == 7));
+        assert!(behind.iter().all(|byte| *byte == 9), "zeros where the writer is");
     }
 
     #[test]
