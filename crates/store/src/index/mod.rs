@@ -300,7 +300,7 @@ impl Index {
         }
     }
 
-    /// Indexes a few thousand keys.
+    /// Indexes about a thousand keys.
     fn step(&self) -> Result<Step, StoreError> {
         let mut state = self.state.lock();
         let state = &mut *state;
