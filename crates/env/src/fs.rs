@@ -212,6 +212,21 @@ pub trait File: Send + Sync + Debug {
         Ok(())
     }
 
+    /// Writes `len` bytes from `offset` on over themselves. After a sync that failed the operating system takes for written
+    /// what is not on disk, also for the next process, whose syncs then succeed and change nothing.
+    fn write_again(&self, offset: u64, len: u64) -> io::Result<()> {
+        let mut buffer = vec![0; 256 * 1024];
+        let mut at = offset;
+        while at < offset + len {
+            let left = usize::try_from(offset + len - at).unwrap_or(usize::MAX).min(buffer.len());
+            let bytes = buffer.get_mut(..left).unwrap_or_default();
+            self.read_exact_at(bytes, at)?;
+            self.write_all_at(bytes, at)?;
+            at += left as u64;
+        }
+        Ok(())
+    }
+
     /// Fills `buffer` from `offset`; `UnexpectedEof` if the file ends before.
     fn read_exact_at(&self, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
         while !buffer.is_empty() {

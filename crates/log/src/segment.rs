@@ -94,6 +94,11 @@ impl Segment {
         self.file.write_all_at(bytes, offset).map_err(|source| fail("write", &self.path, offset, source))
     }
 
+    /// See [`File::write_again`].
+    pub(crate) fn write_again(&self, offset: u64, len: u64) -> Result<(), LogError> {
+        self.file.write_again(offset, len).map_err(|source| fail("write", &self.path, offset, source))
+    }
+
     /// Writes at `offset` of this file, which has `segment_bytes`, as its one writer, who is in `window` of it: into space
     /// reserved ahead, through a mapping.
     ///

@@ -14,9 +14,6 @@ use crate::gathered::Gathered;
 use crate::reader::Reader;
 use crate::segment::{Segment, fail};
 
-/// So much is written over itself at a time.
-const REWRITE_BYTES: usize = 256 * 1024;
-
 /// A directory of segments, appended to by one writer at a time and read by many.
 ///
 /// Bytes below [`end`](SegmentedLog::end) are published: they never change, and readers see no others. The writer puts
@@ -324,20 +321,14 @@ impl SegmentedLog {
         Ok(())
     }
 
-    /// Writes `from..to`, which is published, over itself. After a sync that failed the operating system takes for written what
-    /// is not on disk, also for the next process, whose syncs then succeed and change nothing.
-    pub fn rewrite(&self, from: u64, to: u64) -> Result<(), LogError> {
-        let mut buffer = vec![0; REWRITE_BYTES];
-        let mut at = from;
-        while at < to {
-            let Some(segment) = self.segment_at(at) else { return Ok(()) };
-            let in_segment = at - segment.base();
-            let left = (to - at).min(self.segment_bytes - in_segment);
-            let len = usize::try_from(left).map_or(REWRITE_BYTES, |left| left.min(REWRITE_BYTES));
-            let bytes = buffer.get_mut(..len).unwrap_or_default();
-            segment.read(bytes, in_segment)?;
-            segment.write(bytes, in_segment)?;
-            at += len as u64;
+    /// Writes `from..to`, which is published, over itself, so that the next sync makes it durable even if one of an earlier
+    /// process failed ([`File::write_again`](rocketmq_env::File::write_again)).
+    pub fn write_again(&self, from: u64, to: u64) -> Result<(), LogError> {
+        for segment in self.segments() {
+            let (start, end) = (from.max(segment.base()), to.min(segment.base() + self.segment_bytes));
+            if start < end {
+                segment.write_again(start - segment.base(), end - start)?;
+            }
         }
         Ok(())
     }

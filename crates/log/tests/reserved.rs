@@ -136,7 +136,7 @@ fn what_an_earlier_process_could_not_sync_is_written_again() {
     }
     fs.kill_process();
     let log = open();
-    log.rewrite(0, bytes.len() as u64).unwrap();
+    log.write_again(0, bytes.len() as u64).unwrap();
     log.sync(0, log.end()).unwrap();
     drop(log);
     fs.power_cut(1);

@@ -76,9 +76,8 @@ fn what_a_failed_sync_did_not_write_no_later_one_writes_and_each_handle_tells_of
     fs.sync_dir(Path::new("/data")).unwrap();
     file.sync_data().unwrap();
     file.write_all_at(&[1; 512], 0).unwrap();
-    let failing =
-        |os_error| Fault { operation: Operation::Sync, path_contains: String::new(), after: 0, times: 1, os_error };
-    fs.inject(failing(Some(5)));
+    let (path_contains, os_error) = (String::new(), Some(5));
+    fs.inject(Fault { operation: Operation::Sync, path_contains, after: 0, times: 1, os_error });
     assert!(file.sync_data().is_err());
     file.sync_data().unwrap();
     assert!(other.sync_data().is_err());

@@ -129,6 +129,11 @@ impl File for OverlayFile {
         Ok(())
     }
 
+    /// Nothing of this file comes to a disk.
+    fn write_again(&self, _: u64, _: u64) -> io::Result<()> {
+        Ok(())
+    }
+
     /// The file below, as long as nothing was written to this one. Bytes that were zeroed since show as they are below, which
     /// is right for a log: nobody reads behind its end.
     fn map(&self) -> io::Result<Option<Map>> {

@@ -86,3 +86,13 @@ fn it_tells_of_a_lock_below_and_takes_none() {
     let _own = overlay.try_lock(path).unwrap().unwrap();
     assert!(below.try_lock(path).unwrap().is_some());
 }
+
+#[test]
+fn what_is_written_over_itself_is_not_kept() {
+    let below = below();
+    let overlay = OverlayFs::new(Arc::new(below.clone()));
+    let log = overlay.open(Path::new("/store/log"), OpenMode::ReadWrite).unwrap();
+    log.write_again(0, 10_000).unwrap();
+    below.corrupt(Path::new("/store/log"), 5_000, 1).unwrap();
+    assert_eq!(overlay.read(Path::new("/store/log"), 10_000).unwrap()[5_000], 6, "a copy is read");
+}

@@ -239,7 +239,7 @@ fn make_durable(
 ) -> Result<(), StoreError> {
     // As told when it was flushed, so it is little; Apache's broker does not tell.
     if let Some(flushed) = checkpoint.values().flushed_position {
-        log.rewrite((flushed.max(0) as u64).max(recovered.scanned_from), log.end())?;
+        log.write_again((flushed.max(0) as u64).max(recovered.scanned_from), log.end())?;
     }
     log.sync(recovered.scanned_from, log.end())?;
     queues.write_tails()?;
