@@ -48,6 +48,14 @@ export function int(defaultValue: number, min: number, max = Number.MAX_SAFE_INT
   }
 }
 
+/** The longest time a timer of Node can wait: 24.8 days. A longer one would fire at once. */
+export const MAX_TIMER_MS = 2 ** 31 - 1
+
+/** A time in whole milliseconds, at least `min`, at most what a timer can wait. */
+export function timeMs(defaultValue: number, min: number): Option<number> {
+  return int(defaultValue, min, MAX_TIMER_MS)
+}
+
 /** true or false. */
 export function bool(defaultValue: boolean): Option<boolean> {
   return {
@@ -100,6 +108,9 @@ export function readOptions<Table extends object>(
   given: OptionsInput<NoInfer<Table>> = {}
 ): OptionsOf<Table> {
   const entries = table as Record<string, Option<unknown, unknown>>
+  if (typeof given !== 'object' || given === null) {
+    throw new ConfigError(`the options of ${what} must be an object, not ${describe(given)}`)
+  }
   const values = given as Record<string, unknown>
   for (const key of Object.keys(values)) {
     if (!Object.hasOwn(entries, key)) {

@@ -16,7 +16,7 @@ const FLOORS = [
   ['native']
 ]
 /** May be imported from anywhere. */
-const EVERYWHERE = new Set(['errors', 'options', 'diagnostics'])
+const EVERYWHERE = new Set(['errors', 'options', 'diagnostics', 'abort-listeners'])
 
 /** Crates from the top down. */
 const CRATE_FLOORS = [['node'], ['broker', 'namesrv'], ['remoting', 'store'], ['log'], ['codec', 'env']]

@@ -1,26 +1,31 @@
+import { checkedSignal, listenToAbort, stopListening } from '../abort-listeners.js'
 import { AbortedError } from '../errors.js'
 
 /**
  * Waits for a promise until a signal fires; what the promise stands for goes on all the same.
  *
  * @param what for the error text
- * @throws AbortedError when the signal fires first
+ * @param given the signal, as a user gave it
+ * @throws AbortedError when the signal fires first, InvalidArgumentError when it is none
  */
-export async function abortable<T>(what: string, promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise
-  if (signal.aborted) {
-    // Nobody waits for it any more, so nobody is to be told how it fails.
-    promise.catch(() => undefined)
-    throw new AbortedError(what, signal)
-  }
-  const ended = new AbortController()
+export async function abortable<T>(
+  what: string,
+  promise: Promise<T>,
+  given: AbortSignal | null | undefined
+): Promise<T> {
+  if (given === undefined || given === null) return promise
+  // Nobody may be waiting for it any more, and then nobody is to be told how it fails.
+  promise.catch(() => undefined)
+  const signal = checkedSignal(given)!
+  if (signal.aborted) throw new AbortedError(what, signal)
+  let listener!: { handleAbort(): void }
   const aborted = new Promise<never>((_resolve, reject) => {
-    const onAbort = (): void => reject(new AbortedError(what, signal))
-    signal.addEventListener('abort', onAbort, { once: true, signal: ended.signal })
+    listener = { handleAbort: () => reject(new AbortedError(what, signal)) }
+    listenToAbort(signal, listener)
   })
   try {
     return await Promise.race([promise, aborted])
   } finally {
-    ended.abort()
+    stopListening(signal, listener)
   }
 }

@@ -4,7 +4,7 @@ import type { ErrorReporter, Logger } from '../diagnostics.js'
 import { ConfigError } from '../errors.js'
 import { localAddress } from '../message/local-address.js'
 import type { RPCHook } from '../remoting/rpc-hook.js'
-import { bool, custom, int, optionalStr, oneOf, str } from '../options.js'
+import { bool, custom, timeMs, optionalStr, oneOf, str } from '../options.js'
 import type { OptionsOf } from '../options.js'
 import type { NameServerFunction, NameServerList, NameServerSource } from './name-server-source.js'
 import {
@@ -62,13 +62,13 @@ export const CLIENT_OPTIONS = {
    */
   namespaceV2: optionalStr(),
   /** How often routes are asked for again. @default 30000 */
-  pollNameServerInterval: int(30_000, 10),
+  pollNameServerInterval: timeMs(30_000, 10),
   /** How often brokers hear of us. @default 30000 */
-  heartbeatBrokerInterval: int(30_000, 10),
+  heartbeatBrokerInterval: timeMs(30_000, 10),
   /** How often consumers store their offsets. @default 5000 */
-  persistConsumerOffsetInterval: int(5_000, 10),
+  persistConsumerOffsetInterval: timeMs(5_000, 10),
   /** Time allowed for requests that are neither sends nor pulls. @default 3000 */
-  mqClientApiTimeout: int(3_000, 1),
+  mqClientApiTimeout: timeMs(3_000, 1),
   /** Heartbeats leave out subscriptions that a broker knows already; for brokers from 5.1.1 on. @default false */
   useHeartbeatV2: bool(false),
   /**

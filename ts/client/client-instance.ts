@@ -1,3 +1,4 @@
+import { checkedSignal } from '../abort-listeners.js'
 import type { ClientEvent, ErrorReporter } from '../diagnostics.js'
 import { ClientErrorCode, RouteError, toError } from '../errors.js'
 import type { MessageQueue } from '../message/message-queue.js'
@@ -82,6 +83,8 @@ const FIRST_HEARTBEAT_MS = 1_000
 const FIRST_OFFSETS_MS = 10_000
 /** How often a producer with a name that was given asks whether another has it too; nothing that Java does. */
 const TWINS_INTERVAL_MS = 60_000
+/** How often it looks at all clients of a broker, and not only at those of its own group. */
+const TWIN_LOOKS_AT_ALL = 3
 
 /**
  * What all producers and consumers with one client id share: connections, routes, heartbeats, scheduled duties
@@ -119,6 +122,7 @@ export class ClientInstance {
   readonly #topicRoutes: TopicRouteService
   /** Name servers that have answered on the connection there is. */
   readonly #nameServersConnected = new Set<string>()
+  #looksForTwins = 0
   #starting: Promise<void> | undefined
   #state: ServiceState = ServiceState.CREATE_JUST
 
@@ -151,9 +155,9 @@ export class ClientInstance {
     return this.#state
   }
 
-  /** The usual limits of a request that is neither a send nor a pull. */
+  /** The usual limits of a request that is neither a send nor a pull. @throws InvalidArgumentError when the signal is none */
   waitOptions(signal?: AbortSignal): WaitOptions {
-    return { timeoutMs: this.config.mqClientApiTimeout, signal }
+    return { timeoutMs: this.config.mqClientApiTimeout, signal: checkedSignal(signal) }
   }
 
   /**
@@ -185,10 +189,10 @@ export class ClientInstance {
     return true
   }
 
-  /** Removes a producer, tells the brokers, and shuts down with the last. */
-  async unregisterProducer(group: string): Promise<void> {
+  /** Removes a producer, tells the brokers (unless the signal fires), and shuts down with the last. */
+  async unregisterProducer(group: string, signal?: AbortSignal): Promise<void> {
     this.#producers.delete(group)
-    await this.#leave({ producerGroup: group })
+    await this.#leave({ producerGroup: group }, signal)
   }
 
   /** Removes a consumer, tells the brokers, and shuts down with the last. */
@@ -261,18 +265,18 @@ export class ClientInstance {
   }
 
   /** Tells the brokers that a group is not here any more, and with the last that the inner producer's is not either. */
-  async #leave(group: GroupOfOne): Promise<void> {
+  async #leave(group: GroupOfOne, signal?: AbortSignal): Promise<void> {
     const last = this.#unused && this.#state === ServiceState.RUNNING
     const groups = last ? [group, { producerGroup: CLIENT_INNER_PRODUCER_GROUP }] : [group]
-    await Promise.all(groups.map(each => this.#unregister(each)))
+    await Promise.all(groups.map(each => this.#unregister(each, signal)))
     // Somebody may have joined meanwhile.
     await this.shutdownIfUnused()
   }
 
-  async #unregister(group: GroupOfOne): Promise<void> {
+  async #unregister(group: GroupOfOne, signal: AbortSignal | undefined): Promise<void> {
     const requests = this.routes
       .addresses(false)
-      .map(address => this.brokerApi.unregisterClient(address, this.clientId, group, this.waitOptions()))
+      .map(address => this.brokerApi.unregisterClient(address, this.clientId, group, this.waitOptions(signal)))
     // A broker that cannot be told finds out by itself when the connection ends.
     await Promise.allSettled(requests)
   }
@@ -350,7 +354,11 @@ export class ClientInstance {
   }
 
   async #lookForTwins(twins: TwinWatch): Promise<void> {
-    const group = [...this.#producers.keys()].find(name => name !== CLIENT_INNER_PRODUCER_GROUP)
+    // All clients are in the inner producer's group, which makes that list long: it is asked for at the beginning only. A twin
+    // that comes later looks there itself.
+    const isNew = this.#looksForTwins++ < TWIN_LOOKS_AT_ALL
+    const own = [...this.#producers.keys()].find(name => name !== CLIENT_INNER_PRODUCER_GROUP)
+    const group = isNew ? CLIENT_INNER_PRODUCER_GROUP : own
     const [address] = this.routes.addresses(true)
     if (group === undefined || address === undefined) return
     try {

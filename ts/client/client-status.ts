@@ -1,3 +1,5 @@
+import type { AbortListener } from '../abort-listeners.js'
+import { checkedSignal, listenToAbort, stopListening } from '../abort-listeners.js'
 import type { ClientEvent, ErrorReporter, Logger } from '../diagnostics.js'
 import { warningReporter } from '../diagnostics.js'
 
@@ -42,12 +44,16 @@ export class ClientStatus {
   }
 
   /** The events from now on, until the reader leaves the loop, the signal fires, or the client has shut down. */
-  stream(signal?: AbortSignal): AsyncIterableIterator<ClientEvent> {
-    const stream = new EventStream(() => this.#streams.delete(stream))
+  stream(given?: AbortSignal): AsyncIterableIterator<ClientEvent> {
+    const signal = checkedSignal(given)
+    const stream: EventStream = new EventStream(() => {
+      this.#streams.delete(stream)
+      if (signal !== undefined) stopListening(signal, stream)
+    })
     if (this.#ended || signal?.aborted === true) stream.end()
     else {
       this.#streams.add(stream)
-      signal?.addEventListener('abort', stream, { once: true })
+      if (signal !== undefined) listenToAbort(signal, stream)
     }
     return stream
   }
@@ -60,7 +66,7 @@ export class ClientStatus {
 }
 
 /** The events that one reader has not read, at most {@link MAX_EVENTS}. */
-class EventStream implements AsyncIterableIterator<ClientEvent> {
+class EventStream implements AsyncIterableIterator<ClientEvent>, AbortListener {
   readonly #onEnd: () => void
   #events: ClientEvent[] = []
   #missed = 0
@@ -110,7 +116,7 @@ class EventStream implements AsyncIterableIterator<ClientEvent> {
   }
 
   /** The reader's signal fired. */
-  handleEvent(): void {
+  handleAbort(): void {
     this.end()
   }
 

@@ -4,11 +4,13 @@ import { ClientErrorCode, ConfigError, RouteError, toError } from '../errors.js'
 
 /** What the option namesrvAddr may be. */
 export type NameServerList = string | readonly string[]
-/** Gives the name servers each time it is asked; `;` separates several in one text. */
+/** Gives the name servers each time it is asked, within 10 s; `;` separates several in one text. */
 export type NameServerFunction = () => NameServerList | Promise<NameServerList>
 
 /** Time allowed for the HTTP address server (`common/namesrv/DefaultTopAddressing.java#fetchNSAddr`). */
 const HTTP_TIMEOUT_MS = 3_000
+/** Time allowed for a function of the user's, which may ask a registry. */
+const FUNCTION_TIMEOUT_MS = 10_000
 /** Time allowed for a lookup of names; what is slower is left to the connection that needs the name. */
 const LOOKUP_TIMEOUT_MS = 3_000
 
@@ -49,6 +51,10 @@ export async function keepName(host: string): Promise<readonly string[]> {
  * @throws ConfigError when it names none, or one that is not `host:port`
  */
 export function parseNameServerList(what: string, given: NameServerList): readonly string[] {
+  const isList = Array.isArray(given) && given.every(part => typeof part === 'string')
+  if (typeof given !== 'string' && !isList) {
+    throw new ConfigError(`${what} must be a text or a list of texts, not ${String(given)}`)
+  }
   const parts = typeof given === 'string' ? given.split(/[;,]/) : [...given]
   const addresses = parts.map(part => part.trim().replace(/^\w+:\/\/(?:.*\/)?/, '')).filter(part => part !== '')
   for (const address of addresses) {
@@ -95,10 +101,17 @@ export class ComputedNameServers implements NameServerSource {
 
   async fetch(): Promise<readonly string[]> {
     let given: NameServerList
+    let timer: NodeJS.Timeout | undefined
+    const tooSlow = new Promise<never>((_settle, fail) => {
+      const error = new Error(`it did not answer within ${FUNCTION_TIMEOUT_MS} ms`)
+      timer = setTimeout(() => fail(error), FUNCTION_TIMEOUT_MS)
+    })
     try {
-      given = await this.identity()
+      given = await Promise.race([this.identity(), tooSlow])
     } catch (thrown) {
       throw noNameServer(`${this.description} failed: ${toError(thrown).message}`, thrown)
+    } finally {
+      clearTimeout(timer)
     }
     return resolveAll(parseNameServerList('what the function namesrvAddr gives', given), this.#lookup)
   }

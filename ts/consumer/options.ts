@@ -4,7 +4,7 @@ import { CLIENT_OPTIONS } from '../client/client-config.js'
 import { ConsumeFromWhere, MessageModel } from '../client/heartbeat.js'
 import { ConfigError } from '../errors.js'
 import type { OptionsInput, OptionsOf } from '../options.js'
-import { bool, custom, int, oneOf, str } from '../options.js'
+import { bool, custom, int, timeMs, oneOf, str } from '../options.js'
 import { allocateMessageQueueAveragely } from './rebalance/averagely.js'
 import type { AllocateMessageQueueStrategy } from './rebalance/strategy.js'
 
@@ -62,7 +62,7 @@ export const PUSH_CONSUMER_OPTIONS = {
   /** Deliveries after the first; −1 means 16. After them a message goes to the dead letter queue. @default -1 */
   maxReconsumeTimes: int(-1, -1, 1_000_000),
   /** A pull that failed is repeated after this long. @default 1000 */
-  pullTimeDelayMillsWhenException: int(1_000, 1),
+  pullTimeDelayMillsWhenException: timeMs(1_000, 1),
   /**
    * For BROADCASTING: where offsets are kept, in `<clientId>/<consumerGroup>/offsets.json` below it.
    * @default `.rocketmq_offsets` in the home directory

@@ -1,3 +1,4 @@
+import { checkedSignal } from '../abort-listeners.js'
 import { join } from 'node:path'
 import { abortable } from '../client/abortable.js'
 import type { ClientInstance, ConsumerInner } from '../client/client-instance.js'
@@ -242,7 +243,8 @@ export class PushConsumer {
    */
   async sendMessageBack(message: MessageExt, delayLevel = 0, options: { signal?: AbortSignal } = {}): Promise<void> {
     if (this.#running === undefined) throw notRunning('push consumer', this.#state)
-    await this.#sendMessageBack(this.#running.instance, message, delayLevel, options.signal)
+    const signal = checkedSignal(options.signal)
+    await this.#sendMessageBack(this.#running.instance, message, delayLevel, signal)
   }
 
   async #sendMessageBack(

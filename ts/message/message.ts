@@ -20,9 +20,9 @@ export interface MessageInit<Body = MessageBody> {
   tags?: string | undefined
   /** For finding it again; several keys are joined by a blank. */
   keys?: string | readonly string[] | undefined
-  /** User properties; see {@link Message.putUserProperty}. */
-  properties?: Readonly<Record<string, string>> | undefined
-  /** A number of the user's, stored with the message. @default 0 */
+  /** User properties, by name; see {@link Message.putUserProperty}. */
+  properties?: Readonly<Record<string, string>> | ReadonlyMap<string, string> | undefined
+  /** A number of the user's of 32 bits with a sign, stored with the message. @default 0 */
   flag?: number | undefined
   /** Whether the answer waits for flush and replication as the broker is configured. @default true */
   waitStoreMsgOK?: boolean | undefined
@@ -70,7 +70,7 @@ export class Message {
   /** @throws InvalidArgumentError for a property that is reserved, blank, or contains a separator, and for two delays */
   constructor(init: MessageInit) {
     this.topic = init.topic
-    this.flag = init.flag ?? 0
+    this.flag = init.flag === undefined ? 0 : checkFlag(init.flag)
     this.waitStoreMsgOK = init.waitStoreMsgOK ?? true
     this.transactionId = undefined
     this.#body = bodyBytes(init.body)
@@ -85,9 +85,7 @@ export class Message {
     if (init.delayMs !== undefined) this.delayTimeMs = init.delayMs
     if (init.deliverTimeMs !== undefined) this.deliverTimeMs = init.deliverTimeMs
     if (init.deliverAt !== undefined) this.deliverTimeMs = Number(init.deliverAt)
-    if (init.properties !== undefined) {
-      for (const [name, value] of Object.entries(init.properties)) this.putUserProperty(name, value)
-    }
+    if (init.properties !== undefined) this.#putUserProperties(init.properties)
   }
 
   /** The body; a string given is turned into UTF-8. */
@@ -116,6 +114,9 @@ export class Message {
 
   /** Sets one key or several. */
   setKeys(keys: string | readonly string[]): this {
+    if (typeof keys !== 'string' && !(Array.isArray(keys) && keys.every(key => typeof key === 'string'))) {
+      throw new InvalidArgumentError(`keys must be a text or a list of texts, not ${String(keys)}`)
+    }
     this.keys = typeof keys === 'string' ? keys : keys.join(KEY_SEPARATOR)
     return this
   }
@@ -249,6 +250,17 @@ export class Message {
     return encoded
   }
 
+  #putUserProperties(properties: Readonly<Record<string, string>> | ReadonlyMap<string, string>): void {
+    if (typeof properties !== 'object' || properties === null) {
+      throw new InvalidArgumentError(
+        `properties must be an object with texts, or a Map of them, not ${String(properties)}`
+      )
+    }
+    const entries: Iterable<[string, string]> =
+      properties instanceof Map ? properties : Object.entries(properties as Readonly<Record<string, string>>)
+    for (const [name, value] of entries) this.putUserProperty(name, value)
+  }
+
   #put(name: string, value: string): void {
     this.#properties ??= new Map()
     this.#properties.set(name, value)
@@ -286,6 +298,11 @@ export class Message {
       return copy
     }
   }
+}
+
+function checkFlag(flag: number): number {
+  if (flag === (flag | 0)) return flag
+  throw new InvalidArgumentError(`flag must be a whole number of 32 bits with a sign, not ${String(flag)}`)
 }
 
 function checkNumber(what: string, value: number): void {

@@ -115,10 +115,11 @@ export function findProperty(encoded: Buffer, start: number, end: number, name: 
 /**
  * Refuses what would break the encoded form for every reader.
  *
- * @throws InvalidArgumentError when `text` contains one of the two separators
+ * @throws InvalidArgumentError when `text` is none, or contains one of the two separators
  */
 export function checkPropertyText(what: string, text: string): string {
   if (text === lastGoodText) return text
+  if (typeof text !== 'string') throw new InvalidArgumentError(`${what} must be a text, not ${String(text)}`)
   if (text.includes(NAME_VALUE_SEPARATOR) || text.includes(PROPERTY_SEPARATOR)) {
     throw new InvalidArgumentError(`${what} contains U+0001 or U+0002, which separate properties on the wire`)
   }

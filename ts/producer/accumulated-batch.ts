@@ -3,9 +3,9 @@ import { ProtocolError } from '../errors.js'
 import type { BatchEncoder } from '../message/batch.js'
 import { uniqueIdTail } from '../message/message-id.js'
 import { KEY_SEPARATOR } from '../message/properties.js'
-import { tell } from './pending-send.js'
+import type { ResultListener } from './callback.js'
 import { partOf } from './send-batch.js'
-import type { SendCallback, SendResult } from './types.js'
+import type { SendResult } from './types.js'
 
 type Resolve = (result: SendResult | Promise<never>) => void
 
@@ -23,7 +23,7 @@ export class AccumulatedBatch {
   readonly #idHeads: string[] = []
   readonly #idCounts: number[] = []
   readonly #resolves: Resolve[] = []
-  readonly #callbacks: SendCallback[] = []
+  readonly #callbacks: ResultListener<SendResult>[] = []
   #keys: Set<string> | undefined
   #keysLength = 0
 
@@ -63,7 +63,11 @@ export class AccumulatedBatch {
    *
    * @param idHead and `idCount`: the message's unique id (`uniqueIdHead`, `nextUniqueCount`)
    */
-  add(idHead: string, idCount: number, callback: SendCallback | undefined): Promise<SendResult> | undefined {
+  add(
+    idHead: string,
+    idCount: number,
+    callback: ResultListener<SendResult> | undefined
+  ): Promise<SendResult> | undefined {
     this.#idHeads.push(idHead)
     this.#idCounts.push(idCount)
     if (callback !== undefined) {
@@ -101,11 +105,11 @@ export class AccumulatedBatch {
   /** Tells everybody that the batch was not sent. */
   fail(reason: RocketMQError): void {
     for (const resolve of this.#resolves) resolve(Promise.reject(reason))
-    for (const callback of this.#callbacks) tell(callback, reason, undefined)
+    for (const callback of this.#callbacks) callback.tell(reason, undefined)
   }
 
   #settle(index: number, result: SendResult): void {
     if (this.#resolves.length > 0) this.#resolves[index]!(result)
-    else tell(this.#callbacks[index]!, undefined, result)
+    else this.#callbacks[index]!.tell(undefined, result)
   }
 }

@@ -8,19 +8,19 @@ import type { MessageQueue } from '../message/message-queue.js'
 import { Message } from '../message/message.js'
 import { MAX_PROPERTIES_BYTES, MessageConst } from '../message/properties.js'
 import { AccumulatedBatch } from './accumulated-batch.js'
+import type { ResultListener } from './callback.js'
 import type { ProducerConfig } from './options.js'
-import { tell } from './pending-send.js'
 import type { SendArguments } from './send-arguments.js'
 import type { SendContent } from './send-content.js'
 import { inNamespace } from './send-content.js'
-import type { SendCallback, SendResult } from './types.js'
+import type { SendResult } from './types.js'
 
 /** Sends a batch; to a queue in turn when none is given. Returns a promise when there is no callback. */
 export type SendBatch = (
   content: SendContent,
   nowMs: number,
   mq: MessageQueue | undefined,
-  callback: SendCallback | undefined
+  callback: ResultListener<SendResult> | undefined
 ) => Promise<SendResult> | undefined
 
 /** So many batches of a kind may be on their way before a batch that is not full waits for one of them. */
@@ -130,11 +130,13 @@ export class Accumulator {
     if (signal.aborted) throw new AbortedError(what, signal)
     if (listener === undefined) return abortable(what, this.#add(message, nowMs, mq, undefined)!, signal)
     const result = new Promise<SendResult>((resolve, reject) => {
-      this.#add(message, nowMs, mq, (error, sent) => (sent === undefined ? reject(error!) : resolve(sent)))
+      const tell = (error: RocketMQError | undefined, sent: SendResult | undefined): void =>
+        sent === undefined ? reject(error!) : resolve(sent)
+      this.#add(message, nowMs, mq, { tell })
     })
     abortable(what, result, signal).then(
-      sent => tell(listener, undefined, sent),
-      (error: unknown) => tell(listener, asRocketMQError(error), undefined)
+      sent => listener.tell(undefined, sent),
+      (error: unknown) => listener.tell(asRocketMQError(error), undefined)
     )
     return undefined
   }
@@ -143,7 +145,7 @@ export class Accumulator {
     message: Message,
     nowMs: number,
     mq: MessageQueue | undefined,
-    callback: SendCallback | undefined
+    callback: ResultListener<SendResult> | undefined
   ): Promise<SendResult> | undefined {
     const { maxMessageSize, batchMaxMessages } = this.#config
     checkMessage(message, maxMessageSize)
@@ -238,7 +240,7 @@ export class Accumulator {
       if (lane.open !== undefined) this.#schedule(lane)
       else if (lane.underWay === 0 && this.#lanes.size > MAX_IDLE_LANES) this.#forget(lane)
     }
-    const callback = lane.forCallbacks ? ended : undefined
+    const callback = lane.forCallbacks ? { tell: ended } : undefined
     this.#sendBatch(content, batch.startMs, lane.mq, callback)?.then(
       result => ended(undefined, result),
       (error: unknown) => ended(asRocketMQError(error), undefined)

@@ -137,20 +137,23 @@ export class ProducerHooks {
   readonly #checkForbidden: CheckForbiddenHook[] = []
   readonly #endTransaction: EndTransactionHook[] = []
 
-  /** Adds a hook around sends. */
+  /** Adds a hook around sends. @throws InvalidArgumentError when it is none */
   addSendMessageHook(hook: SendMessageHook): void {
+    checkHook('SendMessageHook', hook, ['sendMessageBefore', 'sendMessageAfter'])
     this.#sendMessage.push(hook)
     this.any = true
   }
 
-  /** Adds a hook that may forbid sends. */
+  /** Adds a hook that may forbid sends. @throws InvalidArgumentError when it is none */
   addCheckForbiddenHook(hook: CheckForbiddenHook): void {
+    checkHook('CheckForbiddenHook', hook, ['checkForbidden'])
     this.#checkForbidden.push(hook)
     this.any = true
   }
 
-  /** Adds a hook behind the ends of transactions. */
+  /** Adds a hook behind the ends of transactions. @throws InvalidArgumentError when it is none */
   addEndTransactionHook(hook: EndTransactionHook): void {
+    checkHook('EndTransactionHook', hook, ['endTransaction'])
     this.#endTransaction.push(hook)
   }
 
@@ -208,6 +211,11 @@ export class ProducerHooks {
       }
     }
   }
+}
+
+function checkHook<Hook extends object>(kind: string, hook: Hook, methods: readonly (keyof Hook & string)[]): void {
+  const has = (name: keyof Hook): boolean => typeof hook?.[name] === 'function'
+  if (!methods.every(has)) throw new InvalidArgumentError(`a ${kind} must have the methods ${methods.join(' and ')}`)
 }
 
 /** Tells of what a hook threw; what the user's reporter throws in turn is an uncaught exception, and no send's business. */

@@ -1,4 +1,4 @@
-import { ConfigError } from '../errors.js'
+import { ConfigError, toError } from '../errors.js'
 import { CLIENT_OPTIONS } from '../client/client-config.js'
 import { checkTopic } from '../client/validators.js'
 import { wrapNamespace } from '../client/namespace.js'
@@ -7,7 +7,7 @@ import { TRACE_OPTIONS } from '../trace/options.js'
 import type { OptionsInput, OptionsOf } from '../options.js'
 import { ACCUMULATOR_OPTIONS } from './accumulator-options.js'
 import { BACK_PRESSURE_OPTIONS } from './back-pressure-options.js'
-import { bool, custom, int, oneOf, str } from '../options.js'
+import { bool, custom, int, timeMs, oneOf, str } from '../options.js'
 
 /** Options of a producer (`client/producer/DefaultMQProducer.java`). Times are milliseconds, sizes bytes. */
 export const PRODUCER_OPTIONS = {
@@ -21,10 +21,14 @@ export const PRODUCER_OPTIONS = {
    * @default none
    */
   topics: custom<readonly string[], Iterable<string>>([], (key, given) => {
-    if (typeof given === 'string') throw new ConfigError(`option ${key} must be a list of topics`)
-    const topics = [...given]
-    for (const topic of topics) checkTopic(topic)
-    return topics
+    return listOf(key, 'topics', given).map(topic => {
+      try {
+        checkTopic(topic)
+      } catch (error) {
+        throw new ConfigError(`option ${key}: ${toError(error).message}`, { cause: error })
+      }
+      return topic
+    })
   }),
   /**
    * Topics and the group get `namespace%` before their names on the wire; what the program sees has none. @default none
@@ -40,13 +44,13 @@ export const PRODUCER_OPTIONS = {
   /** Queues per broker of a topic that is created by the first send. @default 4 */
   defaultTopicQueueNums: int(4, 1, 65_535),
   /** Time allowed for a send, all attempts together. @default 3000 */
-  sendMsgTimeout: int(3_000, 1),
+  sendMsgTimeout: timeMs(3_000, 1),
   /**
    * Time allowed for one attempt while others may follow; −1 for no such limit. Sends with a callback have it too, unlike
    * Java's, which spend all their time on an attempt that is not answered.
    * @default -1
    */
-  sendMsgMaxTimeoutPerRequest: int(-1, -1),
+  sendMsgMaxTimeoutPerRequest: timeMs(-1, -1),
   /**
    * Turns the bodies of messages into bytes, for programs that send values; `jsonSerializer()` is one.
    * @default none: bodies are text or bytes
@@ -73,9 +77,9 @@ export const PRODUCER_OPTIONS = {
   /** With `sendLatencyFaultEnable`: whether brokers that cannot be reached are watched until they can. @default false */
   startDetectorEnable: bool(false),
   /** Time allowed for a look at such a broker. @default 200 */
-  detectTimeout: int(200, 1),
+  detectTimeout: timeMs(200, 1),
   /** Time between two looks at the same broker, at least; looks are made every 3 s. @default 2000 */
-  detectInterval: int(2_000, 1),
+  detectInterval: timeMs(2_000, 1),
   /**
    * Latencies, ascending: a send that took at least so long isolates its broker for the duration in the same place of
    * `notAvailableDuration`; one that failed counts as 10 s.
@@ -97,7 +101,7 @@ export const PRODUCER_OPTIONS = {
   retryResponseCodes: custom<ReadonlySet<number>, Iterable<number>>(
     new Set([1, 2, 14, 16, 17, 204, 205, 1500]),
     (key, given) => {
-      const codes = new Set(given)
+      const codes = new Set(listOf(key, 'whole numbers', given))
       for (const code of codes) {
         if (!Number.isInteger(code)) throw new ConfigError(`option ${key} must hold whole numbers, not ${String(code)}`)
       }
@@ -113,6 +117,12 @@ export type ProducerOptions<Body = MessageBody> = Omit<OptionsInput<typeof PRODU
 }
 /** The checked values of {@link PRODUCER_OPTIONS}. */
 export type ProducerConfig = OptionsOf<typeof PRODUCER_OPTIONS>
+
+function listOf<T>(key: string, what: string, given: Iterable<T>): T[] {
+  const iterable = typeof given === 'object' && given !== null && Symbol.iterator in given
+  if (!iterable) throw new ConfigError(`option ${key} must be a list of ${what}, not ${String(given)}`)
+  return [...given]
+}
 
 function listOfMs(key: string, given: readonly number[]): readonly number[] {
   if (!Array.isArray(given) || !given.every(ms => Number.isSafeInteger(ms) && ms >= 0)) {

@@ -9,6 +9,8 @@ import {
   TimeoutError,
   asRocketMQError
 } from '../errors.js'
+import type { AbortListener } from '../abort-listeners.js'
+import { listenToAbort, stopListening } from '../abort-listeners.js'
 import type { ClientInstance } from '../client/client-instance.js'
 import { compressBodyAsync } from '../message/compression.js'
 import { MessageQueue } from '../message/message-queue.js'
@@ -16,6 +18,7 @@ import { RequestCode, ResponseCode } from '../remoting/request-code.js'
 import type { PendingSend as RemotingPendingSend, RemotingCommand, SendFields } from '../remoting/types.js'
 import type { MQFaultStrategy } from '../route/fault-strategy.js'
 import type { TopicPublishInfo } from '../route/topic-publish-info.js'
+import type { ResultListener } from './callback.js'
 import { noteFailure } from './fault-tolerance.js'
 import type { ProducerConfig } from './options.js'
 import type { HookOwner, ProducerHooks } from './hooks.js'
@@ -25,7 +28,7 @@ import type { SendContent } from './send-content.js'
 import { isRetryable, sendError } from './send-failure.js'
 import type { HeldSend, SendOrder } from './send-order.js'
 import type { SendObserver } from './send-observer.js'
-import type { SendCallback, SendResult } from './types.js'
+import type { SendResult } from './types.js'
 import { SendStatus, sendStatusOf } from './types.js'
 
 /** What the sends of a producer share. */
@@ -67,7 +70,7 @@ function nextQueue(
  * among the queues it knew at first, those that are known by then are used; and where Java ends with
  * `RemotingTooMuchRequestException` because no time is left, the SendError here tells of the attempts that were made.
  */
-export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
+export class PendingSend implements RemotingPendingSend, SendFields, HeldSend, AbortListener {
   readonly sysFlag: number
   readonly flag: number
   readonly bornTimestampMs: number
@@ -86,7 +89,7 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
   readonly #oneway: boolean
   readonly #timeoutMs: number
   readonly #signal: AbortSignal | undefined
-  readonly #callback: SendCallback | undefined
+  readonly #callback: ResultListener<SendResult> | undefined
   readonly #observer: SendObserver | undefined
   #resolve: ((result: SendResult | undefined) => void) | undefined
   #reject: ((error: RocketMQError) => void) | undefined
@@ -110,7 +113,7 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
     nowMs: number,
     timeoutMs: number,
     signal: AbortSignal | undefined,
-    callback: SendCallback | undefined,
+    callback: ResultListener<SendResult> | undefined,
     oneway: boolean,
     observer: SendObserver | undefined
   ) {
@@ -131,7 +134,7 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
     this.#callback = callback
     this.#observer = observer
     this.#attemptStartMs = nowMs
-    signal?.addEventListener('abort', this, { once: true })
+    if (signal !== undefined) listenToAbort(signal, this)
   }
 
   /** The promise of the result, of nothing for a oneway message; only for sends without a callback, and once. */
@@ -278,11 +281,11 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
     if (this.#settled) return
     this.#end(error, undefined)
     if (this.#callback === undefined) this.#reject!(error)
-    else tell(this.#callback, error, undefined)
+    else this.#callback.tell(error, undefined)
   }
 
-  /** The signal fired (an AbortSignal calls this). */
-  handleEvent(): void {
+  /** The signal fired. */
+  handleAbort(): void {
     this.#noteEnd()
     this.fail(new AbortedError(`the send to topic ${this.#topic}`, this.#signal!))
   }
@@ -466,29 +469,14 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend {
   #succeed(result: SendResult | undefined): void {
     this.#end(undefined, result)
     if (this.#callback === undefined) this.#resolve!(result)
-    else tell(this.#callback, undefined, result)
+    else this.#callback.tell(undefined, result)
   }
 
   #end(error: RocketMQError | undefined, result: SendResult | undefined): void {
     this.#settled = true
     if (this.#observer !== undefined) this.#observer.ended(error, result)
-    if (this.#signal !== undefined) this.#signal.removeEventListener('abort', this)
+    if (this.#signal !== undefined) stopListening(this.#signal, this)
     if (this.#routeTimer !== undefined) clearTimeout(this.#routeTimer)
     this.#context.sendEnded(this)
-  }
-}
-
-/** Calls a callback of the user's; what it throws is the user's uncaught exception, not ours. */
-export function tell<T>(
-  callback: (error: RocketMQError | undefined, result: T | undefined) => void,
-  error: RocketMQError | undefined,
-  result: T | undefined
-): void {
-  try {
-    callback(error, result)
-  } catch (thrown) {
-    process.nextTick(() => {
-      throw thrown
-    })
   }
 }

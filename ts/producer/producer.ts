@@ -1,7 +1,9 @@
 import type Long from 'long'
+import type { RocketMQError } from '../errors.js'
 import { AbortedError, ClientStateError, InvalidArgumentError, asRocketMQError, toError } from '../errors.js'
 import type { ClientEvent } from '../diagnostics.js'
 import { readOptions } from '../options.js'
+import { checkedSignal } from '../abort-listeners.js'
 import { abortable } from '../client/abortable.js'
 import type { ClientInstance } from '../client/client-instance.js'
 import type { ClientRegistry } from '../client/client-registry.js'
@@ -26,21 +28,22 @@ import type { ProducerConfig, ProducerOptions } from './options.js'
 import { PRODUCER_OPTIONS, checkProducerConfig } from './options.js'
 import { startFaultStrategy } from './fault-tolerance.js'
 import { wrongTopic } from './choose-queue.js'
+import type { ResultListener } from './callback.js'
+import { Callback } from './callback.js'
 import type { SendContext } from './pending-send.js'
-import { tell } from './pending-send.js'
 import { PublishTable } from './publish-table.js'
 import { recallMessage } from './recall.js'
 import type { RequestCallback, SendTo } from './request.js'
 import { PendingRequests } from './request.js'
 import type { SendArguments } from './send-arguments.js'
-import { readSendArguments } from './send-arguments.js'
+import { readLimits, readSendArguments } from './send-arguments.js'
 import type { Sendable } from './send-content.js'
 import { checkedMessages, isList, toMessage } from './send-content.js'
 import type { SendBatchOptions } from './send-batch.js'
 import { sendInParts } from './send-batch.js'
 import { SendOrder } from './send-order.js'
 import { Sending } from './sending.js'
-import { askOfQueue, createTopic, fetchPublishQueues } from './topics.js'
+import { askOfQueue, checkQueue, createTopic, fetchPublishQueues } from './topics.js'
 import type { MessageQueueSelector, SendCallback, SendOptions, SendResult } from './types.js'
 import type { WritableOptions } from './writable.js'
 import { MessageWritable } from './writable.js'
@@ -139,23 +142,15 @@ export class Producer<Body = MessageBody> {
   async #start(): Promise<void> {
     if (this.#state !== ServiceState.CREATE_JUST) throw notStartable('producer', this.#state)
     this.#state = ServiceState.START_FAILED
-    const { producerGroup } = this.#config
-    checkGroup('producerGroup', producerGroup, 'DEFAULT_PRODUCER')
-    const instance = this.#registry.getOrCreate(this.#config, true)
-    const table = new PublishTable(instance, this.#config, this.#status)
-    if (!instance.registerProducer(producerGroup, table)) {
-      this.#state = ServiceState.CREATE_JUST
-      throw new ClientStateError(
-        `the producer group ${producerGroup} exists on client ${instance.clientId} already; take another group or instanceName`
-      )
-    }
+    let started: { instance: ClientInstance; table: PublishTable }
     try {
-      await instance.start()
+      started = await this.#startInstance()
     } catch (error) {
-      await instance.discard({ producerGroup })
-      this.#status.end()
+      // One whose group is taken may be started again.
+      if (this.#state === ServiceState.START_FAILED) this.#status.end()
       throw error
     }
+    const { instance, table } = started
     this.#instance = instance
     const context: SendContext = {
       instance,
@@ -175,19 +170,43 @@ export class Producer<Body = MessageBody> {
     void instance.sendHeartbeatToAllBrokers()
   }
 
+  /** Joins, or makes, the client instance and starts it; leaves nothing behind when that fails. */
+  async #startInstance(): Promise<{ instance: ClientInstance; table: PublishTable }> {
+    const { producerGroup } = this.#config
+    checkGroup('producerGroup', producerGroup, 'DEFAULT_PRODUCER')
+    const instance = this.#registry.getOrCreate(this.#config, true)
+    const table = new PublishTable(instance, this.#config, this.#status)
+    if (!instance.registerProducer(producerGroup, table)) {
+      this.#state = ServiceState.CREATE_JUST
+      throw new ClientStateError(
+        `the producer group ${producerGroup} exists on client ${instance.clientId} already; take another group or instanceName`
+      )
+    }
+    try {
+      await instance.start()
+    } catch (error) {
+      await instance.discard({ producerGroup })
+      throw error
+    }
+    return { instance, table }
+  }
+
   /**
    * Waits for the sends that are on their way, leaves its brokers, and closes connections that nobody else uses. New
    * sends fail at once. One that is starting is started first. May be called again; does nothing while it does not run.
    *
-   * @param options a signal ends the wait for sends; they are failed then
+   * @param options a signal ends the wait for sends, which are failed then, and for brokers; and the wait for a start that
+   * has not ended: what it leads to is shut down as soon as it has
    */
-  shutdown(options: { signal?: AbortSignal } = {}): Promise<void> {
-    if (this.#state === ServiceState.RUNNING) this.#shutdown = this.#end(options.signal)
+  async shutdown(options: { signal?: AbortSignal } = {}): Promise<void> {
+    const signal = checkedSignal(options.signal)
+    if (this.#state === ServiceState.RUNNING) this.#shutdown = this.#end(signal)
     else if (this.#state === ServiceState.START_FAILED && this.#starting !== undefined) {
-      return this.#starting.then(
+      const shutdown = this.#starting.then(
         () => this.shutdown(options),
         () => undefined
       )
+      return abortable('waiting for the start', shutdown, signal).catch(() => undefined)
     }
     return this.#shutdown
   }
@@ -242,15 +261,15 @@ export class Producer<Body = MessageBody> {
   ): Promise<SendResult>
   send(message: Sendable<Body> | readonly Sendable<Body>[], limits: SendOptions | number, callback: SendCallback): void
   send(message: Sendable<Body> | readonly Sendable<Body>[], ...args: unknown[]): Promise<SendResult> | undefined {
-    let read = NO_ARGUMENTS
+    const read: SendArguments = args.length > 0 ? {} : NO_ARGUMENTS
     try {
-      if (args.length > 0) read = readSendArguments(args)
+      if (args.length > 0) readSendArguments(args, read)
       return this.#running().send(message, read)
     } catch (thrown) {
       const error = asRocketMQError(thrown)
       const { callback } = read
       if (callback === undefined) return Promise.reject(error)
-      process.nextTick(tell, callback, error, undefined)
+      process.nextTick(() => callback.tell(error, undefined))
       return undefined
     }
   }
@@ -265,15 +284,22 @@ export class Producer<Body = MessageBody> {
    */
   async sendBatch(messages: Iterable<Sendable<Body>>, options: SendBatchOptions = {}): Promise<SendResult[]> {
     const sending = this.#running()
+    if (typeof options !== 'object' || options === null) {
+      throw new InvalidArgumentError(`the options of sendBatch must be an object, not ${String(options)}`)
+    }
     const { messageQueue, maxBytes = this.#config.maxMessageSize, ...limits } = options
+    const read: SendArguments = {}
+    readLimits(limits, read)
+    if (messageQueue !== undefined) read.mq = checkQueue(messageQueue)
     if (!Number.isSafeInteger(maxBytes) || maxBytes < 1 || maxBytes > this.#config.maxMessageSize) {
       throw new InvalidArgumentError(
         `maxBytes must be a whole number from 1 to maxMessageSize (${this.#config.maxMessageSize}), not ${maxBytes}`
       )
     }
+    if (typeof messages !== 'object' || messages === null || !(Symbol.iterator in messages)) {
+      throw new InvalidArgumentError('sendBatch takes a list, or another iterable, of messages')
+    }
     const list = checkedMessages([...messages], this.#config)
-    const args = messageQueue === undefined ? [limits] : [messageQueue, limits]
-    const read = readSendArguments(args)
     return sendInParts(list, maxBytes, async part => (await sending.send(part, read))!)
   }
 
@@ -288,7 +314,8 @@ export class Producer<Body = MessageBody> {
   sendOneway<A>(message: Sendable<Body>, selector: MessageQueueSelector<A>, arg: A): Promise<void>
   sendOneway(message: Sendable<Body>, ...given: unknown[]): Promise<unknown> {
     try {
-      const args = given.length > 0 ? readSendArguments(given) : NO_ARGUMENTS
+      const args: SendArguments = given.length > 0 ? {} : NO_ARGUMENTS
+      if (given.length > 0) readSendArguments(given, args)
       if (args.callback !== undefined || isList(message)) {
         throw new InvalidArgumentError('a oneway send takes one message and no callback')
       }
@@ -339,11 +366,13 @@ export class Producer<Body = MessageBody> {
   request(message: Sendable<Body>, ...args: unknown[]): Promise<MessageExt> | undefined {
     const last = args.at(-1)
     if (typeof last === 'function' && (args.length !== 2 || typeof args[0] !== 'function')) {
-      this.#request(message, args.slice(0, -1), last as RequestCallback)
+      this.#request(message, args.slice(0, -1), new Callback(last as RequestCallback))
       return undefined
     }
     return new Promise((resolve, reject) => {
-      this.#request(message, args, (error, reply) => (reply === undefined ? reject(error!) : resolve(reply)))
+      const tell = (error: RocketMQError | undefined, reply: MessageExt | undefined): void =>
+        reply === undefined ? reject(error!) : resolve(reply)
+      this.#request(message, args, { tell })
     })
   }
 
@@ -357,7 +386,9 @@ export class Producer<Body = MessageBody> {
    * @throws NotSupportedError when the broker does not know recalls
    */
   async recallMessage(topic: string, recallHandle: string, options: SendOptions = {}): Promise<string> {
-    const { timeoutMs = this.#config.sendMsgTimeout, signal } = options
+    const limits: Pick<SendArguments, 'timeoutMs' | 'signal'> = {}
+    readLimits(options, limits)
+    const { timeoutMs = this.#config.sendMsgTimeout, signal } = limits
     return recallMessage(this.#running().context, topic, recallHandle, { timeoutMs, signal })
   }
 
@@ -401,8 +432,12 @@ export class Producer<Body = MessageBody> {
 
   /** The first offset of a queue stored at or after a time. */
   async searchOffset(mq: MessageQueue, time: Date | number, options: { signal?: AbortSignal } = {}): Promise<Long> {
+    const timestampMs = Number(time)
+    if (!Number.isSafeInteger(timestampMs)) {
+      throw new InvalidArgumentError(`the time must be a Date or whole milliseconds, not ${String(time)}`)
+    }
     return askOfQueue(this.#running().context, mq, options.signal, (api, address, queue, wait) =>
-      api.searchOffset(address, queue, Number(time), wait)
+      api.searchOffset(address, queue, timestampMs, wait)
     )
   }
 
@@ -436,9 +471,10 @@ export class Producer<Body = MessageBody> {
     return this.#sending!
   }
 
-  #request(given: Sendable<Body>, args: readonly unknown[], callback: RequestCallback): void {
+  #request(given: Sendable<Body>, args: readonly unknown[], callback: ResultListener<MessageExt>): void {
     try {
-      const read = readSendArguments(args)
+      const read: SendArguments = {}
+      readSendArguments(args, read)
       const { context } = this.#running()
       const message = toMessage(given, this.#config.serializer)
       const { timeoutMs = this.#config.sendMsgTimeout, signal, mq } = read
@@ -446,7 +482,7 @@ export class Producer<Body = MessageBody> {
       if (signal?.aborted === true) throw new AbortedError(`the request to topic ${message.topic}`, signal)
       this.#requests.start(context, this.#sendTo, message, { ...read, timeoutMs }, callback)
     } catch (error) {
-      process.nextTick(tell, callback, asRocketMQError(error), undefined)
+      process.nextTick(() => callback.tell(asRocketMQError(error), undefined))
     }
   }
 
@@ -488,7 +524,7 @@ export class Producer<Body = MessageBody> {
     await abortable('waiting for sends', this.#sending!.drained(), signal).catch(() => undefined)
     context.faults?.shutdown()
     await this.onEnd(context, signal)
-    await this.#instance!.unregisterProducer(this.#config.producerGroup)
+    await this.#instance!.unregisterProducer(this.#config.producerGroup, signal)
     await this.#trace?.shutdown(signal)
     this.#status.end()
   }

@@ -20,7 +20,8 @@ export interface RecallMessageHandle {
  * @throws InvalidArgumentError when it is none
  */
 export function decodeRecallHandle(handle: string): RecallMessageHandle {
-  const text = /^[\w-]+={0,2}$/.test(handle) ? Buffer.from(handle, 'base64url').toString() : ''
+  const text =
+    typeof handle === 'string' && /^[\w-]+={0,2}$/.test(handle) ? Buffer.from(handle, 'base64url').toString() : ''
   const [version, topic, brokerName, timestamp, messageId] = text.split(' ')
   if (version !== 'v1' || !topic || !brokerName || !timestamp || !messageId) {
     throw new InvalidArgumentError(`the recall handle ${JSON.stringify(handle)} is invalid; take that of a SendResult`)
@@ -38,6 +39,7 @@ export async function recallMessage(
   recallHandle: string,
   limits: { timeoutMs: number; signal?: AbortSignal | undefined }
 ): Promise<string> {
+  checkTopic(name)
   const topic = table.wireTopic(name)
   checkTopic(topic)
   if (topic.startsWith('%RETRY%') || topic.startsWith('%DLQ%')) {

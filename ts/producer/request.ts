@@ -1,19 +1,21 @@
 import { randomUUID } from 'node:crypto'
 import type { RocketMQError } from '../errors.js'
+import type { AbortListener } from '../abort-listeners.js'
+import { listenToAbort, stopListening } from '../abort-listeners.js'
 import { AbortedError, ClientErrorCode, ClientStateError, TimeoutError, asRocketMQError } from '../errors.js'
 import type { ReplyWaiter } from '../client/reply-receiver.js'
 import type { Message } from '../message/message.js'
 import { withProperties } from '../message/message.js'
 import type { MessageExt } from '../message/message-ext.js'
 import { MessageConst } from '../message/properties.js'
+import type { ResultCallback, ResultListener } from './callback.js'
 import { greetBrokersOf } from './greet-brokers.js'
 import type { SendContext } from './pending-send.js'
-import { tell } from './pending-send.js'
 import type { SendArguments } from './send-arguments.js'
 import type { SendCallback } from './types.js'
 
 /** Told the end of a request: an error, or the reply (`client/producer/RequestCallback.java`). */
-export type RequestCallback = (error: RocketMQError | undefined, reply: MessageExt | undefined) => void
+export type RequestCallback = ResultCallback<MessageExt>
 
 /** Sends a message to where the arguments say, with these limits; tells the end, and nothing at once. */
 export type SendTo = (
@@ -39,7 +41,7 @@ export class PendingRequests {
     send: SendTo,
     message: Message,
     args: SendArguments & { timeoutMs: number },
-    callback: RequestCallback
+    callback: ResultListener<MessageExt>
   ): void {
     const { instance } = context
     const request = new PendingRequest(message.topic, args, ended => {
@@ -89,7 +91,7 @@ export class PendingRequests {
 }
 
 /** One request (`client/producer/RequestResponseFuture.java`). It ends once, in time; what comes later is dropped. */
-class PendingRequest implements ReplyWaiter {
+class PendingRequest implements ReplyWaiter, AbortListener {
   readonly correlationId = randomUUID()
   ended = false
   readonly #topic: string
@@ -98,7 +100,7 @@ class PendingRequest implements ReplyWaiter {
   readonly #deadlineMs: number
   readonly #onEnd: (ended: PendingRequest) => void
   #timer: NodeJS.Timeout | undefined
-  #callback: RequestCallback | undefined
+  #callback: ResultListener<MessageExt> | undefined
 
   constructor(
     topic: string,
@@ -112,10 +114,10 @@ class PendingRequest implements ReplyWaiter {
     this.#onEnd = onEnd
   }
 
-  waitWith(callback: RequestCallback): void {
+  waitWith(callback: ResultListener<MessageExt>): void {
     this.#callback = callback
     this.#timer = setTimeout(() => this.fail(this.#timeoutError()), this.#timeoutMs)
-    this.#signal?.addEventListener('abort', this, { once: true })
+    if (this.#signal !== undefined) listenToAbort(this.#signal, this)
   }
 
   leftMs(): number {
@@ -130,8 +132,8 @@ class PendingRequest implements ReplyWaiter {
     this.#end(error, undefined)
   }
 
-  /** The signal fired (an AbortSignal calls this). */
-  handleEvent(): void {
+  /** The signal fired. */
+  handleAbort(): void {
     this.fail(new AbortedError(`the request to topic ${this.#topic}`, this.#signal!))
   }
 
@@ -139,9 +141,9 @@ class PendingRequest implements ReplyWaiter {
     if (this.ended) return
     this.ended = true
     clearTimeout(this.#timer)
-    this.#signal?.removeEventListener('abort', this)
+    if (this.#signal !== undefined) stopListening(this.#signal, this)
     this.#onEnd(this)
-    tell(this.#callback!, error, reply)
+    this.#callback!.tell(error, reply)
   }
 
   #timeoutError(): TimeoutError {

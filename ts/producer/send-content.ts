@@ -4,17 +4,25 @@ import { InvalidArgumentError, toError } from '../errors.js'
 import { checkBatch, encodeBatch } from '../message/batch.js'
 import type { MessageInit } from '../message/message.js'
 import { Message } from '../message/message.js'
+import { MessageExt } from '../message/message-ext.js'
 import { createUniqueId } from '../message/message-id.js'
-import { MessageConst, REPLY_MESSAGE_FLAG, checkPropertiesLength, encodeProperty } from '../message/properties.js'
+import {
+  MessageConst,
+  RESERVED_PROPERTIES,
+  REPLY_MESSAGE_FLAG,
+  checkPropertiesLength,
+  encodeProperty
+} from '../message/properties.js'
 import type { MessageBody, Serializer } from '../message/serializer.js'
 import { COMPRESSION_TYPE_FLAGS, MessageSysFlag } from '../message/sys-flag.js'
 import type { ProducerConfig } from './options.js'
 
 /**
  * A message, or what one is made from. `Body` is what the producer's serializer takes; the body of a `Message` is bytes
- * already and goes as it is.
+ * already and goes as it is. Of a received message (`MessageExt`) topic, body, tags, keys, flag and the user's properties are
+ * sent, as a new message.
  */
-export type Sendable<Body = MessageBody> = Message | MessageInit<Body>
+export type Sendable<Body = MessageBody> = Message | MessageExt | MessageInit<Body>
 
 /** What is sent, and under which ids. */
 export interface SendContent {
@@ -42,10 +50,21 @@ export function isList<Body>(given: Sendable<Body> | readonly Sendable<Body>[]):
 /** @throws InvalidArgumentError when no message can be made from it */
 export function toMessage<Body>(given: Sendable<Body>, serializer: Serializer<unknown> | undefined): Message {
   if (given instanceof Message) return given
+  if (given instanceof MessageExt) return sendAgain(given)
   if (typeof given !== 'object' || given === null) throw new InvalidArgumentError('the message is missing')
   // Without a serializer `Body` is MessageBody, and what is none is refused by the message.
   if (serializer === undefined) return new Message(given as MessageInit)
   return new Message({ ...given, body: serialize(serializer, given.body, given.topic) })
+}
+
+/** A received message, to be sent as a new one: not its ids and delays, nor what brokers noted on it. */
+function sendAgain(received: MessageExt): Message {
+  const { topic, body, tags, keys, flag, waitStoreMsgOK } = received
+  const message = new Message({ topic, body, tags, keys, flag, waitStoreMsgOK })
+  for (const [name, value] of received.properties) {
+    if (!RESERVED_PROPERTIES.has(name)) message.putUserProperty(name, value)
+  }
+  return message
 }
 
 function serialize(serializer: Serializer<unknown>, value: unknown, topic: string): MessageBody {
@@ -83,7 +102,8 @@ export function messageContent(message: Message, config: ProducerConfig, nowMs: 
  * @throws InvalidArgumentError when one is not acceptable, or they do not fit together
  */
 export function checkedMessages<Body>(given: readonly Sendable<Body>[], config: ProducerConfig): Message[] {
-  const messages = given.map(each => toMessage(each, config.serializer))
+  // Not `map`, which passes over what is missing in a list.
+  const messages = Array.from(given, each => toMessage(each, config.serializer))
   checkBatch(messages)
   for (const message of messages) checkMessage(message, config.maxMessageSize)
   return messages

@@ -4,12 +4,13 @@ import { asRocketMQError } from '../errors.js'
 import type { Message } from '../message/message.js'
 import { SOME_UNIQUE_ID } from '../message/message-id.js'
 import type { MessageQueue } from '../message/message-queue.js'
+import type { ResultListener } from './callback.js'
 import type { CommunicationMode } from './hooks.js'
 import type { SendArguments } from './send-arguments.js'
 import type { SendContext } from './pending-send.js'
 import type { Sendable } from './send-content.js'
 import { isList, toMessage } from './send-content.js'
-import type { SendCallback, SendResult } from './types.js'
+import type { SendResult } from './types.js'
 
 /** What the tracing channel `rocketmq-native:send` says of a send; one object from start to end. */
 export interface SendEvent {
@@ -113,12 +114,14 @@ export async function traceOneway(event: SendEvent, send: (given: Message) => Pr
   sendTracing.ended(event)
 }
 
-function tracedCallback(event: SendEvent, callback: SendCallback): SendCallback {
-  return (error, result) => {
-    event.error = error
-    event.result = result
-    sendTracing.ended(event)
-    callback(error, result)
+function tracedCallback(event: SendEvent, callback: ResultListener<SendResult>): ResultListener<SendResult> {
+  return {
+    tell(error, result) {
+      event.error = error
+      event.result = result
+      sendTracing.ended(event)
+      callback.tell(error, result)
+    }
   }
 }
 

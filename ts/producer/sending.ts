@@ -3,6 +3,7 @@ import type { Message } from '../message/message.js'
 import type { MessageQueue } from '../message/message-queue.js'
 import { Accumulator } from './accumulator.js'
 import type { BackPressure } from './back-pressure.js'
+import type { ResultListener } from './callback.js'
 import { chooser, wrongTopic } from './choose-queue.js'
 import type { CommunicationMode } from './hooks.js'
 import type { ChooseQueue, SendContext } from './pending-send.js'
@@ -13,7 +14,7 @@ import { batchAsOne, batchContent, isList, messageContent, toMessage } from './s
 import type { SendEvent } from './send-event.js'
 import { newSendEvent, sendTracing, traceOneway, traceSend } from './send-event.js'
 import { SendObserver } from './send-observer.js'
-import type { SendCallback, SendResult } from './types.js'
+import type { SendResult } from './types.js'
 
 /**
  * The sends of a running producer, from what the caller gave to a {@link PendingSend}: alone, as the batch that it is, or with
@@ -104,7 +105,7 @@ export class Sending<Body> {
   #begin(
     pending: PendingSend,
     timeoutMs: number,
-    callback: SendCallback | undefined,
+    callback: ResultListener<SendResult> | undefined,
     mq: MessageQueue | undefined,
     choose: ChooseQueue | undefined
   ): Promise<SendResult | undefined> | undefined {

@@ -1,9 +1,9 @@
-import { ClientErrorCode, RouteError } from '../errors.js'
+import { ClientErrorCode, InvalidArgumentError, RouteError } from '../errors.js'
 import type { BrokerApi } from '../client/broker-api.js'
 import type { ClientInstance } from '../client/client-instance.js'
 import type { WaitOptions } from '../client/name-server-api.js'
 import { checkNotSystemTopic, checkTopic } from '../client/validators.js'
-import type { MessageQueue } from '../message/message-queue.js'
+import { MessageQueue } from '../message/message-queue.js'
 import { MASTER_ID, publishQueues } from '../route/topic-route-data.js'
 import type { SendContext } from './pending-send.js'
 
@@ -16,6 +16,7 @@ export async function fetchPublishQueues(
   topic: string,
   signal: AbortSignal | undefined
 ): Promise<MessageQueue[]> {
+  checkTopic(topic)
   const route = await instance.nameServerApi.getTopicRoute(table.wireTopic(topic), instance.waitOptions(signal))
   const queues = route === undefined ? [] : publishQueues(topic, route)
   if (queues.length === 0) {
@@ -27,6 +28,14 @@ export async function fetchPublishQueues(
   return queues
 }
 
+/** @throws InvalidArgumentError for what is no queue */
+export function checkQueue(given: MessageQueue): MessageQueue {
+  if (given instanceof MessageQueue) return given
+  throw new InvalidArgumentError(
+    `a MessageQueue is wanted, not ${String(given)}; make one by new MessageQueue(topic, brokerName, queueId)`
+  )
+}
+
 /** Asks the master of a queue's broker about the queue, as it is called on the wire. */
 export async function askOfQueue<T>(
   { instance, table }: SendContext,
@@ -34,7 +43,7 @@ export async function askOfQueue<T>(
   signal: AbortSignal | undefined,
   ask: (api: BrokerApi, address: string, queue: MessageQueue, options: WaitOptions) => Promise<T>
 ): Promise<T> {
-  const queue = table.wireQueue(mq)
+  const queue = table.wireQueue(checkQueue(mq))
   const address = await instance.masterAddress(queue)
   return ask(instance.brokerApi, address, queue, instance.waitOptions(signal))
 }
@@ -47,9 +56,13 @@ export async function createTopic(
   queueNum: number,
   options: { topicSysFlag?: number; signal?: AbortSignal }
 ): Promise<void> {
+  checkTopic(newTopic)
   const topic = table.wireTopic(newTopic)
   checkTopic(topic)
   checkNotSystemTopic(topic)
+  if (!Number.isInteger(queueNum) || queueNum < 1 || queueNum > 65_535) {
+    throw new InvalidArgumentError(`queueNum must be a whole number from 1 to 65535, not ${String(queueNum)}`)
+  }
   const route = await instance.nameServerApi.getTopicRoute(key, instance.waitOptions(options.signal))
   const addresses = (route?.brokerDatas ?? []).flatMap(broker => broker.brokerAddrs.get(MASTER_ID) ?? [])
   if (addresses.length === 0)

@@ -1,3 +1,5 @@
+import type { AbortListener } from '../abort-listeners.js'
+import { listenToAbort, stopListening } from '../abort-listeners.js'
 import { AbortedError, ProtocolError, type RocketMQError } from '../errors.js'
 import type { PendingSend, PulledBatch, RemotingCommand } from './types.js'
 
@@ -7,7 +9,7 @@ export interface PendingCall extends PendingSend {
 }
 
 /** A promise as a pending call. */
-export class PendingPromise<T> implements PendingCall {
+export class PendingPromise<T> implements PendingCall, AbortListener {
   #resolve!: (value: T) => void
   #reject!: (error: RocketMQError) => void
   readonly promise = new Promise<T>((resolve, reject) => {
@@ -16,14 +18,11 @@ export class PendingPromise<T> implements PendingCall {
   })
   readonly #what: string
   readonly #signal: AbortSignal | undefined
-  readonly #onAbort: (() => void) | undefined
 
   constructor(what: string, signal: AbortSignal | undefined) {
     this.#what = what
     this.#signal = signal
-    if (!signal) return
-    this.#onAbort = () => this.#reject(new AbortedError(what, signal))
-    signal.addEventListener('abort', this.#onAbort, { once: true })
+    if (signal !== undefined) listenToAbort(signal, this)
   }
 
   onResponse(response: RemotingCommand): void {
@@ -46,7 +45,12 @@ export class PendingPromise<T> implements PendingCall {
     this.#reject(error)
   }
 
+  /** The signal fired. */
+  handleAbort(): void {
+    this.#reject(new AbortedError(this.#what, this.#signal!))
+  }
+
   #end(): void {
-    if (this.#onAbort) this.#signal?.removeEventListener('abort', this.#onAbort)
+    if (this.#signal !== undefined) stopListening(this.#signal, this)
   }
 }
