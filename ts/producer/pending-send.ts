@@ -14,6 +14,7 @@ import { listenToAbort, stopListening } from '../abort-listeners.js'
 import type { ClientInstance } from '../client/client-instance.js'
 import { compressBodyAsync } from '../message/compression.js'
 import { MessageQueue } from '../message/message-queue.js'
+import { COMPRESSION_TYPE_FLAGS, MessageSysFlag } from '../message/sys-flag.js'
 import { RequestCode, ResponseCode } from '../remoting/request-code.js'
 import type { PendingSend as RemotingPendingSend, RemotingCommand, SendFields } from '../remoting/types.js'
 import type { MQFaultStrategy } from '../route/fault-strategy.js'
@@ -71,7 +72,8 @@ function nextQueue(
  * `RemotingTooMuchRequestException` because no time is left, the SendError here tells of the attempts that were made.
  */
 export class PendingSend implements RemotingPendingSend, SendFields, HeldSend, AbortListener {
-  readonly sysFlag: number
+  /** Says that the body is compressed until it turns out that it is not. */
+  sysFlag: number
   readonly flag: number
   readonly bornTimestampMs: number
   /** Hooks may add to them. */
@@ -145,12 +147,17 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend, A
     })
   }
 
-  /** Compresses the body; to be called before the send is started. Never rejects. */
+  /**
+   * Compresses the body; to be called before the send is started. Never rejects. One that would not get shorter goes as it is,
+   * where Java's may get longer than brokers take (`DefaultMQProducerImpl.java#tryToCompressMessage`).
+   */
   async compress(): Promise<void> {
     const { compressType, compressLevel } = this.#context.config
     this.#compressing = true
     try {
-      this.body = await compressBodyAsync(compressType, this.body, compressLevel)
+      const compressed = await compressBodyAsync(compressType, this.body, compressLevel)
+      if (compressed.length < this.body.length) this.body = compressed
+      else this.sysFlag &= ~(MessageSysFlag.COMPRESSED | COMPRESSION_TYPE_FLAGS[compressType])
     } catch (error) {
       this.fail(asRocketMQError(error))
     }

@@ -195,8 +195,8 @@ export class Producer<Body = MessageBody> {
    * Waits for the sends that are on their way, leaves its brokers, and closes connections that nobody else uses. New
    * sends fail at once. One that is starting is started first. May be called again; does nothing while it does not run.
    *
-   * @param options a signal ends the wait for sends, which are failed then, and for brokers; and the wait for a start that
-   * has not ended: what it leads to is shut down as soon as it has
+   * @param options a signal ends the wait for sends, which are failed then (on connections that others use when their own time
+   * is over), and for brokers; and the wait for a start that has not ended: what it leads to is shut down as soon as it has
    */
   async shutdown(options: { signal?: AbortSignal } = {}): Promise<void> {
     const signal = checkedSignal(options.signal)

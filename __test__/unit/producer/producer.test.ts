@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { gunzipSync, inflateSync } from 'node:zlib'
 import { ClientStateError, ConfigError, InvalidArgumentError, RouteError, TimeoutError } from '../../../ts/errors.js'
@@ -291,6 +292,18 @@ describe('the forms of send', () => {
     const keys = remoting.onewaySends.map(({ template }) => `${template.brokerName}${template.queueId}`)
     assert.deepEqual(keys.slice(1), ['b1', 'a0'])
     await assert.rejects(producer.sendOneway({ topic: 'T', body: '' }), InvalidArgumentError)
+  })
+
+  it('leaves a body as it is that compression makes no shorter, and says so', async () => {
+    const remoting = routed()
+    const body = randomBytes(5_000)
+    for (const compressType of ['ZLIB', 'LZ4', 'ZSTD'] as const) {
+      await using producer = await started(remoting, { compressType })
+      await producer.send({ topic: 'T', body })
+      const { fields } = remoting.sends.at(-1)!
+      assert.equal(fields.sysFlag, 0)
+      assert.equal(fields.body, body)
+    }
   })
 
   it('compresses bodies from compressMsgBodyOverHowmuch on and says how in the system flag', async () => {
