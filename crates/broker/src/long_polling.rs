@@ -39,7 +39,7 @@ type Queues = HashMap<i32, Vec<HeldPull>>;
 /// All held pulls by topic and queue, and the arrivals that held pulls have not been told of yet.
 #[derive(Debug)]
 pub struct PullRequestHoldService {
-    topics: Mutex<HashMap<Arc<str>, Queues>>,
+    topics: Mutex<HashMap<String, Queues>>,
     count: AtomicUsize,
     max_held: usize,
     arrivals: Mutex<Vec<PendingArrival>>,
@@ -73,14 +73,18 @@ impl PullRequestHoldService {
 
     /// Holds a pull; gives it back when too many wait already. The caller then looks once more whether something arrived:
     /// an arrival from before finds nobody to wake.
-    pub fn hold(&self, topic: &Arc<str>, pull: HeldPull) -> Result<(), Box<HeldPull>> {
+    pub fn hold(&self, topic: &str, pull: HeldPull) -> Result<(), Box<HeldPull>> {
         if self.count.fetch_add(1, Ordering::SeqCst) >= self.max_held {
             self.count.fetch_sub(1, Ordering::SeqCst);
             return Err(Box::new(pull));
         }
         let queue_id = pull.request.header.queue_id;
         let mut topics = self.topics.lock();
-        topics.entry(Arc::clone(topic)).or_default().entry(queue_id).or_default().push(pull);
+        let of_topic = match topics.get_mut(topic) {
+            Some(of_topic) => of_topic,
+            None => topics.entry(topic.to_owned()).or_default(),
+        };
+        of_topic.entry(queue_id).or_default().push(pull);
         drop(topics);
         fence(Ordering::SeqCst);
         Ok(())

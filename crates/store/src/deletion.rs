@@ -126,7 +126,7 @@ impl MessageStore {
 
     /// Removes queues of which all messages are gone from the commit log, with their files; the next message gets offset 0.
     /// Returns the topics that lost a queue. (`ConsumeQueueStore#cleanExpired`)
-    pub fn clean_expired_queues(&self, is_kept: impl Fn(&str) -> bool) -> Result<BTreeSet<Arc<str>>, StoreError> {
+    pub fn clean_expired_queues(&self, is_kept: impl Fn(&str) -> bool) -> Result<BTreeSet<String>, StoreError> {
         let _one_at_a_time = self.deleting.lock();
         self.commit_log.writable()?;
         let log_start = self.min_physical_offset();
@@ -142,7 +142,7 @@ impl MessageStore {
                 });
             if closed {
                 self.queues.destroy(queue.topic(), &[Arc::clone(&queue)])?;
-                removed.insert(Arc::clone(queue.topic()));
+                removed.insert(queue.topic().to_string());
             }
         }
         Ok(removed)

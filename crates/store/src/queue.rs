@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, Ordering};
 use parking_lot::{Mutex, MutexGuard};
 use rocketmq_env::{CACHE_LINE_BYTES, prefetch};
 use rocketmq_log::{LogError, SegmentedLog};
+use smol_str::SmolStr;
 
 pub(crate) use recovery::{Kept, Known};
 
@@ -36,7 +37,8 @@ const SMALLEST_RECORD_BYTES: i64 = 91;
 /// One consume queue. Handles come from [`MessageStore::queue`](crate::MessageStore::queue) and may be kept.
 #[derive(Debug)]
 pub struct Queue {
-    topic: Arc<str>,
+    /// In the queue itself, unless it is long: one access to memory less for a put to a queue that is in no cache.
+    topic: SmolStr,
     queue_id: i32,
     /// Offset of the next message; changed under the append lock only.
     next_offset: AtomicI64,
@@ -84,7 +86,7 @@ pub(crate) enum Appended {
 }
 
 impl Queue {
-    pub(crate) fn new(topic: Arc<str>, queue_id: i32, files: SegmentedLog, ext: Option<Ext>) -> Self {
+    pub(crate) fn new(topic: SmolStr, queue_id: i32, files: SegmentedLog, ext: Option<Ext>) -> Self {
         let state = State {
             files: Arc::new(files),
             min_position: 0,
@@ -109,7 +111,7 @@ impl Queue {
     }
 
     /// Its topic.
-    pub fn topic(&self) -> &Arc<str> {
+    pub fn topic(&self) -> &str {
         &self.topic
     }
 

@@ -11,6 +11,7 @@ use std::thread;
 use parking_lot::{Mutex, RwLock};
 use rocketmq_env::{File, FilePool, Fs, OpenMode, Unparker};
 use rocketmq_log::{LogError, SegmentedLog};
+use smol_str::SmolStr;
 
 use crate::checkpoint::QueueTotals;
 use crate::light::is_light;
@@ -32,7 +33,7 @@ struct ExtFiles {
     segment_bytes: u64,
 }
 
-type Table = HashMap<Arc<str>, HashMap<i32, Arc<Queue>>>;
+type Table = HashMap<SmolStr, HashMap<i32, Arc<Queue>>>;
 
 /// The queues of a store.
 #[derive(Debug)]
@@ -75,7 +76,7 @@ impl Queues {
         let loaded = in_parts(&topics, |topics| load_topics(&fs, topics, segment_bytes, ext.as_ref()))?;
         let mut table = Table::new();
         for queue in loaded.into_iter().flatten() {
-            table.entry(Arc::clone(queue.topic())).or_default().insert(queue.queue_id(), queue);
+            table.entry(queue.topic().into()).or_default().insert(queue.queue_id(), queue);
         }
         let file_system = OnceLock::new();
         if let Ok(opened) = raw_fs.open(&directory, OpenMode::Read) {
@@ -128,8 +129,8 @@ impl Queues {
         self.check_kind(topic)?;
         let directory = self.directory.join(topic).join(queue_id.to_string());
         let mut table = self.table.write();
-        let name = table.get_key_value(topic).map_or_else(|| Arc::from(topic), |(name, _)| Arc::clone(name));
-        let of_topic = table.entry(Arc::clone(&name)).or_default();
+        let name = table.get_key_value(topic).map_or_else(|| SmolStr::from(topic), |(name, _)| name.clone());
+        let of_topic = table.entry(name.clone()).or_default();
         if let Some(queue) = of_topic.get(&queue_id) {
             return Ok(Arc::clone(queue));
         }
@@ -406,13 +407,13 @@ fn load_topics(
 ) -> Result<Vec<Arc<Queue>>, StoreError> {
     let mut queues = Vec::new();
     for (topic, path) in topics {
-        let topic: Arc<str> = topic.as_str().into();
+        let topic = SmolStr::from(topic.as_str());
         for (number, path) in subdirectories(&**fs, path)? {
             // Apache skips other names as well.
             let Ok(queue_id) = number.parse::<i32>() else { continue };
             let files = SegmentedLog::open(Arc::clone(fs), path, segment_bytes)?;
             let ext = ExtFiles::open_for(ext, fs, &topic, queue_id, false)?;
-            queues.push(Arc::new(Queue::new(Arc::clone(&topic), queue_id, files, ext)));
+            queues.push(Arc::new(Queue::new(topic.clone(), queue_id, files, ext)));
         }
     }
     Ok(queues)

@@ -228,7 +228,7 @@ impl Recovery<'_> {
 fn is_unit_of(records: &Records<'_>, queue: &Queue, offset: i64, unit: Unit) -> Result<bool, LogError> {
     let Ok(at) = u64::try_from(unit.physical_offset) else { return Ok(false) };
     let is_its = |record: &MessageRecord<'_>, _: &[u8]| {
-        *record.topic == **queue.topic() && record.queue_id == queue.queue_id() && record.queue_offset == offset
+        *record.topic == *queue.topic() && record.queue_id == queue.queue_id() && record.queue_offset == offset
     };
     Ok(matches!(records.whole_record_at(&mut records.log.reader(), at, is_its)?, Found::Record(true, _)))
 }

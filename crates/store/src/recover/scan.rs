@@ -142,7 +142,7 @@ impl Scanner<'_> {
             return false;
         }
         let Some((queue, appendix)) = run.units().next() else { return false };
-        let is_its = takes_slot(record.sys_flag) && **queue.topic() == *record.topic;
+        let is_its = takes_slot(record.sys_flag) && *queue.topic() == *record.topic;
         let max_offset = queue.max_offset();
         // A queue without units may start anywhere.
         is_its && max_offset > 0 && appendix.queue_offset != max_offset

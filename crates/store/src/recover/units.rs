@@ -88,7 +88,7 @@ impl Run {
         if let Some(index) = found
             && let Some(queue) = self.queues.get(index)
             && queue.queue_id() == queue_id
-            && **queue.topic() == *topic
+            && *queue.topic() == *topic
         {
             return Ok(index);
         }

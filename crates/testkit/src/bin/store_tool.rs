@@ -69,7 +69,7 @@ fn print_answers(store: &MessageStore, out: &mut impl Write) -> Outcome<()> {
     let tags = TagFilter::new(["tag1", "tag2"].map(java_string_hash));
     let mut queues = store.queues();
     queues.retain(|queue| queue.max_offset() > 0);
-    queues.sort_by_key(|queue| (Arc::clone(queue.topic()), queue.queue_id()));
+    queues.sort_by_key(|queue| (queue.topic().to_string(), queue.queue_id()));
     for queue in queues {
         print_queue(store, &queue, &tags, out)?;
     }
