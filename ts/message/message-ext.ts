@@ -1,3 +1,4 @@
+import { type InspectOptions, inspect } from 'node:util'
 import Long from 'long'
 import { ProtocolError } from '../errors.js'
 import { MessageConst, decodeProperties, findProperty } from './properties.js'
@@ -247,6 +248,34 @@ export class MessageExt {
     return `MessageExt [topic=${this.topic}, brokerName=${this.brokerName}, queueId=${this.queueId}, queueOffset=${this.queueOffset}, msgId=${this.msgId}]`
   }
 
+  /** What is known of the message but its body, for logs: 64-bit numbers as text, since those of JSON lose digits. */
+  toJSON(): object {
+    return {
+      topic: this.topic,
+      ...(this.brokerName === '' ? {} : { brokerName: this.brokerName }),
+      queueId: this.queueId,
+      queueOffset: this.queueOffset.toString(),
+      commitLogOffset: this.commitLogOffset.toString(),
+      msgId: this.msgId,
+      offsetMsgId: this.offsetMsgId,
+      bornTimestamp: this.bornTimestamp,
+      bornHost: this.bornHost,
+      storeTimestamp: this.storeTimestamp,
+      storeHost: this.storeHost,
+      flag: this.flag,
+      sysFlag: this.sysFlag,
+      reconsumeTimes: this.reconsumeTimes,
+      preparedTransactionOffset: this.preparedTransactionOffset.toString(),
+      properties: Object.fromEntries(this.properties),
+      bodyLength: this.bodyLength
+    }
+  }
+
+  /** What `util.inspect` and `console.log` print: {@link toJSON}. */
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    return `MessageExt ${inspect(this.toJSON(), options)}`
+  }
+
   /** One property that is only ever that of the record; cheaper than all of them. */
   #property(name: string): string | undefined {
     if (this.#properties !== undefined) return this.#properties.get(name)
@@ -336,7 +365,10 @@ function topicText(buffer: Buffer, start: number, length: number): string {
     while (same < length && buffer[start + same] === lastTopicBytes[same]) same++
     if (same === length) return lastTopic
   }
-  lastTopicBytes = Uint8Array.from(buffer.subarray(start, start + length))
-  lastTopic = buffer.toString('latin1', start, start + length)
+  lastTopicBytes = new Uint8Array(length)
+  let allBits = 0
+  for (let i = 0; i < length; i++) allBits |= lastTopicBytes[i] = buffer[start + i]!
+  // Java writes topics as UTF-8; ASCII, what nearly all of them are, is read faster as Latin-1.
+  lastTopic = buffer.toString(allBits < 0x80 ? 'latin1' : 'utf8', start, start + length)
   return lastTopic
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { inspect } from 'node:util'
 import Long from 'long'
 import type { ReceivedFrom } from '../../../ts/message/message-ext.js'
 import { MessageExt, viewRecords } from '../../../ts/message/message-ext.js'
@@ -74,6 +75,27 @@ describe('MessageExt over a record written by Java', () => {
     assert.equal(view('v1_topic_127').topic, 't'.repeat(127))
     assert.equal(view('v2_topic_128').topic, 't'.repeat(128))
     assert.equal(view('v2_topic_128').tags, 'TagA')
+  })
+
+  it('reads topics as UTF-8, whichever came before', () => {
+    const record = Buffer.from(golden('records.txt', 'v1'), 'hex')
+    const at = record.indexOf('TopicTest')
+    // All as long as the one that Java wrote.
+    for (const topic of ['日本語', 'TopicTest', 'grüß-ö', 'TopicTest']) {
+      record.write(topic, at)
+      assert.equal(new MessageExt(record, 0, FROM).topic, topic)
+    }
+  })
+
+  it('can be logged: every field but the body, 64-bit numbers as text', () => {
+    const fields = JSON.parse(JSON.stringify(view('v1'))) as Record<string, unknown>
+    assert.equal(fields['commitLogOffset'], '4328719365')
+    assert.equal(fields['preparedTransactionOffset'], '1234605616436508552')
+    assert.equal(fields['brokerName'], 'broker-a')
+    assert.equal((fields['properties'] as Record<string, string>)['KEYS'], 'k1 k2')
+    assert.equal(fields['bodyLength'], 5)
+    assert.ok(!('body' in fields))
+    assert.match(inspect(view('v1')), /^MessageExt \{\s+topic: 'TopicTest'/)
   })
 
   it('reads a record with neither body nor properties; its id is then the offset id', () => {

@@ -42,7 +42,8 @@ export async function cat(directory: string, options: Options): Promise<void> {
     if (key !== undefined && !hasKey(message, key)) continue
     looked = 0
     bar.end()
-    const line = `${JSON.stringify(plain(message, options.body))}\n`
+    const shown = options.body === 'none' ? message : { ...message.toJSON(), body: body(message.body, options.body) }
+    const line = `${JSON.stringify(shown)}\n`
     if (!process.stdout.write(line)) await new Promise(resolve => process.stdout.once('drain', resolve))
     if (++printed >= max) return
   }
@@ -65,26 +66,6 @@ async function* withKey(store: MessageStore, topic: string, key: string): AsyncG
   const last = messages.at(-1)?.commitLogOffset
   for await (const message of store.log({ from: end })) {
     if (last === undefined || message.commitLogOffset.gt(last)) yield message
-  }
-}
-
-function plain(message: MessageExt, form: Options['body']): object {
-  return {
-    topic: message.topic,
-    queueId: message.queueId,
-    queueOffset: message.queueOffset.toString(),
-    commitLogOffset: message.commitLogOffset.toString(),
-    msgId: message.msgId,
-    offsetMsgId: message.offsetMsgId,
-    bornTimestamp: message.bornTimestamp,
-    bornHost: message.bornHost,
-    storeTimestamp: message.storeTimestamp,
-    storeHost: message.storeHost,
-    flag: message.flag,
-    sysFlag: message.sysFlag,
-    reconsumeTimes: message.reconsumeTimes,
-    properties: Object.fromEntries(message.properties),
-    ...(form === 'none' ? {} : { body: body(message.body, form) })
   }
 }
 
