@@ -111,6 +111,7 @@ export type {
   GetMessageResult,
   GetMessageStatus,
   GetRequest,
+  PutMessageStatus,
   QueryMessageResult,
   QueryRequest,
   Range,

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import Long from 'long'
 import { InvalidArgumentError, ProtocolError, toError } from '../errors.js'
 import { decodeRecordBytes, encodeRecordBytes } from '../native.js'
@@ -70,9 +71,9 @@ export function decodeRecord(bytes: Uint8Array): DecodedMessageRecord {
     const record = decodeRecordBytes(bytes)
     return {
       ...record,
-      queueOffset: toLong(record.queueOffset),
-      physicalOffset: toLong(record.physicalOffset),
-      preparedTransactionOffset: toLong(record.preparedTransactionOffset)
+      queueOffset: toLong('queueOffset', record.queueOffset),
+      physicalOffset: toLong('physicalOffset', record.physicalOffset),
+      preparedTransactionOffset: toLong('preparedTransactionOffset', record.preparedTransactionOffset)
     }
   } catch (error) {
     throw new ProtocolError(toError(error).message, { cause: error })
@@ -86,11 +87,13 @@ function toBigInt(value: LongLike): bigint {
 /**
  * Any 64-bit number as a Long.
  *
+ * @param what its name, for the error
  * @throws InvalidArgumentError for what is none, or a number above 2^53 whose last digits are lost already
  */
-export function toLong(value: LongLike): Long {
+export function toLong(what: string, value: LongLike): Long {
   if (typeof value === 'number' && Number.isSafeInteger(value)) return Long.fromNumber(value)
   if (typeof value === 'bigint' && BigInt.asIntN(64, value) === value) return Long.fromString(value.toString())
   if (Long.isLong(value)) return value
-  throw new InvalidArgumentError(`a whole number of 64 bits (Long, bigint or number) is needed, not ${String(value)}`)
+  const shown = inspect(value, { depth: -1, maxStringLength: 100 })
+  throw new InvalidArgumentError(`${what} must be a whole number of 64 bits (Long, bigint or number), not ${shown}`)
 }

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
-import { InvalidArgumentError } from '../errors.js'
 import { ipBytes } from '../message/local-address.js'
+import { refuse } from './arguments.js'
 
 /** A host as records hold it. */
 export interface Host {
@@ -9,12 +9,22 @@ export interface Host {
   readonly port: number
 }
 
-/** `ip:port` or `[ip]:port` as text and number. */
+const HOST = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/
+const MAX_PORT = 65_535
+
+/**
+ * `ip:port` or `[ip]:port` as text and number. A record with a port above 65535 is none for Apache's readers
+ * (`common/message/MessageDecoder.java#decode` returns null).
+ *
+ * @param what its name, for the error
+ * @throws InvalidArgumentError
+ */
 export function splitHost(what: string, host: string): { ip: string; port: number } {
-  const [, v6, v4, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,9})$/.exec(host) ?? []
+  const [, v6, v4, digits] = (typeof host === 'string' ? HOST.exec(host) : null) ?? []
   const ip = v6 ?? v4 ?? ''
-  if (isIP(ip) === 0) throw new InvalidArgumentError(`${what} must be ip:port, not ${JSON.stringify(host)}`)
-  return { ip, port: Number(port) }
+  const port = Number(digits)
+  if (isIP(ip) === 0 || port > MAX_PORT) refuse(what, `ip:port with a port up to ${MAX_PORT}`, host)
+  return { ip, port }
 }
 
 /** The same as bytes. */

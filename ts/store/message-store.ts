@@ -1,4 +1,3 @@
-import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import Long from 'long'
@@ -9,6 +8,8 @@ import { KEY_SEPARATOR } from '../message/properties.js'
 import { type LongLike, toLong } from '../message/record.js'
 import { type NativeMessageStore, type NativeStoredQueue, openMessageStore } from '../native.js'
 import { readOptions } from '../options.js'
+import { checkObject, checkQueue, checkText, checkTexts, checkTime, limit, refuse } from './arguments.js'
+import { filesUnder } from './files.js'
 import { FlushWaiter } from './flush-waiter.js'
 import { type Host, hostBytes, splitHost } from './host.js'
 import { type MessageStoreOptions, STORE_OPTIONS, type StoreSettings } from './options.js'
@@ -18,6 +19,7 @@ import {
   GET_STATUSES,
   type GetMessageResult,
   type GetRequest,
+  type PutMessageStatus,
   PutResult,
   type QueryMessageResult,
   type QueryRequest,
@@ -30,6 +32,8 @@ import {
 const NO_QUEUE = 0xffffffff
 const DEFAULT_COUNT = 32
 const DEFAULT_BYTES = 256 * 1024
+/** What the addon says of a flush that may still end well (`FlushError::Timeout` in `crates/log/src/flusher.rs`). */
+const FLUSH_TIMEOUT = 'flush took too long'
 /** Messages read at a time by an iteration. */
 const ITERATION_COUNT = 256
 
@@ -53,13 +57,17 @@ export class MessageStore {
   readonly #native: NativeMessageStore
   readonly #host: Host
   readonly #waitsForDisk: boolean
-  readonly #writer = new PutWriter()
+  readonly #syncFlushTimeoutMs: number
+  /** Undefined while a put uses it: a getter of its message may put another one. */
+  #writer: PutWriter | undefined = new PutWriter()
   readonly #reader = new RecordReader()
   readonly #flush: FlushWaiter
   /** Numbers of queues by topic and id; in arrays, as with many queues each step to the next object is one to memory. */
   readonly #numbers = new Map<string, (number | undefined)[]>()
   /** End of the last put. */
   #end = 0
+  /** Whether the last put is waited for until it is on disk. */
+  #waits = false
   #closed: Promise<void> | undefined
 
   private constructor(native: NativeMessageStore, settings: StoreSettings) {
@@ -68,11 +76,9 @@ export class MessageStore {
     this.readOnly = settings.readOnly
     this.#host = hostBytes('storeHost', settings.storeHost)
     this.#waitsForDisk = settings.flushDiskType === 'SYNC_FLUSH'
+    this.#syncFlushTimeoutMs = settings.syncFlushTimeoutMs
     this.#end = toLongOf(native.positions().max).toNumber()
-    this.#flush = new FlushWaiter(position => {
-      const { low, high } = Long.fromNumber(position)
-      return native.waitFlushed(low, high, settings.syncFlushTimeoutMs).catch(rethrow)
-    })
+    this.#flush = new FlushWaiter(position => this.#waitFlushed(position))
   }
 
   /**
@@ -83,7 +89,7 @@ export class MessageStore {
    * size than given, or recovery would have to cut acknowledged messages
    */
   static async open(options: MessageStoreOptions): Promise<MessageStore> {
-    const settings = readOptions('MessageStore', STORE_OPTIONS, options)
+    const settings = readOptions('MessageStore', STORE_OPTIONS, options ?? {})
     if (settings.directory === '') throw new ConfigError('MessageStore needs the option directory')
     const { ip, port } = splitHost('storeHost', settings.storeHost)
     const { commitLogFileBytes, consumeQueueFileBytes, fileReservedTimeHours, diskFullRatio } = settings
@@ -108,21 +114,27 @@ export class MessageStore {
 
   /**
    * Stores a message and resolves when it counts as stored: at once with ASYNC_FLUSH, when an fdatasync covers it with
-   * SYNC_FLUSH. All puts of a tick share one.
+   * SYNC_FLUSH. All puts of a tick share one. If that takes longer than `syncFlushTimeoutMs`, the message is stored all the
+   * same, and the result's `status` is FLUSH_DISK_TIMEOUT. A message with `waitStoreMsgOK: false` is not waited for
+   * (`store/CommitLog.java#handleDiskFlush`); the disk has it within `flushIntervalMs`.
    *
    * @throws InvalidArgumentError for a message that cannot be stored; nothing is
-   * @throws StoreError when it could not be written, or (SYNC_FLUSH) is stored but not known to be on disk
+   * @throws StoreError when it could not be written, or (SYNC_FLUSH) the fdatasync failed: it can be read, but is not known to
+   * be on disk
    */
   async put(message: StoreMessage): Promise<PutResult> {
     const result = this.#append(message, this.#waitsForDisk)
-    if (this.#waitsForDisk) await this.flush()
+    if (this.#waits) setStatus(result, await this.#flush.until(this.#end))
     return result
   }
 
   /** Stores several messages, all or none; else as {@link put}. */
   async putBatch(messages: readonly StoreMessage[]): Promise<PutResult[]> {
     const results = this.#appendBatch(messages, this.#waitsForDisk)
-    if (this.#waitsForDisk) await this.flush()
+    if (this.#waits && results.length > 0) {
+      const status = await this.#flush.until(this.#end)
+      for (const result of results) setStatus(result, status)
+    }
     return results
   }
 
@@ -136,13 +148,16 @@ export class MessageStore {
     return this.#append(message, false)
   }
 
-  #append(message: StoreMessage, flushFollows: boolean): PutResult {
+  #append(message: StoreMessage, mayWait: boolean): PutResult {
     this.#writable()
-    const writer = this.#writer
-    writer.reset()
-    const msgId = writer.write(this.#queueFor(message), message, Date.now())
-    const { storeTimestamp, at } = this.#store(1, flushFollows)
-    return new PutResult(at, 0, storeTimestamp, msgId, message.storeHost ?? this.#host)
+    const writer = this.#takeWriter()
+    try {
+      const msgId = writer.write(this.#queueFor(message), message, Date.now())
+      const { storeTimestamp, at } = this.#store(writer, 1, mayWait)
+      return new PutResult(at, 0, storeTimestamp, msgId, message.storeHost ?? this.#host)
+    } finally {
+      this.#writer = writer
+    }
   }
 
   /** Stores several messages in the page cache, all or none; else as {@link append}. */
@@ -150,45 +165,72 @@ export class MessageStore {
     return this.#appendBatch(messages, false)
   }
 
-  #appendBatch(messages: readonly StoreMessage[], flushFollows: boolean): PutResult[] {
+  #appendBatch(messages: readonly StoreMessage[], mayWait: boolean): PutResult[] {
     this.#writable()
+    if (!Array.isArray(messages)) refuse('messages', 'an array', messages)
     if (messages.length === 0) return []
-    const writer = this.#writer
+    const writer = this.#takeWriter()
+    try {
+      const nowMs = Date.now()
+      const ids: string[] = []
+      for (const message of messages) ids.push(writer.write(this.#queueFor(message), message, nowMs))
+      const { storeTimestamp, at } = this.#store(writer, ids.length, mayWait)
+      return ids.map((id, i) => new PutResult(at, i * 4, storeTimestamp, id, messages[i]!.storeHost ?? this.#host))
+    } finally {
+      this.#writer = writer
+    }
+  }
+
+  /** The writer, empty; for a put within a put another one. */
+  #takeWriter(): PutWriter {
+    const writer = this.#writer ?? new PutWriter()
+    this.#writer = undefined
     writer.reset()
-    const nowMs = Date.now()
-    const ids: string[] = []
-    for (const message of messages) ids.push(writer.write(this.#queueFor(message), message, nowMs))
-    const { storeTimestamp, at } = this.#store(messages.length, flushFollows)
-    return ids.map((id, i) => new PutResult(at, i * 4, storeTimestamp, id, messages[i]!.storeHost ?? this.#host))
+    return writer
   }
 
   /**
    * Resolves once everything stored so far is on disk.
    *
-   * @throws StoreError when the disk failed, or did not answer within `syncFlushTimeoutMs`
+   * @throws StoreError when the disk failed, or did not answer within `syncFlushTimeoutMs`; then it may still
    */
-  flush(): Promise<void> {
+  async flush(): Promise<void> {
     this.#open()
-    return this.#flush.until(this.#end)
+    if ((await this.#flush.until(this.#end)) === 'PUT_OK') return
+    throw new StoreError(`what was stored in ${this.directory} was not on disk within ${this.#syncFlushTimeoutMs} ms`)
+  }
+
+  async #waitFlushed(position: number): Promise<PutMessageStatus> {
+    const { low, high } = Long.fromNumber(position)
+    try {
+      await this.#native.waitFlushed(low, high, this.#syncFlushTimeoutMs)
+      return 'PUT_OK'
+    } catch (error) {
+      if (toError(error).message === FLUSH_TIMEOUT) return 'FLUSH_DISK_TIMEOUT'
+      throw storeError(error)
+    }
   }
 
   /**
    * Messages of a queue from an offset on. They are views: keep `clone()`s, not many of themselves. Compressed bodies come
    * inflated, and one that cannot be inflated as it is stored, with the flag `COMPRESSED` still in its `sysFlag`.
    *
+   * @throws InvalidArgumentError for a request that is none
    * @throws StoreError when a file cannot be read or a record is damaged
    */
   get(request: GetRequest): GetMessageResult {
     this.#open()
+    checkObject('request', request)
     const { topic, queueId = 0, maxCount = DEFAULT_COUNT, maxBytes = DEFAULT_BYTES } = request
-    const { low, high } = toLong(request.offset)
+    const { low, high } = toLong('offset', request.offset)
+    if (request.tags !== undefined) checkTexts('tags', request.tags)
     const tags = typeof request.tags === 'string' ? [request.tags] : (request.tags as string[] | undefined)
     const queue = this.#find(topic, queueId)
     if (queue === NO_QUEUE) {
       const zero = Long.ZERO
       return { status: 'NO_MATCHED_LOGIC_QUEUE', messages: [], nextBeginOffset: zero, minOffset: zero, maxOffset: zero }
     }
-    const [count, bytes] = [amount('maxCount', maxCount), amount('maxBytes', maxBytes)]
+    const [count, bytes] = [limit('maxCount', maxCount), limit('maxBytes', maxBytes)]
     const { status, messages, next, min, max } = this.#read((into, at) =>
       this.#native.get(queue, low, high, count, bytes, tags, into, at)
     )
@@ -198,7 +240,8 @@ export class MessageStore {
   /** The message at a commit log offset, or of an offset message id; undefined if none begins there. */
   messageAt(place: LongLike | string): MessageExt | undefined {
     this.#open()
-    const { low, high } = typeof place === 'string' ? decodeOffsetMessageId(place).commitLogOffset : toLong(place)
+    const { low, high } =
+      typeof place === 'string' ? decodeOffsetMessageId(place).commitLogOffset : toLong('place', place)
     const record = attempt(() => this.#native.recordAt(low, high))
     return record === null ? undefined : new MessageExt(record, 0, FROM_STORE)
   }
@@ -208,20 +251,18 @@ export class MessageStore {
    * put before, unless the index is more than 32 MiB of log behind; a read-only one whose index is behind makes up for as
    * much in memory with each call. `indexLastUpdatePhyOffset` says how far the index reaches.
    *
+   * @throws InvalidArgumentError for a request that is none
    * @throws StoreError when the index or the log cannot be read
    */
-  query({
-    topic,
-    key,
-    maxCount = DEFAULT_COUNT,
-    begin = 0,
-    end = Number.MAX_SAFE_INTEGER
-  }: QueryRequest): QueryMessageResult {
+  query(request: QueryRequest): QueryMessageResult {
     this.#open()
-    check(topic, 0)
-    if (typeof key !== 'string' || key === '')
-      throw new InvalidArgumentError('the key must be a text that is not empty')
-    const wanted = amount('maxCount', maxCount)
+    checkObject('request', request)
+    const { topic, key, maxCount = DEFAULT_COUNT, begin = 0, end = Number.MAX_SAFE_INTEGER } = request
+    checkText('topic', topic)
+    if (typeof key !== 'string' || key === '') refuse('key', 'a text that is not empty', key)
+    checkTime('begin', begin)
+    checkTime('end', end)
+    const wanted = limit('maxCount', maxCount)
     return attempt(() => {
       for (let asked = wanted; ; asked *= 2) {
         const count = Math.min(asked, 0xffffffff)
@@ -256,9 +297,13 @@ export class MessageStore {
   /**
    * The offset a time stands for: of the first message stored at or after it, or with `'upper'` of the last at or before it.
    * 0 if there is no such queue.
+   *
+   * @throws InvalidArgumentError for what is no queue, time or boundary
    */
   offsetByTime(topic: string, queueId: number, timestampMs: number, boundary: 'lower' | 'upper' = 'lower'): Long {
     this.#open()
+    checkTime('timestampMs', timestampMs)
+    if (boundary !== 'lower' && boundary !== 'upper') refuse('boundary', "'lower' or 'upper'", boundary)
     const queue = this.#find(topic, queueId)
     if (queue === NO_QUEUE) return Long.ZERO
     return toLongOf(attempt(() => this.#native.offsetByTime(queue, timestampMs, boundary === 'upper')))
@@ -274,10 +319,11 @@ export class MessageStore {
     return this.#offsets(topic, queueId)?.maxOffset ?? Long.ZERO
   }
 
-  /** All queues, by topic and number. */
+  /** All queues that have, or had, a message, by topic and number. */
   queues(): StoredQueue[] {
     this.#open()
-    return this.#native.queues().map(storedQueue)
+    // One at 0 was made for a message that was refused, or that no queue has: a prepared one.
+    return this.#native.queues().flatMap(queue => (queue.maxOffset === 0n ? [] : storedQueue(queue)))
   }
 
   /** All topics that have a queue. */
@@ -287,8 +333,9 @@ export class MessageStore {
 
   /** Messages of a queue, one after the other. Offsets whose messages are gone are passed over. */
   async *queue(topic: string, queueId = 0, range: Range = {}): AsyncGenerator<MessageExt, void, void> {
-    const end = range.to === undefined ? this.maxOffset(topic, queueId) : toLong(range.to)
-    let offset = range.from === undefined ? this.minOffset(topic, queueId) : toLong(range.from)
+    checkObject('range', range)
+    const end = range.to === undefined ? this.maxOffset(topic, queueId) : toLong('to', range.to)
+    let offset = range.from === undefined ? this.minOffset(topic, queueId) : toLong('from', range.from)
     while (offset.lt(end)) {
       const { messages, nextBeginOffset } = this.get({ topic, queueId, offset, maxCount: ITERATION_COUNT })
       for (const message of messages) {
@@ -305,18 +352,23 @@ export class MessageStore {
    * All records of the commit log, one after the other, whatever queue they belong to, prepared messages too.
    *
    * @throws InvalidArgumentError when no record begins at `from`
+   * @throws StoreError when a file cannot be read or a record is damaged
    */
   async *log(range: Range = {}): AsyncGenerator<MessageExt, void, void> {
     this.#open()
+    checkObject('range', range)
     const { min, max } = this.#native.positions()
-    const end = range.to === undefined ? toLongOf(max) : toLong(range.to)
-    let position = range.from === undefined ? toLongOf(min) : toLong(range.from)
+    const end = range.to === undefined ? toLongOf(max) : toLong('to', range.to)
+    let position = range.from === undefined ? toLongOf(min) : toLong('from', range.from)
+    let isGiven = range.from !== undefined
     while (position.lt(end)) {
       this.#open()
       const { low, high } = position
-      const { messages, next } = this.#read((into, at) =>
-        this.#native.readLog(low, high, ITERATION_COUNT, DEFAULT_BYTES, into, at)
+      const { messages, next } = this.#read(
+        (into, at) => this.#native.readLog(low, high, ITERATION_COUNT, DEFAULT_BYTES, into, at),
+        isGiven
       )
+      isGiven = false
       for (const message of messages) {
         if (message.commitLogOffset.gte(end)) return
         yield message
@@ -333,7 +385,10 @@ export class MessageStore {
     const { min, max, flushed } = this.#native.positions()
     const queues = this.queues().map(queue => ({ ...queue, depth: queue.maxOffset.sub(queue.minOffset) }))
     const [commitLog, consumeQueue, index] = await Promise.all(
-      ['commitlog', 'consumequeue', 'index'].map(name => filesIn(join(this.directory, name)))
+      ['commitlog', 'consumequeue', 'index'].map(async name => {
+        const files = await filesUnder(join(this.directory, name))
+        return { files: files.length, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0) }
+      })
     )
     return {
       directory: this.directory,
@@ -375,23 +430,27 @@ export class MessageStore {
     if (this.readOnly) throw new ClientStateError('the message store was opened read-only')
   }
 
-  #store(count: number, flushFollows: boolean): { storeTimestamp: number; at: Int32Array } {
+  #store(writer: PutWriter, count: number, mayWait: boolean): { storeTimestamp: number; at: Int32Array } {
+    const waits = mayWait && writer.waits
     try {
-      this.#native.put(this.#writer.bytes, this.#writer.used, flushFollows)
+      this.#native.put(writer.bytes, writer.used, waits)
     } catch (error) {
       throw storeError(error)
     }
-    const outcomes = this.#writer.outcomes(count)
+    const outcomes = writer.outcomes(count)
     this.#end = outcomes.end
+    this.#waits = waits
     return outcomes
   }
 
-  #read(read: (into: Buffer, at: number) => number): ReturnType<RecordReader['answer']> {
-    return attempt(() => this.#reader.answer(read, (into, at) => this.#native.take(into, at)))
+  #read(read: (into: Buffer, at: number) => number, isGiven = true): ReturnType<RecordReader['answer']> {
+    return attempt(() => this.#reader.answer(read, (into, at) => this.#native.take(into, at)), isGiven)
   }
 
-  #queueFor({ topic, queueId = 0 }: StoreMessage): number {
-    check(topic, queueId)
+  #queueFor(message: StoreMessage): number {
+    checkObject('message', message)
+    const { topic, queueId = 0 } = message
+    checkQueue(topic, queueId)
     const known = this.#numbers.get(topic)?.[queueId]
     if (known !== undefined) return known
     return this.#remember(
@@ -402,7 +461,7 @@ export class MessageStore {
   }
 
   #find(topic: string, queueId: number): number {
-    check(topic, queueId)
+    checkQueue(topic, queueId)
     const known = this.#numbers.get(topic)?.[queueId]
     if (known !== undefined) return known
     const number = attempt(() => this.#native.findQueue(topic, queueId))
@@ -428,30 +487,22 @@ export function hasKey(message: MessageExt, key: string): boolean {
   return message.msgId === key || (message.keys?.split(KEY_SEPARATOR).includes(key) ?? false)
 }
 
-function check(topic: string, queueId: number): void {
-  if (typeof topic !== 'string') throw new InvalidArgumentError(`the topic must be a text, not ${String(topic)}`)
-  if ((queueId | 0) !== queueId || queueId < 0) {
-    throw new InvalidArgumentError(`queueId must be a whole number from 0, not ${queueId}`)
-  }
-}
-
-function amount(what: string, value: number): number {
-  if (!(value >= 1)) throw new InvalidArgumentError(`${what} must be a number from 1, not ${value}`)
-  return Math.min(Math.floor(value), 0xffffffff)
-}
-
 function storedQueue({ topic, queueId, minOffset, maxOffset }: NativeStoredQueue): StoredQueue {
   return { topic, queueId, minOffset: toLongOf(minOffset), maxOffset: toLongOf(maxOffset) }
 }
 
-function toLongOf(value: bigint): Long {
-  return toLong(value)
+function setStatus(result: PutResult, status: PutMessageStatus): void {
+  if (status !== result.status) Object.assign(result, { status })
 }
 
-/** What the addon threw, as an error of this package. */
-export function storeError(thrown: unknown): Error {
+function toLongOf(value: bigint): Long {
+  return toLong('offset', value)
+}
+
+/** What the addon threw, as an error of this package; `isGiven` if what it was asked for is an argument of the caller's. */
+export function storeError(thrown: unknown, isGiven = true): Error {
   const error = toError(thrown) as NodeJS.ErrnoException
-  const Class = error.code === 'InvalidArg' ? InvalidArgumentError : StoreError
+  const Class = isGiven && error.code === 'InvalidArg' ? InvalidArgumentError : StoreError
   return new Class(error.message, { cause: error })
 }
 
@@ -459,24 +510,10 @@ function rethrow(thrown: unknown): never {
   throw storeError(thrown)
 }
 
-function attempt<T>(call: () => T): T {
+function attempt<T>(call: () => T, isGiven = true): T {
   try {
     return call()
   } catch (error) {
-    throw storeError(error)
+    throw storeError(error, isGiven)
   }
-}
-
-async function filesIn(directory: string): Promise<{ files: number; bytes: number }> {
-  const entries = await readdir(directory, { recursive: true, withFileTypes: true }).catch(
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return []
-      throw new StoreError(error.message, { cause: error })
-    }
-  )
-  const files = entries.filter(entry => entry.isFile())
-  const sizes = await Promise.all(
-    files.map(async entry => (await stat(join(entry.parentPath ?? entry.path, entry.name))).size)
-  )
-  return { files: files.length, bytes: sizes.reduce((sum, size) => sum + size, 0) }
 }

@@ -8,9 +8,12 @@ export const STORE_OPTIONS = {
   directory: str(''),
   /** Only look: nothing in the directory is written, made or locked. @default false */
   readOnly: bool(false),
-  /** What `put()` waits for: the page cache, or an fdatasync [`flushDiskType`]. @default 'ASYNC_FLUSH' */
+  /** What `put()` waits for: the page cache, or an fdatasync unless the message says WAIT=false [`flushDiskType`]. @default 'ASYNC_FLUSH' */
   flushDiskType: oneOf(['ASYNC_FLUSH', 'SYNC_FLUSH'] as const, 'ASYNC_FLUSH'),
-  /** How long `put()` waits for the fdatasync of SYNC_FLUSH [`syncFlushTimeout`]. @default 5000 */
+  /**
+   * How long `put()` waits for the fdatasync of SYNC_FLUSH; then it resolves with FLUSH_DISK_TIMEOUT [`syncFlushTimeout`].
+   * @default 5000
+   */
   syncFlushTimeoutMs: int(5_000, 1, 2 ** 31 - 1),
   /** How often the commit log is flushed when nobody waits [`flushIntervalCommitLog`]. @default 500 */
   flushIntervalMs: int(500, 1, 2 ** 31 - 1),

@@ -1,7 +1,7 @@
-import { InvalidArgumentError } from '../errors.js'
 import { KEY_SEPARATOR, MessageConst, checkPropertyText, encodeProperty } from '../message/properties.js'
 import { createUniqueId } from '../message/message-id.js'
 import { toLong } from '../message/record.js'
+import { checkProperties, checkText, checkTexts, int32, refuse } from './arguments.js'
 import { hostBytes } from './host.js'
 import type { StoreMessage } from './types.js'
 
@@ -12,6 +12,7 @@ const HEAD_BYTES = 48
 const UNIQ_KEY_HEAD = 'UNIQ_KEY\u0001'
 const TAGS_HEAD = '\u0002TAGS\u0001'
 const KEYS_HEAD = '\u0002KEYS\u0001'
+const WAIT_FALSE = '\u0002WAIT\u0001false'
 
 /**
  * Writes messages one after the other into one buffer that is kept and reused, so that a put crosses into Rust by one
@@ -21,6 +22,7 @@ export class PutWriter {
   #buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES)
   #view = new DataView(this.#buffer.buffer)
   #used = 0
+  #waits = false
 
   /** The buffer; its first `used` bytes are the messages, and after the put where they went. */
   get bytes(): Buffer {
@@ -31,9 +33,18 @@ export class PutWriter {
     return this.#used
   }
 
+  /**
+   * Whether any of the messages is to be waited for until it is on disk: all that do not say WAIT=false
+   * (`common/message/Message.java#isWaitStoreMsgOK`).
+   */
+  get waits(): boolean {
+    return this.#waits
+  }
+
   /** Forgets what was written. */
   reset(): void {
     this.#used = 0
+    this.#waits = false
     if (this.#buffer.length > KEEP_BYTES) this.#replace(INITIAL_BYTES)
   }
 
@@ -52,13 +63,12 @@ export class PutWriter {
    * @throws InvalidArgumentError for a message that cannot be stored
    */
   write(queue: number, message: StoreMessage, nowMs: number): string {
-    const { body } = message
-    const uniqueKey = givenUniqueKey(message) ?? createUniqueId(nowMs)
-    const properties = encodeProperties(message, uniqueKey)
+    const { body, properties: given } = message
+    if (given !== undefined) checkProperties(given)
+    const uniqueKey = givenUniqueKey(given) ?? createUniqueId(nowMs)
+    const properties = this.#encodeProperties(message, given, uniqueKey)
     const isText = typeof body === 'string'
-    if (!isText && !(body instanceof Uint8Array)) {
-      throw new InvalidArgumentError(`the message body must be a string, Buffer or Uint8Array, not ${String(body)}`)
-    }
+    if (!isText && !(body instanceof Uint8Array)) refuse('body', 'a string, Buffer or Uint8Array', body)
     this.#reserve(HEAD_BYTES + 40 + properties.length * 3 + body.length * (isText ? 3 : 1))
     const view = this.#view
     const start = this.#used
@@ -67,11 +77,18 @@ export class PutWriter {
     view.setInt32(start + 12, message.sysFlag === undefined ? 0 : int32('sysFlag', message.sysFlag), true)
     const { reconsumeTimes, preparedTransactionOffset } = message
     view.setInt32(start + 16, reconsumeTimes === undefined ? 0 : int32('reconsumeTimes', reconsumeTimes), true)
-    const prepared = preparedTransactionOffset === undefined ? undefined : toLong(preparedTransactionOffset)
+    const prepared =
+      preparedTransactionOffset === undefined
+        ? undefined
+        : toLong('preparedTransactionOffset', preparedTransactionOffset)
     view.setInt32(start + 20, prepared === undefined ? 0 : prepared.low, true)
     view.setInt32(start + 24, prepared === undefined ? 0 : prepared.high, true)
     view.setUint32(start + 28, 0, true)
-    view.setFloat64(start + 32, message.bornTimestamp === undefined ? nowMs : time(message.bornTimestamp), true)
+    view.setFloat64(
+      start + 32,
+      message.bornTimestamp === undefined ? nowMs : time('bornTimestamp', message.bornTimestamp),
+      true
+    )
     let at = start + HEAD_BYTES
     if (message.bornHost !== undefined) at = this.#host(start + 28, at, 'bornHost', message.bornHost)
     if (message.storeHost !== undefined) at = this.#host(start + 29, at, 'storeHost', message.storeHost)
@@ -90,6 +107,43 @@ export class PutWriter {
     view.setUint32(start, at - start, true)
     this.#used = at
     return uniqueKey
+  }
+
+  #encodeProperties(
+    { tags, keys, waitStoreMsgOK }: StoreMessage,
+    properties: StoreMessage['properties'],
+    uniqueKey: string
+  ): string {
+    let encoded = UNIQ_KEY_HEAD + uniqueKey
+    let waits = true
+    if (tags !== undefined) {
+      checkText('tags', tags)
+      if (tags !== '') encoded += TAGS_HEAD + checkPropertyText('tags', tags)
+    }
+    if (keys !== undefined) {
+      checkTexts('keys', keys)
+      const text = typeof keys === 'string' ? keys : keys.join(KEY_SEPARATOR)
+      if (text !== '') encoded += KEYS_HEAD + checkPropertyText('keys', text)
+    }
+    if (waitStoreMsgOK !== undefined) {
+      if (typeof waitStoreMsgOK !== 'boolean') refuse('waitStoreMsgOK', 'true or false', waitStoreMsgOK)
+      waits = waitStoreMsgOK
+      if (!waits) encoded += WAIT_FALSE
+    }
+    encoded += '\u0002'
+    if (properties !== undefined) {
+      const entries = properties instanceof Map ? properties : Object.entries(properties)
+      for (const [name, value] of entries as Iterable<[string, string]>) {
+        if (name === MessageConst.UNIQ_KEY) continue
+        if (typeof name !== 'string' || name === '') refuse('the name of a property', 'a text that is not empty', name)
+        if (typeof value !== 'string' || value === '') refuse(`property ${name}`, 'a text that is not empty', value)
+        encoded += encodeProperty(checkPropertyText('the name of a property', name), checkPropertyText(name, value))
+        // Of two the last counts for every reader.
+        if (name === MessageConst.WAIT) waits = value.toLowerCase() === 'true'
+      }
+    }
+    this.#waits ||= waits
+    return encoded
   }
 
   #host(lengthAt: number, at: number, what: string, host: string): number {
@@ -116,42 +170,18 @@ export class PutWriter {
   }
 }
 
-function givenUniqueKey({ properties }: StoreMessage): string | undefined {
+function givenUniqueKey(properties: StoreMessage['properties']): string | undefined {
   if (properties === undefined) return undefined
   const given =
     properties instanceof Map
       ? (properties as ReadonlyMap<string, string>).get(MessageConst.UNIQ_KEY)
       : (properties as Readonly<Record<string, string>>)[MessageConst.UNIQ_KEY]
-  return given === '' ? undefined : given
+  if (given === undefined || given === '') return undefined
+  checkText('property UNIQ_KEY', given)
+  return checkPropertyText('property UNIQ_KEY', given)
 }
 
-function encodeProperties({ tags, keys, properties }: StoreMessage, uniqueKey: string): string {
-  let encoded = UNIQ_KEY_HEAD + uniqueKey
-  if (tags !== undefined && tags !== '') encoded += TAGS_HEAD + checkPropertyText('tags', tags)
-  if (keys !== undefined && keys.length > 0) {
-    encoded += KEYS_HEAD + checkPropertyText('keys', typeof keys === 'string' ? keys : keys.join(KEY_SEPARATOR))
-  }
-  encoded += '\u0002'
-  if (properties === undefined) return encoded
-  const entries = properties instanceof Map ? properties : Object.entries(properties)
-  for (const [name, value] of entries as Iterable<[string, string]>) {
-    if (name === MessageConst.UNIQ_KEY) continue
-    if (typeof value !== 'string' || name === '' || value === '') {
-      throw new InvalidArgumentError(`name and value of a property must be texts that are not empty (${name}=${value})`)
-    }
-    encoded += encodeProperty(checkPropertyText('the name of a property', name), checkPropertyText(name, value))
-  }
-  return encoded
-}
-
-function int32(what: string, value: number): number {
-  if ((value | 0) !== value) throw new InvalidArgumentError(`${what} must be a whole number of 32 bits, not ${value}`)
-  return value
-}
-
-function time(value: number): number {
-  if (!Number.isSafeInteger(value)) {
-    throw new InvalidArgumentError(`bornTimestamp must be milliseconds since 1970, not ${value}`)
-  }
+function time(what: string, value: number): number {
+  if (!Number.isSafeInteger(value)) refuse(what, 'milliseconds since 1970', value)
   return value
 }

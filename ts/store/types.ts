@@ -30,10 +30,23 @@ export interface StoreMessage {
   readonly reconsumeTimes?: number | undefined
   /** @default 0 */
   readonly preparedTransactionOffset?: LongLike | undefined
+  /**
+   * Whether a put waits for the disk with SYNC_FLUSH; false is stored as the property WAIT, which may be given instead. A batch
+   * waits when one of its messages does. @default true
+   */
+  readonly waitStoreMsgOK?: boolean | undefined
 }
+
+/**
+ * How a put ended, in Apache's words (`store/PutMessageStatus.java`). With FLUSH_DISK_TIMEOUT the message is stored, has its
+ * offsets and can be read, but the fdatasync that SYNC_FLUSH waits for did not end in time; it may still.
+ */
+export type PutMessageStatus = 'PUT_OK' | 'FLUSH_DISK_TIMEOUT'
 
 /** Where a message went. */
 export class PutResult {
+  /** Whether it is on disk as far as `flushDiskType` wants. */
+  readonly status: PutMessageStatus = 'PUT_OK'
   /** When it was stored, milliseconds since 1970. */
   readonly storeTimestamp: number
   /** Its unique key. */

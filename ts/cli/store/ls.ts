@@ -1,5 +1,5 @@
 import { counted, grouped, leaveWithReader, print } from '../terminal.js'
-import { filesUnder } from './files.js'
+import { filesUnder } from '../../store/files.js'
 import { openToRead } from './open.js'
 import { size, table } from './table.js'
 
