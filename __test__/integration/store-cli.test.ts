@@ -1,11 +1,13 @@
 /** `rocketmq-native store` over the directory of a stopped store. */
 import assert from 'node:assert/strict'
-import { open, readdir } from 'node:fs/promises'
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { open, readdir, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { MessageStore } from '../../ts/index.js'
 import { TemporaryDirectory } from '../interop/helpers/owned.js'
-import { cli } from './helpers/cli.js'
+import { cli, main } from './helpers/cli.js'
 
 /** Three queues with 100 messages each. */
 async function filled(directory: string): Promise<void> {
@@ -110,6 +112,67 @@ describe('rocketmq-native store', () => {
     assert.match(report.faults[0]!.what, /CRC/)
     await using refused = cli('store', 'rebuild', directory.path)
     await refused.failsWith(/the commit log has 1 fault/)
+  })
+
+  it('says all there is of a message, prepared offset included', async () => {
+    using directory = new TemporaryDirectory()
+    {
+      await using store = await MessageStore.open({ directory: directory.path })
+      await store.put({ topic: 'Büro', body: 'x', preparedTransactionOffset: 2n ** 40n })
+    }
+    const { lines } = await run('cat', directory.path, '--topic', 'Büro')
+    const [message] = lines.map(line => JSON.parse(line) as Record<string, unknown>)
+    assert.equal(message!['preparedTransactionOffset'], '1099511627776')
+    assert.equal(message!['topic'], 'Büro')
+  })
+
+  it('lists topics with control characters readably, and passes over files that are not there', async () => {
+    using directory = new TemporaryDirectory()
+    {
+      await using store = await MessageStore.open({ directory: directory.path })
+      await store.put({ topic: 'Red\u001b[31m', body: 'x' })
+    }
+    await symlink(join(directory.path, 'gone'), join(directory.path, 'link'))
+    const ls = (await run('ls', directory.path)).lines.join('\n')
+    assert.match(ls, /^Red\\x1b\[31m +0 /m)
+    for (const shown of [ls, (await run('stats', directory.path)).lines.join('\n')]) {
+      assert.ok(!shown.includes('\u001b'), shown)
+    }
+  })
+
+  it('ends in good order when its reader leaves, and still says whether there are faults', async () => {
+    using directory = new TemporaryDirectory()
+    await filled(directory.path)
+    for (const command of ['ls', 'stats', 'cat', 'verify', 'rebuild']) {
+      await using child = cli('store', command, directory.path)
+      child.closeOutput()
+      assert.deepEqual([await child.exited(), child.stderr], [0, ''], command)
+    }
+    await flip(join(directory.path, 'consumequeue', 'Cli', '1', '00000000000000001000'), 27)
+    await using child = cli('store', 'verify', directory.path)
+    child.closeOutput()
+    assert.deepEqual([await child.exited(), child.stderr], [1, ''])
+  })
+
+  it('says in one line that its output cannot be written', { skip: !existsSync('/dev/full') }, async () => {
+    using directory = new TemporaryDirectory()
+    await filled(directory.path)
+    await using full = await open('/dev/full', 'w')
+    for (const command of ['ls', 'stats', 'cat', 'verify', 'rebuild']) {
+      const { status, stderr } = spawnSync(process.execPath, [main, 'store', command, directory.path], {
+        stdio: ['ignore', full.fd, 'pipe'],
+        encoding: 'utf8'
+      })
+      assert.match(stderr, /^rocketmq-native: standard output cannot be written: [^\n]+\n$/, command)
+      assert.equal(status, 1, command)
+    }
+  })
+
+  it('names the option that is no offset', async () => {
+    for (const option of ['--from', '--to']) {
+      await using child = cli('store', 'cat', 'anywhere', option, '9999999999999999999')
+      await child.failsWith(new RegExp(`${option} .*from 0 to 9223372036854775807`))
+    }
   })
 
   it('leaves with one line where there is no store, or one that runs', async () => {

@@ -13,14 +13,16 @@ const PHASES = {
   commitLog: { title: 'recovering the commit log', format: size }
 }
 
+type Out = Pick<WriteStream, 'isTTY' | 'write'> & Partial<Pick<WriteStream, 'columns'>>
+
 /** Shows the recovery of a store that takes longer than a second: a bar on a terminal, a line every few seconds elsewhere. */
 export class RecoveryDisplay {
-  readonly #out: Pick<WriteStream, 'isTTY' | 'write'>
+  readonly #out: Out
   readonly #now: () => number
   readonly #startMs: number
   #shownMs = Number.NEGATIVE_INFINITY
 
-  constructor(out: Pick<WriteStream, 'isTTY' | 'write'>, now: () => number = () => performance.now()) {
+  constructor(out: Out, now: () => number = () => performance.now()) {
     this.#out = out
     this.#now = now
     this.#startMs = now()
@@ -31,7 +33,8 @@ export class RecoveryDisplay {
     if (now - this.#startMs < SILENT_MS || etaMs === undefined) return
     const { title, format } = PHASES[phase]
     if (this.#out.isTTY) {
-      this.#out.write(`\r${title} ${progressLine(done, total, format, etaMs)}\u001b[K`)
+      const { columns } = this.#out
+      this.#out.write(`\r${progressLine({ title, done, total, format, leftMs: etaMs, columns })}\u001b[K`)
     } else if (now - this.#shownMs >= LINE_EVERY_MS) {
       const part = `${format(done)} of ${format(total)} (${percentOf(done, total)} %)`
       this.#out.write(`${title}: ${part}, ${secondsLeft(etaMs)}\n`)

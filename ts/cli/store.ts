@@ -49,7 +49,11 @@ export function storeCommand(): Command {
   return store
 }
 
+const MAX_OFFSET = 2n ** 63n - 1n
+
 function offset(text: string): bigint {
-  if (!/^\d{1,19}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.')
+  if (!/^\d{1,19}$/.test(text) || BigInt(text) > MAX_OFFSET) {
+    throw new InvalidArgumentError(`It must be a whole number from 0 to ${MAX_OFFSET}.`)
+  }
   return BigInt(text)
 }

@@ -18,11 +18,11 @@ export function fail(error: unknown): never {
   process.exit(1)
 }
 
-/** A reader that leaves early, as `head` does, is no failure. */
+/** A reader that leaves early, as `head` does, is no failure, and hides none: `process.exitCode` stays. */
 export function leaveWithReader(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0)
-    throw error
+    if (error.code === 'EPIPE') process.exit()
+    fail(`standard output cannot be written: ${error.message}`)
   })
 }
 

@@ -7,7 +7,8 @@ import type { Writable } from 'node:stream'
 import { repositoryRoot } from '../../interop/helpers/repository.js'
 import { until } from '../../interop/helpers/until.js'
 
-const main = join(repositoryRoot, 'dist', 'cli', 'main.js')
+/** The file that is run. */
+export const main = join(repositoryRoot, 'dist', 'cli', 'main.js')
 
 /** One run of `rocketmq-native`. It is killed when disposed. */
 export class Cli {
@@ -39,6 +40,11 @@ export class Cli {
   async exited(): Promise<number | string | null> {
     await this.#closed
     return this.#child.exitCode ?? this.#child.signalCode
+  }
+
+  /** Closes its standard output, as a reader that leaves. */
+  closeOutput(): void {
+    this.#child.stdout.destroy()
   }
 
   /** Presses Ctrl-C and waits for the end. */

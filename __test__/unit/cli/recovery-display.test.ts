@@ -4,10 +4,11 @@ import { RecoveryDisplay } from '../../../ts/cli/recovery-display.js'
 import type { RecoveryProgress } from '../../../ts/server/broker.js'
 
 /** What is written to `out` while recovery reports every half second. */
-function shown(isTTY: boolean, seconds: number): string[] {
+function shown(isTTY: boolean, seconds: number, columns?: number): string[] {
   const written: string[] = []
   let now = 0
-  const out = { isTTY, write: (text: string) => written.push(text) > 0 }
+  const write = (text: string): boolean => written.push(text) > 0
+  const out = columns === undefined ? { isTTY, write } : { isTTY, write, columns }
   const display = new RecoveryDisplay(out, () => now)
   for (; now <= seconds * 1_000; now += 500) {
     const progress: RecoveryProgress = { phase: 'commitLog', done: now * 1024, total: 10_240_000 }
@@ -28,6 +29,19 @@ describe('RecoveryDisplay', () => {
     assert.equal(written.length, 10)
     assert.match(written[8]!, /^\rrecovering the commit log █{15}░{15} 50 % {2}4\.9 MiB of 9\.8 MiB {2}5 s left/)
     assert.equal(written[9], '\r\u001b[K')
+  })
+
+  it('keeps to one line however narrow the terminal is', () => {
+    for (const columns of [20, 40, 64, 80, 200]) {
+      for (const line of shown(true, 5, columns)) {
+        const visible = line.replace('\r', '').replace('\u001b[K', '')
+        assert.ok(visible.length < columns, visible)
+      }
+    }
+    assert.match(
+      shown(true, 5, 80)[8]!,
+      /^\rrecovering the commit log █{8}░{9} 50 % {2}4\.9 MiB of 9\.8 MiB {2}5 s left/
+    )
   })
 
   it('writes a line every three seconds elsewhere', () => {

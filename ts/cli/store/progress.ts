@@ -13,7 +13,8 @@ export class ProgressBar {
     if (!this.#shown || percent === this.#last) return
     this.#last = percent
     const leftMs = done === 0 ? 0 : ((performance.now() - this.#startMs) * (total - done)) / done
-    process.stderr.write(`\r${progressLine(done, total, size, leftMs)}\u001b[K`)
+    const { columns } = process.stderr
+    process.stderr.write(`\r${progressLine({ done, total, format: size, leftMs, columns })}\u001b[K`)
   }
 
   /** Takes the bar away, until the next update. */

@@ -1,10 +1,11 @@
 import { rebuild, verify } from '../../store/inspect.js'
-import { print } from '../terminal.js'
+import { leaveWithReader, print } from '../terminal.js'
 import { ProgressBar } from './progress.js'
 import { summary } from './verify.js'
 
 /** `rocketmq-native store rebuild` */
 export async function rebuildStore(directory: string, options: { json?: boolean }): Promise<void> {
+  leaveWithReader()
   const bar = new ProgressBar()
   await rebuild(directory, bar.update).finally(() => bar.end())
   const checking = new ProgressBar()

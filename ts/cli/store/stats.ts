@@ -1,9 +1,10 @@
-import { counted, grouped, print } from '../terminal.js'
+import { counted, grouped, leaveWithReader, print } from '../terminal.js'
 import { openToRead } from './open.js'
-import { size } from './table.js'
+import { printable, size } from './table.js'
 
 /** `rocketmq-native store stats` */
 export async function stats(directory: string, options: { json?: boolean }): Promise<void> {
+  leaveWithReader()
   await using store = await openToRead(directory)
   const found = await store.stats()
   if (options.json === true) {
@@ -19,7 +20,7 @@ export async function stats(directory: string, options: { json?: boolean }): Pro
     `messages        ${grouped(depth.toNumber())} in ${counted(queues.length, 'queue')} of ${counted(topics, 'topic')}`
   )
   if (deepest !== undefined) {
-    print(`deepest queue   ${deepest.topic}/${deepest.queueId} with ${grouped(deepest.depth.toNumber())}`)
+    print(`deepest queue   ${printable(deepest.topic)}/${deepest.queueId} with ${grouped(deepest.depth.toNumber())}`)
   }
   const [min, max] = [commitLog.minOffset, commitLog.maxOffset]
   print(`commit log      ${files(commitLog)}; ${grouped(min.toNumber())} to ${grouped(max.toNumber())}`)

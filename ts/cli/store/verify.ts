@@ -1,7 +1,7 @@
 import { type VerifyReport, verify } from '../../store/inspect.js'
 import { counted, grouped, leaveWithReader, print } from '../terminal.js'
 import { ProgressBar } from './progress.js'
-import { size } from './table.js'
+import { printable, size } from './table.js'
 
 /** `rocketmq-native store verify` */
 export async function verifyStore(directory: string, options: { json?: boolean }): Promise<void> {
@@ -10,7 +10,7 @@ export async function verifyStore(directory: string, options: { json?: boolean }
   const report = await verify(directory, bar.update).finally(() => bar.end())
   if (report.faultCount > 0) process.exitCode = 1
   if (options.json === true) return print(JSON.stringify(report))
-  for (const { file, offset, what } of report.faults) print(`${file}, byte ${offset}: ${what}`)
+  for (const { file, offset, what } of report.faults) print(printable(`${file}, byte ${offset}: ${what}`))
   const hidden = report.faultCount - report.faults.length
   if (hidden > 0) print(`and ${counted(hidden, 'further fault')}`)
   for (const line of summary(report)) print(line)
