@@ -1,7 +1,7 @@
 /** The message store with no broker, as a program embeds it. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { readdirSync, rmSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import Long from 'long'
@@ -327,6 +327,19 @@ describe('MessageStore', () => {
       results.map(({ queueOffset }) => queueOffset.toNumber()),
       [1, 2, 3]
     )
+  })
+
+  it('takes damage in the log for no wrong argument', async () => {
+    using directory = new TemporaryDirectory()
+    await using store = await MessageStore.open({ directory: directory.path, ...SMALL, flushDiskType: 'SYNC_FLUSH' })
+    const results = await store.putBatch(numbered(300))
+    const place = results[299]!.commitLogOffset.toNumber()
+    const start = place - (place % SMALL.commitLogFileBytes)
+    const file = openSync(join(directory.path, 'commitlog', String(start).padStart(20, '0')), 'r+')
+    // Where its length and magic number are.
+    writeSync(file, Buffer.alloc(8, 0xff), 0, 8, place - start)
+    closeSync(file)
+    await assert.rejects(bodies(store.log()), StoreError)
   })
 
   it('has no queue of a message that was refused', async () => {
