@@ -68,6 +68,7 @@ export { LocalTransactionState } from './producer/transaction-types.js'
 export type {
   ExecuteLocalTransaction,
   LocalTransactionOutcome,
+  TransactionArgument,
   TransactionListener,
   TransactionSendResult
 } from './producer/transaction-types.js'

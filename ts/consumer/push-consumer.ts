@@ -6,6 +6,7 @@ import type { ClientRegistry } from '../client/client-registry.js'
 import { clientRegistry } from '../client/client-registry.js'
 import type { ConsumerData, SubscriptionData } from '../client/heartbeat.js'
 import { MessageModel } from '../client/heartbeat.js'
+import type { Promised } from '../client/promised.js'
 import { ServiceState, notRunning, notStartable } from '../client/service-state.js'
 import { checkGroup, checkTopic } from '../client/validators.js'
 import { ClientStatus } from '../client/client-status.js'
@@ -26,7 +27,7 @@ import type { PullContext, PullTask } from './pull-task.js'
 import { Rebalance } from './rebalance.js'
 import { cannotBeDelayed, sendBackAsNormalMessage } from './send-back.js'
 import { SUB_ALL, buildSubscriptionData, retryTopicOf } from './subscription.js'
-import type { MessageListenerConcurrently } from './types.js'
+import type { ListenerResult, MessageListenerConcurrently } from './types.js'
 
 /** Time allowed for giving a message back (`DefaultMQPushConsumerImpl.java#sendMessageBack`). */
 const SEND_BACK_TIMEOUT_MS = 5_000
@@ -154,6 +155,10 @@ export class PushConsumer {
    *
    * @throws ClientStateError after `start()`
    */
+  registerMessageListener(
+    listener: (...given: Parameters<MessageListenerConcurrently>) => Promised<ListenerResult>
+  ): void
+  registerMessageListener(listener: MessageListenerConcurrently): void
   registerMessageListener(listener: MessageListenerConcurrently): void {
     if (this.#state !== ServiceState.CREATE_JUST) throw notStartable('push consumer', this.#state)
     if (typeof listener !== 'function') throw new InvalidArgumentError('the message listener must be a function')

@@ -110,11 +110,14 @@ export const PRODUCER_OPTIONS = {
   )
 }
 
-/** What a producer is made from. `Body` is what its serializer takes. */
+/**
+ * What a producer is made from. `Body` is what its serializer takes; without one bodies are text or bytes, so any other
+ * `Body` needs one.
+ */
 export type ProducerOptions<Body = MessageBody> = Omit<OptionsInput<typeof PRODUCER_OPTIONS>, 'serializer'> & {
   producerGroup: string
   serializer?: Serializer<Body> | undefined
-}
+} & ([Body] extends [MessageBody] ? unknown : { serializer: Serializer<Body> })
 /** The checked values of {@link PRODUCER_OPTIONS}. */
 export type ProducerConfig = OptionsOf<typeof PRODUCER_OPTIONS>
 

@@ -4,7 +4,7 @@ import { custom, int } from '../options.js'
 import type { MessageBody } from '../message/serializer.js'
 import type { ProducerOptions } from './options.js'
 import { PRODUCER_OPTIONS } from './options.js'
-import type { TransactionListener } from './transaction-types.js'
+import type { LocalTransactionOutcome, TransactionListener } from './transaction-types.js'
 
 /** Options of a producer of transactions beside those of every producer (`client/producer/TransactionMQProducer.java`). */
 export const TRANSACTION_OPTIONS = {
@@ -27,8 +27,13 @@ export const TRANSACTION_OPTIONS = {
 /** All options of a producer of transactions. */
 export const TRANSACTION_PRODUCER_OPTIONS = { ...PRODUCER_OPTIONS, ...TRANSACTION_OPTIONS }
 
-/** What a producer of transactions is made from. */
-export type TransactionProducerOptions<Body = MessageBody> = ProducerOptions<Body> &
-  OptionsInput<typeof TRANSACTION_OPTIONS> & { transactionListener: TransactionListener<never> }
+/** What a producer of transactions is made from. `Result` is what the functions of its listener return. */
+export type TransactionProducerOptions<
+  Body = MessageBody,
+  Result = LocalTransactionOutcome | Promise<LocalTransactionOutcome>
+> = ProducerOptions<Body> &
+  Omit<OptionsInput<typeof TRANSACTION_OPTIONS>, 'transactionListener'> & {
+    transactionListener: TransactionListener<never, Result>
+  }
 /** The checked values of {@link TRANSACTION_PRODUCER_OPTIONS}. */
 export type TransactionProducerConfig = OptionsOf<typeof TRANSACTION_PRODUCER_OPTIONS>

@@ -4,6 +4,7 @@ import { abortable } from '../client/abortable.js'
 import type { EndTransactionHeader } from '../client/broker-api.js'
 import type { ClientRegistry } from '../client/client-registry.js'
 import { clientRegistry } from '../client/client-registry.js'
+import type { Promised } from '../client/promised.js'
 import type { TransactionCheck } from '../client/transaction-check.js'
 import type { Message } from '../message/message.js'
 import { withProperties } from '../message/message.js'
@@ -24,6 +25,7 @@ import { TRANSACTION_OPTIONS, TRANSACTION_PRODUCER_OPTIONS } from './transaction
 import type {
   ExecuteLocalTransaction,
   LocalTransactionOutcome,
+  TransactionArgument,
   TransactionListener,
   TransactionSendResult
 } from './transaction-types.js'
@@ -71,6 +73,8 @@ export class TransactionProducer<Body = MessageBody> extends Producer<Body> {
    * @param registry where client instances live; for tests
    * @throws ConfigError for an option that is unknown or wrong, and for a missing listener
    */
+  constructor(options: TransactionProducerOptions<Body, Promised<LocalTransactionOutcome>>, registry?: ClientRegistry)
+  constructor(options: TransactionProducerOptions<Body>, registry?: ClientRegistry)
   constructor(options: TransactionProducerOptions<Body>, registry: ClientRegistry = clientRegistry) {
     super(withoutTransactionOptions(options), registry)
     this.#config = readConfig(options)
@@ -102,14 +106,23 @@ export class TransactionProducer<Body = MessageBody> extends Producer<Body> {
    */
   sendMessageInTransaction<A>(
     message: Sendable<Body>,
+    execute: ExecuteLocalTransaction<A, Promised<LocalTransactionOutcome>>,
+    arg: A
+  ): Promise<TransactionSendResult>
+  sendMessageInTransaction<A>(
+    message: Sendable<Body>,
     execute: ExecuteLocalTransaction<A>,
     arg: A
   ): Promise<TransactionSendResult>
   sendMessageInTransaction(
     message: Sendable<Body>,
+    execute: ExecuteLocalTransaction<undefined, Promised<LocalTransactionOutcome>>
+  ): Promise<TransactionSendResult>
+  sendMessageInTransaction(
+    message: Sendable<Body>,
     execute: ExecuteLocalTransaction<undefined>
   ): Promise<TransactionSendResult>
-  sendMessageInTransaction(message: Sendable<Body>, arg?: unknown): Promise<TransactionSendResult>
+  sendMessageInTransaction(message: Sendable<Body>, arg?: TransactionArgument): Promise<TransactionSendResult>
   sendMessageInTransaction(message: Sendable<Body>, first?: unknown, arg?: unknown): Promise<TransactionSendResult> {
     const transaction =
       typeof first === 'function'

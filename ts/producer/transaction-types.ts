@@ -20,23 +20,44 @@ export type LocalTransactionState = (typeof LocalTransactionState)[keyof typeof 
 /** What a local transaction gives back; nothing stands for `UNKNOW`, as Java's null does. */
 export type LocalTransactionOutcome = LocalTransactionState | undefined | void
 
-/** Runs a local transaction after its half message was stored. The message has its `transactionId`. */
-export type ExecuteLocalTransaction<A = unknown> = (
-  message: Message,
-  arg: A
-) => LocalTransactionOutcome | Promise<LocalTransactionOutcome>
+/**
+ * Runs a local transaction after its half message was stored. The message has its `transactionId`.
+ *
+ * @typeParam Result what it returns: the outcome, a promise of it, or either
+ */
+export type ExecuteLocalTransaction<
+  A = unknown,
+  Result = LocalTransactionOutcome | Promise<LocalTransactionOutcome>
+> = (message: Message, arg: A) => Result
 
-/** Knows about the local transactions of a producer group (`client/producer/TransactionListener.java`). */
-export interface TransactionListener<A = unknown> {
+/**
+ * Knows about the local transactions of a producer group (`client/producer/TransactionListener.java`). In TypeScript, one that
+ * has a synchronous function and an `async` one returns `LocalTransactionState.COMMIT_MESSAGE` rather than the text.
+ *
+ * @typeParam Result what its functions return: the outcome, a promise of it, or either
+ */
+export interface TransactionListener<A = unknown, Result = LocalTransactionOutcome | Promise<LocalTransactionOutcome>> {
   /** Needed unless every send brings a local transaction of its own. Throwing stands for `UNKNOW`. */
-  executeLocalTransaction?: ExecuteLocalTransaction<A>
+  executeLocalTransaction?: ExecuteLocalTransaction<A, Result>
   /**
    * Tells a broker that did not hear, or heard `UNKNOW`, how a transaction ended. It may be that of another producer of
    * the group, one that crashed for example: look it up where its outcome is kept, by `message.transactionId` or the keys.
    * Throwing stands for `UNKNOW`; the broker asks again.
    */
-  checkLocalTransaction(message: MessageExt): LocalTransactionOutcome | Promise<LocalTransactionOutcome>
+  checkLocalTransaction(message: MessageExt): Result
 }
+
+/** What a local transaction of a listener may be given with its message. */
+export type TransactionArgument =
+  | string
+  | number
+  | bigint
+  | boolean
+  | symbol
+  | null
+  | undefined
+  // Of all objects only functions have this; a function would be taken for the local transaction.
+  | ((object | { readonly [name: string]: unknown }) & { readonly [Symbol.hasInstance]?: never })
 
 /** The answer to a message sent in a transaction (`client/producer/TransactionSendResult.java`). */
 export interface TransactionSendResult extends SendResult {

@@ -44,9 +44,11 @@ describe('a producer with a serializer', () => {
       // @ts-expect-error a body of another type than the serializer's
       () => producer.send({ topic: 'T', body: { name: 'x' } }),
       // @ts-expect-error no serializer, so bodies are text or bytes
-      () => plain.send({ topic: 'T', body: { id: 1 } })
+      () => plain.send({ topic: 'T', body: { id: 1 } }),
+      // @ts-expect-error orders, and nothing that makes bytes of them
+      () => new Producer<Order>(OPTIONS)
     ]
-    assert.equal(sends.length, 2)
+    assert.equal(sends.length, 3)
   })
 
   it('fails the send when the serializer does, with its error as the cause', async () => {

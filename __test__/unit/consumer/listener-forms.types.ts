@@ -1,0 +1,31 @@
+/** Compiled, never run: what listeners may return, synchronously or not. */
+import type { MessageExt, MessageListenerConcurrently, PushConsumer } from '../../../ts/index.js'
+
+const either: MessageListenerConcurrently = messages => (messages.length > 1 ? 'CONSUME_SUCCESS' : Promise.resolve())
+
+/** Fails to compile when a listener that is right is refused, or one that is wrong is not. */
+export function listenerForms(consumer: PushConsumer, handle: (message: MessageExt) => void): void {
+  consumer.registerMessageListener(() => 'CONSUME_SUCCESS')
+  consumer.registerMessageListener(async () => 'CONSUME_SUCCESS')
+  consumer.registerMessageListener(messages => {
+    messages.forEach(handle)
+    return 'RECONSUME_LATER'
+  })
+  consumer.registerMessageListener(async (messages, context) => {
+    context.ackIndex = messages.length - 2
+    return 'CONSUME_SUCCESS'
+  })
+  consumer.registerMessageListener(async messages => (messages.length > 1 ? 'CONSUME_SUCCESS' : undefined))
+  consumer.registerMessageListener(messages => messages.forEach(handle))
+  consumer.registerMessageListener(async messages => messages.forEach(handle))
+  consumer.registerMessageListener(() => {
+    throw new Error('later')
+  })
+  consumer.registerMessageListener(either)
+  // @ts-expect-error no status
+  consumer.registerMessageListener(() => 'SUCCESS')
+  // @ts-expect-error no status
+  consumer.registerMessageListener(async () => 'SUCCESS')
+  // @ts-expect-error no status
+  consumer.registerMessageListener(messages => messages.length)
+}
