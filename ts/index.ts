@@ -99,11 +99,16 @@ export { allocateMessageQueueAveragely } from './consumer/rebalance/averagely.js
 export type { AllocateMessageQueueStrategy } from './consumer/rebalance/strategy.js'
 
 export { Broker } from './server/broker.js'
-export type { BrokerOptions, ConfigValue, RecoveryProgress, ShutdownSummary } from './server/broker.js'
+export type { ShutdownSummary } from './server/broker.js'
 export { NameServer } from './server/name-server.js'
-export type { NameServerOptions } from './server/name-server.js'
+export type {
+  BrokerOptions,
+  ConfigValue,
+  NameServerOptions,
+  RecoveryProgress,
+  ServerOptions
+} from './server/options.js'
 export { Server, startServer } from './server/server.js'
-export type { ServerOptions } from './server/server.js'
 
 export { MessageStore } from './store/message-store.js'
 export type { MessageStoreOptions } from './store/options.js'

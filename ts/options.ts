@@ -56,6 +56,15 @@ export function timeMs(defaultValue: number, min: number): Option<number> {
   return int(defaultValue, min, MAX_TIMER_MS)
 }
 
+/** A whole number between `min` and `max`, both included, or nothing. */
+export function optionalInt(min: number, max: number): Option<number | undefined> {
+  const whole = int(min, min, max)
+  return {
+    default: undefined,
+    parse: (key, given) => whole.parse(key, given as number) // what is no number is refused there
+  }
+}
+
 /** true or false. */
 export function bool(defaultValue: boolean): Option<boolean> {
   return {
@@ -80,8 +89,16 @@ export function optionalStr(): Option<string | undefined> {
   }
 }
 
+/** A function, or nothing. */
+export function optionalFunction<F extends (...args: never[]) => unknown>(): Option<F | undefined> {
+  return {
+    default: undefined,
+    parse: (key, given) => (typeof given === 'function' ? given : fail(key, 'a function', given))
+  }
+}
+
 /** One of some words. */
-export function oneOf<const W extends string>(words: readonly W[], defaultValue: NoInfer<W>): Option<W> {
+export function oneOf<const W extends readonly string[]>(words: W, defaultValue: W[number]): Option<W[number]> {
   return {
     default: defaultValue,
     parse(key, given) {
@@ -100,12 +117,12 @@ export function custom<T, I = T>(defaultValue: T, check: (key: string, given: I)
  * Checks what a user passed against a table. The result is frozen; the caller's object is only read.
  *
  * @param what for the error text, for example `Producer`
- * @throws ConfigError for an unknown key (naming the nearest known one) or a bad value
+ * @throws ConfigError for an unknown key (naming the nearest known one), a bad value, and what is no object
  */
 export function readOptions<Table extends object>(
   what: string,
   table: Table,
-  given: OptionsInput<NoInfer<Table>> = {}
+  given: OptionsInput<Table> = {}
 ): OptionsOf<Table> {
   const entries = table as Record<string, Option<unknown, unknown>>
   if (typeof given !== 'object' || given === null) {

@@ -4,7 +4,8 @@ import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { NameServer, startServer } from '../../ts/index.js'
+import { inspect } from 'node:util'
+import { Broker, NameServer, startServer } from '../../ts/index.js'
 import { NativeServer } from '../interop/helpers/native-server.js'
 import { TemporaryDirectory } from '../interop/helpers/owned.js'
 import { until } from '../interop/helpers/until.js'
@@ -152,7 +153,58 @@ describe('startServer', () => {
   it('refuses settings that it could not honour', async () => {
     await assert.rejects(startServer({ config: { brokerRole: 'SLAVE' } }), /brokerRole=SLAVE is not supported/)
     await assert.rejects(startServer({ config: { listenPort: 'many' } }), /listenPort=many/)
-    await assert.rejects(startServer({ host: 'not-an-ip' }), { code: 'RMQ_SERVER' })
+  })
+})
+
+describe('the options of servers', () => {
+  const wrong: [object | null, RegExp][] = [
+    [null, /the options of startServer must be an object, not null/],
+    [{ portt: 1 }, /startServer has no option portt; did you mean port\?/],
+    [{ port: 1.5 }, /option port must be a whole number/],
+    [{ nameServerPort: 1.5 }, /option nameServerPort must be a whole number, not 1\.5/],
+    [{ nameServerPort: 2 ** 32 + 5 }, /option nameServerPort must be between 0 and 65535/],
+    [{ nameServerPort: -1 }, /option nameServerPort must be between/],
+    [{ nameServerPort: NaN }, /option nameServerPort must be a whole number/],
+    [{ nameServerPort: null }, /option nameServerPort must be a whole number/],
+    [{ nameServerPort: '0' }, /option nameServerPort must be a whole number, not "0"/],
+    [{ host: 'not-an-ip' }, /option host must be an IP address/],
+    [{ dataDir: 5 }, /option dataDir must be a directory/],
+    [{ dataDir: null }, /option dataDir must be a directory/],
+    [{ dataDir: ' x' }, /option dataDir must be a directory, with no blanks around it, not " x"/],
+    [{ advertise: 5 }, /option advertise must be a host name/],
+    [{ advertise: 'a b' }, /option advertise must be a host name or an IP address, not "a b"/],
+    [{ advertise: null }, /option advertise must be a host name/],
+    [{ nameServers: '127.0.0.1:1' }, /option nameServers must be a list of host:port, not "127\.0\.0\.1:1"/],
+    [{ nameServers: null }, /option nameServers must be a list/],
+    [{ nameServers: [5] }, /option nameServers must be a list/],
+    [{ nameServers: ['x'] }, /option nameServers must name servers as host:port, not "x"/],
+    [{ nameServers: ['a:b'] }, /option nameServers must name servers as host:port, not "a:b"/],
+    [{ config: null }, /option config must be an object/],
+    [{ config: { listenPort: {} } }, /option config must have texts, .* not object for listenPort/],
+    [{ configText: {} }, /option configText must be a text/],
+    [{ configText: null }, /option configText must be a text/],
+    [{ onEvent: 5 }, /option onEvent must be a function, not 5/],
+    [{ onRecovery: 'x' }, /option onRecovery must be a function/]
+  ]
+  it('are refused, by their names, when they are unknown or wrong', async () => {
+    for (const [options, message] of wrong) {
+      await assert.rejects(startServer(options as object), { code: 'RMQ_CONFIG', message }, inspect(options))
+    }
+  })
+
+  it('are checked for a name server or a broker alone too', async () => {
+    const names: [object | null, RegExp][] = [
+      [null, /the options of NameServer must be an object/],
+      [{ prt: 0 }, /NameServer has no option prt; did you mean port\?/],
+      [{ port: 70_000 }, /option port must be between 0 and 65535, not 70000/],
+      [{ port: 0, host: 'x' }, /option host must be an IP address to listen on, not "x"/]
+    ]
+    for (const [options, message] of names) {
+      await assert.rejects(NameServer.start(options as object), { code: 'RMQ_CONFIG', message }, inspect(options))
+    }
+    const port = { port: 0 } as object
+    await assert.rejects(Broker.start(port), { code: 'RMQ_CONFIG', message: /Broker has no option port/ })
+    await assert.rejects(Broker.start({ configText: 5 } as object), { code: 'RMQ_CONFIG', message: /configText/ })
   })
 })
 

@@ -1,5 +1,5 @@
 import type { WriteStream } from 'node:tty'
-import type { RecoveryProgress } from '../server/broker.js'
+import type { RecoveryProgress } from '../server/options.js'
 import { percentOf, progressLine, secondsLeft } from './progress-line.js'
 import { size } from './store/table.js'
 import { grouped } from './terminal.js'

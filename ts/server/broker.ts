@@ -1,27 +1,8 @@
-import { type NativeBroker, type NativeRecoveryProgress, type NativeShutdownSummary, startBroker } from '../native.js'
+import { type NativeBroker, type NativeShutdownSummary, startBroker } from '../native.js'
+import { readOptions } from '../options.js'
 import { holdProcess } from './hold-process.js'
+import { BROKER_OPTIONS, type BrokerOptions, type ConfigValue } from './options.js'
 import { serverError } from './server-error.js'
-
-/** A value of a broker.conf key. */
-export type ConfigValue = string | number | boolean
-
-/** How a broker is made. */
-export interface BrokerOptions {
-  /** Settings by the names of Apache's broker.conf (`listenPort`, `flushDiskType`, ...). They win over `configText`. */
-  readonly config?: Readonly<Record<string, ConfigValue>>
-  /** A broker.conf as text. */
-  readonly configText?: string
-  /** Hears of failures and changes that no caller waits for, one line each. */
-  readonly onEvent?: (line: string) => void
-  /** Hears how far the recovery of the store is, when each phase begins and then at most every 200 ms. */
-  readonly onRecovery?: (progress: RecoveryProgress) => void
-}
-
-/**
- * How far recovery is: `done` of `total` consume queues, or bytes of the commit log, of which there may be fewer; `etaMs` is how
- * long the phase may still take, unknown when it begins.
- */
-export type RecoveryProgress = NativeRecoveryProgress
 
 /** What a broker did until it stopped. */
 export type ShutdownSummary = NativeShutdownSummary
@@ -38,10 +19,11 @@ export class Broker {
 
   /**
    * Opens the store, recovers it, and starts to serve; resolves once the broker listens and its name servers have been told.
+   * @throws ConfigError for an option that is unknown or wrong
    * @throws ServerError when a setting is wrong, the directory is in use or unwritable, or the port is taken
    */
   static async start(options: BrokerOptions = {}): Promise<Broker> {
-    const { config = {}, configText = '', onEvent, onRecovery } = options
+    const { config, configText, onEvent, onRecovery } = readOptions('Broker', BROKER_OPTIONS, options)
     try {
       const conf = configText + brokerConf(config)
       return new Broker(

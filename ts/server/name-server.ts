@@ -1,14 +1,8 @@
 import { type NativeNameServer, startNameServer } from '../native.js'
+import { readOptions } from '../options.js'
 import { holdProcess } from './hold-process.js'
+import { NAME_SERVER_OPTIONS, type NameServerOptions } from './options.js'
 import { serverError } from './server-error.js'
-
-/** Where a name server listens. */
-export interface NameServerOptions {
-  /** @default '127.0.0.1' */
-  readonly host?: string
-  /** 0 takes any free port. @default 9876 */
-  readonly port?: number
-}
 
 /** A native name server in this process. */
 export class NameServer {
@@ -22,11 +16,13 @@ export class NameServer {
 
   /**
    * Starts a name server; resolves once it listens.
+   * @throws ConfigError for an option that is unknown or wrong
    * @throws ServerError when the address cannot be listened on
    */
   static async start(options: NameServerOptions = {}): Promise<NameServer> {
+    const { host, port } = readOptions('NameServer', NAME_SERVER_OPTIONS, options)
     try {
-      return new NameServer(await startNameServer(options.host ?? '127.0.0.1', options.port ?? 9876))
+      return new NameServer(await startNameServer(host, port))
     } catch (error) {
       throw serverError(error)
     }

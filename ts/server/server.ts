@@ -3,33 +3,11 @@ import { mkdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type NativeBrokerConf, readBrokerConf } from '../native.js'
-import { Broker, type ConfigValue, type RecoveryProgress, type ShutdownSummary, brokerConf } from './broker.js'
+import { type OptionsOf, readOptions } from '../options.js'
+import { Broker, type ShutdownSummary, brokerConf } from './broker.js'
 import { NameServer } from './name-server.js'
+import { SERVER_OPTIONS, type ServerOptions } from './options.js'
 import { serverError } from './server-error.js'
-
-/** How a server (name server and broker) is made. */
-export interface ServerOptions {
-  /** IP address to listen on. @default '127.0.0.1' */
-  readonly host?: string | undefined
-  /** Port of the broker; 0 takes any free one. @default 0 */
-  readonly port?: number | undefined
-  /** Port of the name server; 0 takes any free one. @default 0 */
-  readonly nameServerPort?: number | undefined
-  /** Where data lies. Left out: a temporary directory that `shutdown()` removes. */
-  readonly dataDir?: string | undefined
-  /** Host that clients are told, when it is not the one listened on. */
-  readonly advertise?: string | undefined
-  /** Existing name servers (`host:port`) to register with; then none is started here. */
-  readonly nameServers?: readonly string[] | undefined
-  /** Further settings by the names of Apache's broker.conf; they win over all others. */
-  readonly config?: Readonly<Record<string, ConfigValue>> | undefined
-  /** A broker.conf as text; the options above win over it, it wins over their defaults. */
-  readonly configText?: string | undefined
-  /** Hears of failures and changes that no caller waits for, one line each. */
-  readonly onEvent?: ((line: string) => void) | undefined
-  /** Hears how far the recovery of the store is, when each phase begins and then at most every 200 ms. */
-  readonly onRecovery?: ((progress: RecoveryProgress) => void) | undefined
-}
 
 /**
  * A name server and a broker in this process, ready for clients.
@@ -70,7 +48,9 @@ export class Server {
   }
 
   /** See {@link startServer}. */
-  static async start(options: ServerOptions): Promise<Server> {
+  static async start(given: ServerOptions): Promise<Server> {
+    const options = readOptions('startServer', SERVER_OPTIONS, given)
+    const { nameServerPort, onEvent, onRecovery } = options
     const temporaryDir = join(tmpdir(), `rocketmq-native-${randomUUID()}`)
     const configText = mergedConf(options, temporaryDir)
     const { bindAddress, storePathRootDir, namesrvAddrs } = read(configText)
@@ -79,15 +59,10 @@ export class Server {
     try {
       if (temporary) await mkdir(temporaryDir, { mode: 0o700 })
       if (namesrvAddrs.length === 0) {
-        nameServer = await NameServer.start({ host: bindAddress, port: options.nameServerPort ?? 0 })
+        nameServer = await NameServer.start({ host: bindAddress, port: nameServerPort })
       }
       const namesrvAddr = nameServer === undefined ? namesrvAddrs.join(';') : reachable(nameServer.address)
-      const broker = await Broker.start({
-        configText,
-        config: { namesrvAddr },
-        ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
-        ...(options.onRecovery === undefined ? {} : { onRecovery: options.onRecovery })
-      })
+      const broker = await Broker.start({ configText, config: { namesrvAddr }, onEvent, onRecovery })
       return new Server(broker, nameServer, namesrvAddr, storePathRootDir, temporary)
     } catch (error) {
       await nameServer?.shutdown()
@@ -126,8 +101,8 @@ export class Server {
 }
 
 /** Defaults, the user's text, and the user's options; of equal keys the last one counts. */
-function mergedConf(options: ServerOptions, temporaryDir: string): string {
-  const { host, port, dataDir, advertise, nameServers, config, configText = '' } = options
+function mergedConf(options: OptionsOf<typeof SERVER_OPTIONS>, temporaryDir: string): string {
+  const { host, port, dataDir, advertise, nameServers, config, configText } = options
   const defaults = { listenPort: 0, storePathRootDir: temporaryDir }
   const given = {
     bindAddress: host,
@@ -135,7 +110,7 @@ function mergedConf(options: ServerOptions, temporaryDir: string): string {
     storePathRootDir: dataDir,
     storePathCommitLog: dataDir === undefined ? undefined : join(dataDir, 'commitlog'),
     brokerIP1: advertise,
-    namesrvAddr: nameServers === undefined || nameServers.length === 0 ? undefined : nameServers.join(';'),
+    namesrvAddr: nameServers.length === 0 ? undefined : nameServers.join(';'),
     ...config
   }
   return brokerConf(defaults) + configText + brokerConf(given)
@@ -157,6 +132,7 @@ function reachable(address: string): string {
 /**
  * Starts a name server and a broker in this process; resolves once clients can use them. By default they listen on free
  * ports of the loopback address and keep their data in a temporary directory.
+ * @throws ConfigError for an option that is unknown or wrong
  * @throws ServerError when a port is taken, the directory is in use or unwritable, or a setting is wrong
  */
 export function startServer(options: ServerOptions = {}): Promise<Server> {

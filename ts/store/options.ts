@@ -1,6 +1,5 @@
-import { ConfigError } from '../errors.js'
 import type { NativeRecoveryProgress } from '../native.js'
-import { type Option, type OptionsInput, type OptionsOf, bool, custom, int, oneOf, str } from '../options.js'
+import { type OptionsInput, type OptionsOf, bool, int, oneOf, optionalFunction, optionalInt, str } from '../options.js'
 
 /** Options of {@link MessageStore.open}. Apache's names of settings stand in brackets. */
 export const STORE_OPTIONS = {
@@ -32,10 +31,7 @@ export const STORE_OPTIONS = {
    */
   diskFullRatio: optionalInt(1, 100),
   /** Hears how far the recovery of an unclean stop is, when each phase begins and then at most every 200 ms. */
-  onRecovery: custom<((progress: NativeRecoveryProgress) => void) | undefined>(undefined, (key, given) => {
-    if (typeof given !== 'function') throw new ConfigError(`option ${key} must be a function`)
-    return given
-  }),
+  onRecovery: optionalFunction<(progress: NativeRecoveryProgress) => void>(),
   /** Largest body [`maxMessageSize`]. @default 4194304 */
   maxMessageBytes: int(4 * 1024 * 1024, 1, 2 ** 30),
   /** What messages without a host of their own name as born and store host, `ip:port`. @default '127.0.0.1:10911' */
@@ -47,11 +43,3 @@ export type MessageStoreOptions = OptionsInput<typeof STORE_OPTIONS> & { directo
 
 /** The checked options. */
 export type StoreSettings = OptionsOf<typeof STORE_OPTIONS>
-
-function optionalInt(min: number, max: number): Option<number | undefined> {
-  const whole = int(min, min, max)
-  return custom<number | undefined>(undefined, (key, given) => {
-    if (given === undefined) throw new ConfigError(`option ${key} must be a number`)
-    return whole.parse(key, given)
-  })
-}

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { RecoveryDisplay } from '../../../ts/cli/recovery-display.js'
-import type { RecoveryProgress } from '../../../ts/server/broker.js'
+import type { RecoveryProgress } from '../../../ts/server/options.js'
 
 /** What is written to `out` while recovery reports every half second. */
 function shown(isTTY: boolean, seconds: number, columns?: number): string[] {
