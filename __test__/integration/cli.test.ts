@@ -1,6 +1,6 @@
 /** The command line as users run it: child processes, their output, their exit codes. */
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -77,6 +77,18 @@ describe('rocketmq-native broker', () => {
     assert.match(send.stdout, / from-file /)
   })
 
+  it('goes on when nobody reads its output any more, and stops cleanly when the terminal is closed', async () => {
+    using directory = new TemporaryDirectory()
+    await using broker = cli('broker', ...ANY_PORTS, '--data', directory.path)
+    const { nameServer } = await broker.untilServing()
+    broker.stopReading()
+    await using send = cli('send', '-n', nameServer, '-t', 'Unread', 'x')
+    assert.equal(await send.exited(), 0, send.stderr)
+    assert.equal(await broker.interrupt('SIGHUP'), 0, broker.stderr)
+    assert.ok(!existsSync(join(directory.path, 'abort')))
+    assert.doesNotMatch(broker.stderr, /Error/)
+  })
+
   it('joins a name server that runs elsewhere', async () => {
     using directory = new TemporaryDirectory()
     await using namesrv = cli('namesrv', '--port', '0')
@@ -89,6 +101,38 @@ describe('rocketmq-native broker', () => {
     assert.equal(await broker.interrupt(), 0)
     assert.equal(await namesrv.interrupt(), 0)
     assert.match(namesrv.stdout, /stopped: \d+ connections? closed\n$/)
+  })
+
+  it('has a name server that goes on without a reader too, until SIGHUP', async () => {
+    await using namesrv = cli('namesrv', '--port', '0')
+    await namesrv.untilServing()
+    namesrv.stopReading()
+    assert.equal(await namesrv.interrupt('SIGHUP'), 0)
+    assert.equal(namesrv.stderr, '')
+  })
+})
+
+describe('rocketmq-native help', () => {
+  it('prints the help of commands and of theirs', async () => {
+    for (const names of [
+      ['help', 'store', 'ls'],
+      ['store', 'help', 'ls']
+    ]) {
+      await using help = cli(...names)
+      assert.equal(await help.exited(), 0)
+      assert.match(help.stdout, /^Usage: rocketmq-native store ls /)
+    }
+  })
+
+  it('leaves with one line for commands that do not exist', async () => {
+    for (const names of [
+      ['help', 'nope'],
+      ['store', 'help', 'nope'],
+      ['help', 'store', 'nope']
+    ]) {
+      await using help = cli(...names)
+      await help.failsWith(/unknown command 'nope'/)
+    }
   })
 })
 
@@ -132,9 +176,21 @@ describe('rocketmq-native send and consume', () => {
     assert.ok(messages.every(({ topic, body }) => topic === 'Json' && body === 'über'))
   })
 
+  it('take the name servers of the environment as all clients do', async () => {
+    await using send = new Cli(['send', '-t', 'Environment', 'x'], { NAMESRV_ADDR: `${nameServer};` })
+    assert.equal(await send.exited(), 0, send.stderr)
+  })
+
+  it('say that the output cannot be written', { skip: !existsSync('/dev/full') && 'no /dev/full here' }, async () => {
+    const full = openSync('/dev/full', 'w')
+    await using send = new Cli(['send', '-n', nameServer, '-t', 'Full', 'x'], {}, full)
+    closeSync(full)
+    await send.failsWith(/cannot write the output: ENOSPC/)
+  })
+
   it('leave with one line when no name server answers', async () => {
     await using send = cli('send', '-n', '127.0.0.1:1', '-t', 'Nobody', 'x')
-    await send.failsWith(/no name server answers \(127\.0\.0\.1:1: cannot connect/)
+    await send.failsWith(/no name server answers \(127\.0\.0\.1:1: cannot connect.* from the option --name-server:/)
     await using consume = cli('consume', '-n', '127.0.0.1:1', '-t', 'Nobody')
     await consume.failsWith(/no name server answers \(127\.0\.0\.1:1: cannot connect/)
   })
@@ -150,6 +206,22 @@ describe('rocketmq-native demo', () => {
       demo.stdout,
       /OK: 20,000 messages sent, each of them received, every checksum right, \d+ duplicates?\n$/
     )
+  })
+
+  it('takes the largest bodies that a broker takes', async () => {
+    await using demo = cli('demo', '--messages', '8', '--bytes', '4194304', '--window', '4')
+    assert.equal(await demo.exited(), 0, demo.stderr)
+    assert.match(demo.stdout, /OK: 8 messages sent/)
+  })
+
+  it('leaves quietly with its reader, and takes its directory with it', async () => {
+    using directory = new TemporaryDirectory()
+    await using demo = new Cli(['demo', '--messages', '100000000'], { TMPDIR: directory.path })
+    await demo.untilPrinted(/received [1-9]/)
+    demo.stopReading()
+    assert.equal(await demo.exited(), 0)
+    assert.equal(demo.stderr, '')
+    assert.deepEqual(readdirSync(directory.path), [])
   })
 
   it('stops at Ctrl-C and takes its directory with it', async () => {

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander'
+import { parseNameServerList } from '../client/name-server-source.js'
 
 /** Parsers of option values, and the options that several commands have. */
 
@@ -16,15 +17,13 @@ export function whole(min: number, max: number): (text: string) => number {
 /** A TCP port; 0 stands for any free one. */
 export const port = whole(0, 65_535)
 
-/** Addresses separated by `;` or `,`. */
-export function addresses(text: string): string[] {
-  const list = text.split(/[;,]/).map(address => address.trim())
-  for (const address of list) {
-    if (!/^(?:\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}$/.test(address)) {
-      throw new InvalidArgumentError('It must be host:port, several separated by ";".')
-    }
+/** Addresses separated by `;` or `,`, as clients take them. */
+export function addresses(text: string): readonly string[] {
+  try {
+    return parseNameServerList('it', text)
+  } catch {
+    throw new InvalidArgumentError('It must be host:port, several separated by ";".')
   }
-  return list
 }
 
 /** Where clients find their brokers; without the option the environment decides, as with every client of RocketMQ. */

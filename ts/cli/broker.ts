@@ -6,7 +6,7 @@ import type { ShutdownSummary } from '../server/broker.js'
 import type { Server } from '../server/server.js'
 import { addresses, port } from './arguments.js'
 import { RecoveryDisplay } from './recovery-display.js'
-import { counted, grouped, print, printError, stopSignal, untilStopped } from './terminal.js'
+import { counted, goOnWithoutReader, grouped, print, printError, stopSignal, untilStopped } from './terminal.js'
 import { VERSION } from './version.js'
 
 interface Options {
@@ -15,7 +15,7 @@ interface Options {
   readonly host?: string
   readonly advertise?: string
   readonly data?: string
-  readonly nameServer?: string[]
+  readonly nameServer?: readonly string[]
   readonly config?: string
 }
 
@@ -26,7 +26,8 @@ const NOTES = `
 Messages, offsets and topics are kept in the data directory, in Apache's format;
 the same directory brings them back. Options win over the file given with -c.
 Ctrl-C answers what is under way, flushes, and says what was done; a second one
-exits at once.`
+exits at once. SIGTERM and a terminal that is closed (SIGHUP) do the same. When
+its output cannot be written any more, the broker goes on.`
 
 /** `rocketmq-native broker` */
 export function brokerCommand(): Command {
@@ -51,6 +52,7 @@ export function brokerCommand(): Command {
 
 async function run(options: Options): Promise<void> {
   const stop = stopSignal()
+  goOnWithoutReader()
   const { startServer } = await import('../server/server.js')
   const events = new EventLog()
   const recovery = new RecoveryDisplay(process.stderr)

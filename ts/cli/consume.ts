@@ -4,7 +4,7 @@ import { nameServerOption, whole } from './arguments.js'
 import { counted, leaveWithReader, print, printError, stopSignal, untilStopped } from './terminal.js'
 
 interface Options {
-  readonly nameServer: string[]
+  readonly nameServer: readonly string[]
   readonly topic: string
   readonly group: string
   readonly tags: string

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { addresses, whole } from './arguments.js'
 import { MIN_BODY_BYTES } from './demo/body.js'
 import type { DemoOptions } from './demo/run.js'
-import { stopSignal } from './terminal.js'
+import { failUnlessReaderLeft, outputSignal, stopSignal } from './terminal.js'
 
 const NOTES = `
 Sends through a server of its own with a temporary directory (about 300 bytes of
@@ -26,7 +26,10 @@ export function demoCommand(): Command {
 }
 
 async function run(options: DemoOptions): Promise<void> {
-  const stop = stopSignal()
+  const output = outputSignal()
+  const stop = AbortSignal.any([stopSignal(), output])
   const { runDemo } = await import('./demo/run.js')
-  if (!(await runDemo(options, stop))) process.exitCode = 1
+  const isGood = await runDemo(options, stop)
+  if (output.aborted) failUnlessReaderLeft(output.reason as Error)
+  else if (!isGood) process.exitCode = 1
 }

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { brokerCommand } from './broker.js'
 import { consumeCommand } from './consume.js'
 import { demoCommand } from './demo.js'
+import { addHelpCommand } from './help.js'
 import { namesrvCommand } from './namesrv.js'
 import { sendCommand } from './send.js'
 import { storeCommand } from './store.js'
@@ -20,7 +21,6 @@ const program = new Command('rocketmq-native')
   .description('Apache RocketMQ for Node.js: client and server, native, with no JVM.')
   .version(VERSION, '-v, --version', 'print the version')
   .helpOption('-h, --help', 'print this help')
-  .helpCommand('help [command]', 'print the help of a command')
   .addHelpText(
     'after',
     `
@@ -41,10 +41,13 @@ for (const command of [
   command.helpOption('-h, --help', 'print this help')
   program.addCommand(command)
 }
+addHelpCommand(program)
 for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)]) {
   command.exitOverride().configureOutput({ outputError: text => void text })
 }
 
+// Where errors cannot be told there is nobody to tell of that either.
+process.stderr.on('error', () => undefined)
 program.parseAsync().catch((error: unknown) => {
   const isCommander = error instanceof CommanderError
   // Help and version that were asked for end here too, and are printed already.

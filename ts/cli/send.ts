@@ -5,7 +5,7 @@ import { nameServerOption, whole } from './arguments.js'
 import { leaveWithReader, print } from './terminal.js'
 
 interface Options {
-  readonly nameServer: string[]
+  readonly nameServer: readonly string[]
   readonly topic: string
   readonly group: string
   readonly tags?: string

@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { whole } from './arguments.js'
+import { addHelpCommand } from './help.js'
 
 /** `rocketmq-native store`: one file a command in `store/`, loaded when it runs. */
 export function storeCommand(): Command {
@@ -46,6 +47,7 @@ export function storeCommand(): Command {
       (await import('./store/cat.js')).cat(directory, options as never)
     )
   store.addCommand(cat)
+  addHelpCommand(store)
   return store
 }
 

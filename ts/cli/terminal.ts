@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { closeSync } from 'node:fs'
 import { constants } from 'node:os'
 
 /** Writes a line to standard output. */
@@ -14,22 +15,47 @@ export function printError(line: string): void {
 /** Ends the process with one line on standard error and exit code 1. */
 export function fail(error: unknown): never {
   const text = error instanceof Error ? error.message : String(error)
-  printError(`rocketmq-native: ${text.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ')}`)
+  const line = text.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' ')
+  // Clients do not know what their option is called here.
+  printError(`rocketmq-native: ${line.replaceAll('the option namesrvAddr', 'the option --name-server')}`)
   process.exit(1)
 }
 
-/** A reader that leaves early, as `head` does, is no failure, and hides none: `process.exitCode` stays. */
+/**
+ * Ends the process when standard output cannot be written: quietly with its reader, which hides no failure
+ * (`process.exitCode` stays), else with what is wrong.
+ */
 export function leaveWithReader(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit()
-    fail(`standard output cannot be written: ${error.message}`)
+    failUnlessReaderLeft(error)
+    process.exit()
   })
+}
+
+/** Fires when standard output cannot be written any more, with the error as its reason. */
+export function outputSignal(): AbortSignal {
+  const controller = new AbortController()
+  process.stdout.on('error', error => controller.abort(error))
+  return controller.signal
+}
+
+/** A server goes on when nobody reads what it says any more, or the disk is full that this goes to. */
+export function goOnWithoutReader(): void {
+  process.stdout.on('error', () => undefined)
+}
+
+/** A reader that leaves early, as `head` does, or a terminal that is closed, is no failure; all else is, a full disk for example. */
+export function failUnlessReaderLeft(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE' && error.code !== 'EIO') fail(new Error(`cannot write the output: ${error.message}`))
 }
 
 /** One Ctrl-C arrives twice where npm stands between: from the terminal, and passed on by npm. */
 const SAME_KEY_PRESS_MS = 300
 
-/** Fires at the first SIGINT or SIGTERM. The next one ends the process at once, with the exit code of a shell. */
+/**
+ * Fires at the first SIGINT, SIGTERM or SIGHUP. The next one ends the process at once, with the exit code of a shell; but not
+ * SIGHUP, of which a terminal that is closed may send several.
+ */
 export function stopSignal(): AbortSignal {
   const controller = new AbortController()
   let firstAt = 0
@@ -37,13 +63,24 @@ export function stopSignal(): AbortSignal {
     if (!controller.signal.aborted) {
       firstAt = performance.now()
       controller.abort(name)
-    } else if (performance.now() - firstAt > SAME_KEY_PRESS_MS) {
+      if (name === 'SIGHUP') process.once('exit', closeStandardStreams)
+    } else if (name !== 'SIGHUP' && performance.now() - firstAt > SAME_KEY_PRESS_MS) {
       process.exit(128 + constants.signals[name])
     }
   }
-  process.on('SIGINT', onSignal)
-  process.on('SIGTERM', onSignal)
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, onSignal)
   return controller.signal
+}
+
+/** At its end Node.js restores the settings of its terminal, and aborts where that is gone, but for a stream that is closed. */
+function closeStandardStreams(): void {
+  for (const fd of [0, 1, 2]) {
+    try {
+      closeSync(fd)
+    } catch {
+      // It is closed already.
+    }
+  }
 }
 
 /** Waits until the signal has fired. */

@@ -1,9 +1,9 @@
 /** The built command line in a child process. */
 import assert from 'node:assert/strict'
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import type { Writable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import { repositoryRoot } from '../../interop/helpers/repository.js'
 import { until } from '../../interop/helpers/until.js'
 
@@ -14,15 +14,20 @@ export const main = join(repositoryRoot, 'dist', 'cli', 'main.js')
 export class Cli {
   stdout = ''
   stderr = ''
-  readonly #child: ChildProcessWithoutNullStreams
+  readonly #child: ChildProcessByStdio<Writable, Readable | null, Readable>
   readonly #closed: Promise<unknown>
 
-  /** @param env what its environment has beside that of this process */
-  constructor(commandArguments: readonly string[], env: NodeJS.ProcessEnv = {}) {
-    const options = { stdio: 'pipe', env: { ...process.env, ...env } } as const
-    this.#child = spawn(process.execPath, [main, ...commandArguments], options)
+  /**
+   * @param env what its environment has beside that of this process
+   * @param output file descriptor that its standard output goes to; by default it is read here
+   */
+  constructor(commandArguments: readonly string[], env: NodeJS.ProcessEnv = {}, output: number | 'pipe' = 'pipe') {
+    this.#child = spawn(process.execPath, [main, ...commandArguments], {
+      stdio: ['pipe', output as 'pipe', 'pipe'],
+      env: { ...process.env, ...env }
+    })
     this.#closed = once(this.#child, 'close')
-    this.#child.stdout.setEncoding('utf8').on('data', (text: string) => (this.stdout += text))
+    this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text))
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => (this.stderr += text))
   }
 
@@ -47,10 +52,15 @@ export class Cli {
     this.#child.stdout.destroy()
   }
 
-  /** Presses Ctrl-C and waits for the end. */
-  interrupt(): Promise<number | string | null> {
-    this.#child.kill('SIGINT')
+  /** Presses Ctrl-C, or sends another signal, and waits for the end. */
+  interrupt(signal: NodeJS.Signals = 'SIGINT'): Promise<number | string | null> {
+    this.#child.kill(signal)
     return this.exited()
+  }
+
+  /** Reads no more of its standard output, as `head` does. */
+  stopReading(): void {
+    this.#child.stdout?.destroy()
   }
 
   /** Waits until standard output matches; the process must not end before. */

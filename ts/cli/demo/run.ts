@@ -16,7 +16,7 @@ export interface DemoOptions {
   readonly window: number
   readonly consumers: number
   /** Use this server and start none. */
-  readonly nameServer?: string[]
+  readonly nameServer?: readonly string[]
 }
 
 /** Queues of the topic, so that several consumers have something each. */
@@ -35,7 +35,10 @@ export async function runDemo(options: DemoOptions, stop: AbortSignal): Promise<
   const topic = `demo_${Date.now().toString(36)}_${process.pid}`
   const what = `${counted(options.messages, 'message')} of ${counted(options.bytes, 'byte')}`
   print(`${what}, ${options.window} at once, ${counted(options.consumers, 'consumer')}, ${where}, topic ${topic}`)
-  await using producer = new Producer({ namesrvAddr, producerGroup: topic, onError: reportError })
+  // Bodies are random: compressed they would be larger, the largest ones too large for the broker.
+  const compressMsgBodyOverHowmuch = options.bytes + 1
+  const producerOptions = { namesrvAddr, producerGroup: topic, compressMsgBodyOverHowmuch, onError: reportError }
+  await using producer = new Producer(producerOptions)
   await producer.start()
   const queues = Math.max(MIN_QUEUES, options.consumers)
   await producer.createTopic('TBW102', topic, queues)
@@ -60,7 +63,7 @@ export async function runDemo(options: DemoOptions, stop: AbortSignal): Promise<
   }
 }
 
-function newConsumer(namesrvAddr: string | string[], topic: string, arrivals: Arrivals): PushConsumer {
+function newConsumer(namesrvAddr: string | readonly string[], topic: string, arrivals: Arrivals): PushConsumer {
   const consumer = new PushConsumer({
     namesrvAddr,
     consumerGroup: topic,

@@ -47,7 +47,8 @@ export class SendLoad {
   /** Sends all; resolves when nothing is under way any more. */
   async run(): Promise<void> {
     const startedAt = performance.now()
-    const slots = Array.from({ length: this.options.window }, () => new Slot(this))
+    const { window, messages } = this.options
+    const slots = Array.from({ length: Math.min(window, messages) }, () => new Slot(this))
     await new Promise<void>(resolve => {
       this.#onEnd = resolve
       this.#running = slots.length
