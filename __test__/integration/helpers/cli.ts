@@ -49,7 +49,7 @@ export class Cli {
 
   /** Closes its standard output, as a reader that leaves. */
   closeOutput(): void {
-    this.#child.stdout.destroy()
+    this.#child.stdout?.destroy()
   }
 
   /** Presses Ctrl-C, or sends another signal, and waits for the end. */
