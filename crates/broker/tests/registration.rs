@@ -74,6 +74,69 @@ fn a_topic_is_routed_when_its_creation_is_answered() {
     until("the topic made by a send is routed", || route(&mut asking, "Sent").is_some());
 }
 
+/// A broker at one name server, with the topic `Made` and a connection to each.
+fn registered_with_a_topic(loops: &Arc<EventLoops>) -> (NameServer, TestBroker, Peer, Peer) {
+    let server = name_server(loops);
+    let broker = TestBroker::start_with(Arc::new(SystemClock::new()), |config| {
+        config.namesrv_addrs = vec![server.local_addr().to_string()];
+    });
+    block_on(broker.broker.registered());
+    let mut peer = broker.connect();
+    let mut asking = Peer::connect(server.local_addr());
+    create_topic(&mut peer, "Made", "2");
+    assert!(route(&mut asking, "Made").is_some());
+    (server, broker, peer, asking)
+}
+
+fn create_topic(broker: &mut Peer, topic: &str, queue_nums: &str) {
+    let fields = [
+        ("topic", topic),
+        ("defaultTopic", "TBW102"),
+        ("readQueueNums", queue_nums),
+        ("writeQueueNums", queue_nums),
+        ("perm", "6"),
+        ("topicFilterType", "SINGLE_TAG"),
+        ("order", "false"),
+    ];
+    let answer = broker.call(request_code::UPDATE_AND_CREATE_TOPIC, &fields, &[]);
+    assert_eq!(answer.code, response_code::SUCCESS, "{answer:?}");
+}
+
+#[test]
+fn topics_that_are_made_do_not_give_others_the_write_permission_back_that_was_wiped() {
+    let loops = EventLoops::new(1, "name-server").unwrap();
+    let (_server, _broker, mut peer, mut asking) = registered_with_a_topic(&loops);
+    let wiped = asking.call(request_code::WIPE_WRITE_PERM_OF_BROKER, &[("brokerName", "broker-test")], &[]);
+    assert_eq!(wiped.code, response_code::SUCCESS, "{wiped:?}");
+    create_topic(&mut peer, "Next", "1");
+    peer.send("Sent", 0, b"x", "");
+    until("the topic made by a send is routed", || route(&mut asking, "Sent").is_some());
+    peer.heartbeat("client", "CG", "Made");
+    until("the group's retry topic is routed", || route(&mut asking, "%RETRY%CG").is_some());
+    assert_eq!(route(&mut asking, "Made").unwrap().queue_datas[0].perm, 4);
+    assert_eq!(route(&mut asking, "Next").unwrap().queue_datas[0].perm, 6);
+    create_topic(&mut peer, "Made", "3");
+    let changed = route(&mut asking, "Made").unwrap();
+    assert_eq!((changed.queue_datas[0].perm, changed.queue_datas[0].write_queue_nums), (6, 3));
+}
+
+#[test]
+fn a_name_server_that_forgot_the_broker_gets_all_topics_with_the_next_change() {
+    let loops = EventLoops::new(1, "name-server").unwrap();
+    let (_server, broker, mut peer, mut asking) = registered_with_a_topic(&loops);
+    let address = broker.broker.advertised_addr();
+    let fields = [
+        ("brokerName", "broker-test"),
+        ("brokerAddr", address.as_str()),
+        ("clusterName", "DefaultCluster"),
+        ("brokerId", "0"),
+    ];
+    asking.call(request_code::UNREGISTER_BROKER, &fields, &[]);
+    assert!(route(&mut asking, "Made").is_none());
+    create_topic(&mut peer, "Next", "1");
+    assert!(route(&mut asking, "Made").is_some() && route(&mut asking, "Next").is_some());
+}
+
 #[test]
 fn a_name_server_that_cannot_be_reached_is_reported_once_and_does_not_stop_the_broker() {
     let events = Arc::new(Mutex::new(Vec::new()));

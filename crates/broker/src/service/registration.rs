@@ -1,17 +1,19 @@
 //! Registration with the name servers (`BrokerController#registerBrokerAll`, `broker/out/BrokerOuterAPI.java`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rocketmq_codec::body::{KVTable, RegisterBrokerBody, TopicConfigSerializeWrapper, perm};
-use rocketmq_codec::header::{RegisterBrokerRequestHeader, UnRegisterBrokerRequestHeader};
+use rocketmq_codec::body::{DataVersion, KVTable, RegisterBrokerBody, TopicConfigSerializeWrapper, perm};
+use rocketmq_codec::header::{
+    QueryDataVersionRequestHeader, RegisterBrokerRequestHeader, UnRegisterBrokerRequestHeader,
+};
 use rocketmq_codec::message::body_crc;
-use rocketmq_codec::{json, request_code, response_code};
+use rocketmq_codec::{EncodeHeader, json, request_code, response_code};
 use rocketmq_env::{Clock, sleep};
-use rocketmq_remoting::{ChannelOptions, Client, EventLoops};
+use rocketmq_remoting::{ChannelOptions, Client, EventLoops, OwnedCommand};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -73,6 +75,61 @@ pub(crate) struct RegistrationRequests {
     rounds_done: watch::Sender<u64>,
 }
 
+/// What a round of registrations tells.
+struct Round {
+    whole: RegisterBrokerBody,
+    whole_body: OnceLock<Vec<u8>>,
+    /// `None` when nothing changed since the round before, and when a topic went: what is left out of a registration stays
+    /// as it is.
+    increment: Option<Increment>,
+}
+
+/// The topics that changed since the round before. A name server takes over every topic of a registration with a new
+/// version, so that one that brings all topics undoes `wipeWritePerm` for all of them
+/// (`BrokerController#registerIncrementBrokerData`, `RouteInfoManager#registerBroker`).
+struct Increment {
+    /// The version of the round before; for a name server that has another one this is not enough.
+    since: DataVersion,
+    body: Vec<u8>,
+}
+
+impl Round {
+    fn new(wrapper: TopicConfigSerializeWrapper, told: Option<&Round>) -> Self {
+        let increment = told.and_then(|told| Increment::new(&told.whole.topic_config_serialize_wrapper, &wrapper));
+        Self { whole: register_body(wrapper), whole_body: OnceLock::new(), increment }
+    }
+
+    fn whole_body(&self) -> &[u8] {
+        self.whole_body.get_or_init(|| json::to_vec(&self.whole))
+    }
+}
+
+impl Increment {
+    fn new(before: &TopicConfigSerializeWrapper, now: &TopicConfigSerializeWrapper) -> Option<Self> {
+        if before.topic_config_table.keys().any(|topic| !now.topic_config_table.contains_key(topic)) {
+            return None;
+        }
+        let changed =
+            now.topic_config_table.iter().filter(|(name, topic)| before.topic_config_table.get(*name) != Some(*topic));
+        let topic_config_table: BTreeMap<_, _> = changed.map(|(name, topic)| (name.clone(), topic.clone())).collect();
+        if topic_config_table.is_empty() {
+            return None;
+        }
+        let changes = TopicConfigSerializeWrapper {
+            data_version: now.data_version.clone(),
+            mapping_data_version: now.mapping_data_version.clone(),
+            topic_config_table,
+            topic_queue_mapping_detail_map: now.topic_queue_mapping_detail_map.clone(),
+            topic_queue_mapping_info_map: now.topic_queue_mapping_info_map.clone(),
+        };
+        Some(Self { since: before.data_version.clone(), body: json::to_vec(&register_body(changes)) })
+    }
+}
+
+fn register_body(topic_config_serialize_wrapper: TopicConfigSerializeWrapper) -> RegisterBrokerBody {
+    RegisterBrokerBody { filter_server_list: Vec::new(), topic_config_serialize_wrapper }
+}
+
 /// Registers the broker with every name server, in parallel.
 pub(crate) struct Registrar {
     config: Arc<BrokerConfig>,
@@ -103,12 +160,13 @@ impl Registrar {
     pub(crate) async fn run(self: Arc<Self>, mut requests: RegistrationRequests) {
         let period = Duration::from_millis(self.config.register_name_server_period.clamp(10_000, 60_000));
         let mut waiting: Vec<Then> = Vec::new();
+        let mut told = None;
         loop {
             // What was asked for meanwhile is in the tables already, so one round does for all.
             while let Ok(then) = requests.asked.try_recv() {
                 waiting.extend(then);
             }
-            self.register_all().await;
+            told = self.register_all(told).await;
             requests.rounds_done.send_modify(|rounds| *rounds += 1);
             for then in waiting.drain(..) {
                 then();
@@ -123,23 +181,25 @@ impl Registrar {
         }
     }
 
-    async fn register_all(self: &Arc<Self>) {
+    /// One round. Takes and returns what the name servers were told, which the next round compares with.
+    async fn register_all(self: &Arc<Self>, told: Option<Arc<Round>>) -> Option<Arc<Round>> {
         if self.config.namesrv_addrs.is_empty() {
-            return;
+            return None;
         }
-        let body: Arc<[u8]> = self.body().into();
-        let mut rounds = JoinSet::new();
+        let round = Arc::new(Round::new(self.wrapper(), told.as_deref()));
+        let mut registrations = JoinSet::new();
         for address in &self.config.namesrv_addrs {
-            let (this, address, body) = (Arc::clone(self), address.clone(), Arc::clone(&body));
-            rounds.spawn(async move {
-                let outcome = this.register(&address, &body).await;
+            let (this, address, round) = (Arc::clone(self), address.clone(), Arc::clone(&round));
+            registrations.spawn(async move {
+                let outcome = this.tell(&address, &round).await;
                 this.note_outcome(address, outcome);
             });
         }
-        while rounds.join_next().await.is_some() {}
+        while registrations.join_next().await.is_some() {}
+        Some(round)
     }
 
-    fn body(&self) -> Vec<u8> {
+    fn wrapper(&self) -> TopicConfigSerializeWrapper {
         let (mut topic_config_table, data_version) = self.topics.snapshot();
         let permission = self.config.broker_permission;
         if permission & (perm::READ | perm::WRITE) != perm::READ | perm::WRITE {
@@ -147,16 +207,35 @@ impl Registrar {
                 topic.perm &= permission;
             }
         }
-        json::to_vec(&RegisterBrokerBody {
-            filter_server_list: Vec::new(),
-            topic_config_serialize_wrapper: TopicConfigSerializeWrapper {
-                data_version,
-                mapping_data_version: Some(Default::default()),
-                topic_config_table,
-                topic_queue_mapping_detail_map: Some(Default::default()),
-                topic_queue_mapping_info_map: Some(Default::default()),
-            },
-        })
+        TopicConfigSerializeWrapper {
+            data_version,
+            mapping_data_version: Some(Default::default()),
+            topic_config_table,
+            topic_queue_mapping_detail_map: Some(Default::default()),
+            topic_queue_mapping_info_map: Some(Default::default()),
+        }
+    }
+
+    async fn tell(&self, address: &str, round: &Round) -> Result<(), String> {
+        match &round.increment {
+            Some(increment) if self.has_version(address, &increment.since).await? => {
+                self.register(address, &increment.body).await
+            }
+            _ => self.register(address, round.whole_body()).await,
+        }
+    }
+
+    /// Whether the name server took the table of this version and still has it: not one that missed a round, that was
+    /// started anew or that forgot this broker. (`BrokerOuterAPI#needRegister`)
+    async fn has_version(&self, address: &str, version: &DataVersion) -> Result<bool, String> {
+        let header = QueryDataVersionRequestHeader {
+            broker_name: self.config.broker_name.as_str().into(),
+            broker_addr: self.broker_addr.as_str().into(),
+            cluster_name: self.config.broker_cluster_name.as_str().into(),
+            broker_id: self.config.broker_id,
+        };
+        let answer = self.call(address, request_code::QUERY_DATA_VERSION, &header, &json::to_vec(version)).await?;
+        Ok(answer.code == response_code::SUCCESS && answer.ext_field("changed") == Some("false"))
     }
 
     async fn register(&self, address: &str, body: &[u8]) -> Result<(), String> {
@@ -172,12 +251,7 @@ impl Registrar {
             body_crc32: body_crc(body),
             zone_name: None,
         };
-        let timeout = Duration::from_millis(self.config.register_broker_timeout_mills);
-        let answer = self
-            .client
-            .invoke(address, request_code::REGISTER_BROKER, &header, body, timeout)
-            .await
-            .map_err(|failure| failure.to_string())?;
+        let answer = self.call(address, request_code::REGISTER_BROKER, &header, body).await?;
         if answer.code != response_code::SUCCESS {
             return Err(format!("code {}: {}", answer.code, answer.remark.unwrap_or_default()));
         }
@@ -186,6 +260,17 @@ impl Registrar {
             self.topics.mark_order_topics(order.table.keys().map(String::as_str));
         }
         Ok(())
+    }
+
+    async fn call(
+        &self,
+        address: &str,
+        code: i32,
+        header: &impl EncodeHeader,
+        body: &[u8],
+    ) -> Result<OwnedCommand, String> {
+        let timeout = Duration::from_millis(self.config.register_broker_timeout_mills);
+        self.client.invoke(address, code, header, body, timeout).await.map_err(|failure| failure.to_string())
     }
 
     fn note_outcome(&self, namesrv_addr: String, outcome: Result<(), String>) {
