@@ -42,6 +42,9 @@ impl Service for NameServerService {
 
     fn serve(&self, connection: &Arc<Connection>, _: &mut (), burst: &mut Burst<'_>) {
         while let Some(request) = burst.next_command() {
+            if request.is_response() {
+                continue;
+            }
             let before = burst.reply.len();
             if let Err((code, remark)) = self.process(connection, &request, burst.reply) {
                 burst.reply.truncate(before);
