@@ -160,6 +160,12 @@ impl ConsumerManager {
         info.subscriptions.get(topic).cloned().ok_or(NoSubscription::NoTopic)
     }
 
+    /// Whether the group is connected and subscribes to topics, but not to this one.
+    pub fn subscribes_only_to_others(&self, group: &str, topic: &str) -> bool {
+        let groups = self.groups.read();
+        groups.get(group).is_some_and(|info| !info.subscriptions.is_empty() && !info.subscriptions.contains_key(topic))
+    }
+
     /// Whether the group is connected and broadcasting.
     pub fn is_broadcasting(&self, group: &str) -> bool {
         self.groups.read().get(group).is_some_and(|info| !info.is_clustering())

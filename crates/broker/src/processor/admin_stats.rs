@@ -160,7 +160,8 @@ impl BrokerState {
             return Err(Refusal::new(response_code::TOPIC_NOT_EXIST, remark));
         };
         let mut offset_table = BTreeMap::new();
-        for queue_id in 0..topic.config().write_queue_nums {
+        let queue_nums = topic.config().write_queue_nums.max(topic.config().read_queue_nums);
+        for queue_id in 0..queue_nums {
             let max_offset = self.store.max_offset(name, queue_id).map_err(Refusal::system_error)?;
             let offset = TopicOffset {
                 last_update_timestamp: self.store_time(name, queue_id, max_offset - 1)?,
@@ -175,12 +176,8 @@ impl BrokerState {
 
     pub(super) fn get_consume_stats(&self, request: &Command<'_>, out: &mut Vec<u8>) -> Handled {
         let group = field(request, "consumerGroup")?;
-        let topics = match request.ext.get("topic").filter(|topic| !topic.is_empty()) {
-            Some(topic) => vec![topic.to_owned()],
-            None => self.offsets.topics_of(group),
-        };
         let mut offset_table = BTreeMap::new();
-        for name in topics {
+        for name in self.topics_for_consume_stats(request, group) {
             let Some(topic) = self.topics.select(&name) else { continue };
             for queue_id in 0..topic.config().read_queue_nums {
                 let consumer_offset = self.offsets.query(group, &name, queue_id).unwrap_or(-1);
@@ -195,6 +192,18 @@ impl BrokerState {
         }
         // Rates are not counted yet.
         succeed_with_json(request, out, &ConsumeStats { consume_tps: 0.0, offset_table })
+    }
+
+    /// The topics of `topicList` (with `;` between), whoever subscribes to them; else `topic`, or all that the group committed
+    /// on, without those that a connected group does not subscribe to any more. (`#getTopicsForCollectingConsumeStats`)
+    fn topics_for_consume_stats(&self, request: &Command<'_>, group: &str) -> Vec<String> {
+        let given = |name| request.ext.get(name).filter(|value| !value.trim().is_empty());
+        if let Some(list) = given("topicList") {
+            return list.split(';').filter(|topic| !topic.is_empty()).map(str::to_owned).collect();
+        }
+        let mut topics = given("topic").map_or_else(|| self.offsets.topics_of(group), |topic| vec![topic.to_owned()]);
+        topics.retain(|topic| !self.consumers.subscribes_only_to_others(group, topic));
+        topics
     }
 
     /// When the message was stored; 0 when there is none.
