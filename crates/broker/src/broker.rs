@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -27,8 +27,9 @@ use crate::names;
 use crate::persist::ConfigFile;
 use crate::processor::properties::BrokerProperties;
 use crate::service::deferred::DeferredReplies;
-use crate::service::housekeeping::{OffsetPersister, expire_held_pulls, scan_not_active_channels};
+use crate::service::housekeeping::{OffsetPersister, expire_held_pulls, sample_stats, scan_not_active_channels};
 use crate::service::registration::{Registrar, Registration};
+use crate::stats::{StoreStats, Totals};
 use crate::subscription_group::SubscriptionGroupManager;
 use crate::topic::TopicConfigManager;
 
@@ -63,8 +64,7 @@ pub(crate) struct BrokerState {
     pub(crate) stopping: AtomicBool,
     pub(crate) store_failed: AtomicBool,
     pub(crate) next_opaque: AtomicI32,
-    pub(crate) messages_put: AtomicU64,
-    pub(crate) messages_got: AtomicU64,
+    pub(crate) stats: StoreStats,
 }
 
 /// What a broker did and how it ended.
@@ -142,6 +142,7 @@ impl Broker {
         let duties = Duties { loops, stopped };
         duties.spawn(expire_held_pulls(Arc::clone(&state)));
         duties.spawn(scan_not_active_channels(Arc::clone(&state)));
+        duties.spawn(sample_stats(Arc::clone(&state)));
         duties.spawn(Arc::clone(&state.deferred).run_timeouts());
         duties.spawn(Arc::clone(&registrar).run(requests));
         Ok(Broker { state, server, registrar, persister, stop })
@@ -185,9 +186,10 @@ impl Broker {
         let connections_closed = self.server.shutdown(STOP_GRACE, &state.clock).await;
         let _ = self.stop.send(true);
         self.close_files().await?;
+        let Totals { messages_put, messages_got, .. } = state.stats.totals();
         Ok(ShutdownSummary {
-            messages_put: state.messages_put.load(Ordering::Relaxed),
-            messages_got: state.messages_got.load(Ordering::Relaxed),
+            messages_put,
+            messages_got,
             held_pulls_answered,
             connections_closed,
             name_servers_told,
@@ -310,8 +312,7 @@ impl BrokerState {
             stopping: AtomicBool::new(false),
             store_failed: AtomicBool::new(false),
             next_opaque: AtomicI32::new(0),
-            messages_put: AtomicU64::new(0),
-            messages_got: AtomicU64::new(0),
+            stats: StoreStats::new(&**clock),
             store,
             config,
         })

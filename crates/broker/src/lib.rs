@@ -21,6 +21,7 @@ mod names;
 mod persist;
 mod processor;
 mod service;
+mod stats;
 mod subscription_group;
 mod topic;
 

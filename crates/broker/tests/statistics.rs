@@ -1,15 +1,18 @@
-//! What administrators are told of topics and groups: 202, 208.
+//! What administrators are told of topics, groups and the broker: 28, 202, 208.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
 
-use rocketmq_codec::body::MessageQueueKey;
+use rocketmq_codec::body::{KVTable, MessageQueueKey};
 use rocketmq_codec::{request_code, response_code};
+use rocketmq_env::VirtualClock;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use support::{Peer, TestBroker, parse};
+use support::{Peer, TestBroker, parse, until};
 
 /// `TopicStatsTable` and `ConsumeStats`, of which only the queues matter here.
 #[derive(Deserialize)]
@@ -72,4 +75,38 @@ fn consume_stats_leave_out_topics_that_a_connected_group_gave_up() {
     assert!(topics_in_consume_stats(&mut peer, &[("topic", "GivenUp")]).is_empty());
     let listed = [("topicList", "GivenUp;Unknown;"), ("topic", "Kept")];
     assert_eq!(topics_in_consume_stats(&mut peer, &listed), ["GivenUp"], "topics of a list, whoever subscribes");
+}
+
+#[test]
+fn runtime_info_has_rates_and_the_totals_of_this_morning() {
+    const SECOND: Duration = Duration::from_secs(1);
+    let clock = Arc::new(VirtualClock::new(24 * 60 * 60 * 1_000 - 5_000));
+    let server = TestBroker::start_with(Arc::clone(&clock) as _, |_| {});
+    let mut peer = server.connect();
+    peer.send("T", 0, b"yesterday", "");
+    let mut info = KVTable::default();
+    // The sampler runs on a thread of its own: the clock moves until it saw the new day, and then enough seconds of it.
+    until("a new day began", || {
+        clock.advance(SECOND);
+        info = runtime_info(&mut peer);
+        info.table["msgPutTotalTodayMorning"] == "1"
+    });
+    assert_eq!(info.table["msgPutTotalYesterdayMorning"], "0");
+    peer.send("T", 0, b"today", "");
+    peer.pull("T", 0, 0, "*");
+    until("rates are known", || {
+        clock.advance(SECOND);
+        info = runtime_info(&mut peer);
+        let ten_seconds = |key: &str| info.table[key].split(' ').next().unwrap().parse::<f64>();
+        ["putTps", "getFoundTps", "getTotalTps", "getTransferredTps"].iter().all(|key| ten_seconds(key).is_ok())
+    });
+    assert_eq!((&*info.table["msgPutTotalTodayNow"], &*info.table["msgGetTotalTodayNow"]), ("2", "2"));
+    let zeros = ["msgGetTotalTodayMorning", "dispatchBehindBytes", "pageCacheLockTimeMills", "sendThreadPoolQueueSize"];
+    for key in zeros {
+        assert_eq!(info.table[key], "0", "{key}");
+    }
+}
+
+fn runtime_info(peer: &mut Peer) -> KVTable {
+    parse(&peer.call(request_code::GET_BROKER_RUNTIME_INFO, &[], &[]).body)
 }

@@ -79,6 +79,11 @@ impl Dispatcher {
         }
     }
 
+    /// Where the first message lies that waits for somebody to dispatch it.
+    pub(crate) fn first_pending(&self) -> Option<i64> {
+        self.pending.lock().first().map(|arrival| arrival.physical_offset)
+    }
+
     /// Takes stored messages, in the order of the log: called under the append lock. Then the caller must, without that lock,
     /// [`finish`](Dispatcher::finish) with the same messages.
     pub(crate) fn enqueue<'a>(&self, arrivals: impl Iterator<Item = &'a Arrival>) -> Option<Claim<'_>> {

@@ -307,6 +307,12 @@ impl MessageStore {
         self.flusher.flushed() as i64
     }
 
+    /// Bytes of the commit log whose messages wait to be entered in their queues.
+    pub fn dispatch_behind_bytes(&self) -> i64 {
+        let end = self.max_physical_offset();
+        self.dispatcher.first_pending().map_or(0, |first| (end - first).max(0))
+    }
+
     /// From now on `listener` hears of messages whose queue entries have become readable: one call per dispatch run, on the
     /// thread of a put, outside of all locks. Calls of different threads may overlap, and come in any order.
     pub fn set_arrival_listener(&self, listener: ArrivalListener) {

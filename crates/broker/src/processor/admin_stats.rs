@@ -1,7 +1,7 @@
 //! What is going on, for administrators: 26, 28, 202, 203, 204, 208, 300.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use rocketmq_codec::body::{
     ConsumeFromWhere, ConsumeType, KVTable, MessageModel, MessageQueue, MessageQueueKey, SubscriptionData,
@@ -130,16 +130,26 @@ impl BrokerState {
         let disk = store.disk_usage().map_err(Refusal::system_error)?;
         // As Java prints a double.
         let ratio = |percent: u32| format!("{:?}", f64::from(percent) / 100.0);
-        let facts: [(&str, String); 14] = [
+        let (now, mornings) = (self.stats.totals(), self.stats.mornings());
+        let facts: [(&str, String); 25] = [
             ("brokerActive", "true".to_owned()),
             ("brokerVersionDesc", "V5_5_0".to_owned()),
             ("brokerVersion", VERSION.to_string()),
             ("bootTimestamp", self.started_ms.to_string()),
             ("startAcceptSendRequestTimeStamp", self.config.start_accept_send_request_timestamp.to_string()),
             ("earliestMessageTimeStamp", earliest.to_string()),
-            ("msgPutTotalTodayNow", self.messages_put.load(Ordering::Relaxed).to_string()),
-            ("msgGetTotalTodayNow", self.messages_got.load(Ordering::Relaxed).to_string()),
-            ("putMessageTimesTotal", self.messages_put.load(Ordering::Relaxed).to_string()),
+            ("msgPutTotalYesterdayMorning", mornings.yesterday.messages_put.to_string()),
+            ("msgPutTotalTodayMorning", mornings.today.messages_put.to_string()),
+            ("msgPutTotalTodayNow", now.messages_put.to_string()),
+            ("msgGetTotalYesterdayMorning", mornings.yesterday.messages_got.to_string()),
+            ("msgGetTotalTodayMorning", mornings.today.messages_got.to_string()),
+            ("msgGetTotalTodayNow", now.messages_got.to_string()),
+            ("putMessageTimesTotal", now.messages_put.to_string()),
+            ("putTps", self.stats.rates(|totals| totals.messages_put)),
+            ("getFoundTps", self.stats.rates(|totals| totals.gets_found)),
+            ("getMissTps", self.stats.rates(|totals| totals.gets_missed)),
+            ("getTotalTps", self.stats.rates(|totals| totals.gets_found + totals.gets_missed)),
+            ("getTransferredTps", self.stats.rates(|totals| totals.messages_got)),
             ("commitLogDiskRatio", ratio(disk.commit_log_percent)),
             ("consumeQueueDiskRatio", ratio(disk.consume_queue_percent)),
             ("commitLogMinOffset", store.min_physical_offset().to_string()),
@@ -148,9 +158,25 @@ impl BrokerState {
                 "remainHowManyDataToFlush",
                 format!("{} B", store.max_physical_offset() - store.flushed_physical_offset()),
             ),
+            ("dispatchBehindBytes", store.dispatch_behind_bytes().to_string()),
+            ("pageCacheLockTimeMills", self.put_lock_wait().as_millis().to_string()),
         ];
-        let table = facts.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let mut table: BTreeMap<_, _> = facts.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        // Requests are served by the event loops that read them; no queue of a thread pool is between.
+        for pool in ["send", "pull", "litePull", "query", "ack"] {
+            for fact in ["Size", "Capacity", "HeadWaitTimeMills"] {
+                table.insert(format!("{pool}ThreadPoolQueue{fact}"), "0".to_owned());
+            }
+        }
         succeed_with_json(request, out, &KVTable { table })
+    }
+
+    /// How long a put waits now for those before it. Apache tells how long the put under way has been in the lock.
+    fn put_lock_wait(&self) -> Duration {
+        let began = self.clock.uptime();
+        // Whether it would be refused is not asked here.
+        let _ = self.store.writable();
+        self.clock.uptime() - began
     }
 
     pub(super) fn get_topic_stats_info(&self, request: &Command<'_>, out: &mut Vec<u8>) -> Handled {

@@ -203,6 +203,8 @@ impl BrokerState {
                 records,
             )
             .map_err(Refusal::system_error)?;
+        let gets = if result.status == GetStatus::Found { &self.stats.gets_found } else { &self.stats.gets_missed };
+        gets.fetch_add(1, Ordering::Relaxed);
         if may_suspend && pull.has_flag(pull_sys_flag::COMMIT_OFFSET) {
             self.offsets.commit(&asked.consumer_group, &asked.topic, asked.queue_id, asked.commit_offset);
         }
@@ -223,7 +225,7 @@ impl BrokerState {
             forbidden_type: None,
         });
         if code == response_code::SUCCESS {
-            self.messages_got.fetch_add(result.count as u64, Ordering::Relaxed);
+            self.stats.messages_got.fetch_add(result.count as u64, Ordering::Relaxed);
             frame.begin_body().extend_from_slice(records);
         }
         frame.finish().map_err(Refusal::system_error)?;

@@ -29,7 +29,7 @@ impl BrokerState {
         match put {
             Ok(ticket) => {
                 self.store_works();
-                self.messages_put.fetch_add(session.batch.len() as u64, Ordering::Relaxed);
+                self.stats.messages_put.fetch_add(session.batch.len() as u64, Ordering::Relaxed);
                 let mut after_flush = Vec::new();
                 for send in session.waiting.iter().filter(|send| !send.oneway) {
                     let target = if self.waits_for_flush(send) { &mut after_flush } else { &mut *out };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rocketmq_env::{Parker, Unparker, sleep};
 
 use crate::broker::BrokerState;
+use crate::stats::SAMPLING;
 
 /// How often held pulls are looked through for those whose time is up.
 const HOLD_SCAN: Duration = Duration::from_secs(1);
@@ -37,6 +38,14 @@ pub(crate) async fn scan_not_active_channels(state: Arc<BrokerState>) {
         for connection in expired {
             connection.close("no heartbeat for too long");
         }
+    }
+}
+
+/// Remembers what was put and got so far (`StoreStatsService#run`). Runs until dropped.
+pub(crate) async fn sample_stats(state: Arc<BrokerState>) {
+    loop {
+        sleep(&state.clock, SAMPLING).await;
+        state.stats.sample(&*state.clock);
     }
 }
 
