@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use rocketmq_codec::message::HostAddr;
 use rocketmq_codec::message::message_id::UniqueIdGenerator;
 use rocketmq_env::{Clock, Fs, sleep};
-use rocketmq_remoting::{EventLoops, Server, ServerOptions};
+use rocketmq_remoting::{ChannelOptions, Client, EventLoops, Server, ServerOptions};
 use rocketmq_store::{FlushDiskType, MessageStore};
 use tokio::sync::{oneshot, watch};
 
@@ -51,6 +51,9 @@ pub(crate) struct BrokerState {
     pub(crate) holds: Arc<PullRequestHoldService>,
     pub(crate) deferred: Arc<DeferredReplies>,
     pub(crate) registration: Registration,
+    /// Calls the name servers. The registrar's: it has the event loops, which would never end if the connections on them,
+    /// which have this state, kept them.
+    pub(crate) client: Weak<Client>,
     pub(crate) broker_properties: BrokerProperties,
     pub(crate) unique_ids: UniqueIdGenerator,
     /// Group to fingerprint of its last heartbeat.
@@ -120,7 +123,8 @@ impl Broker {
         store: Arc<MessageStore>,
     ) -> Result<Broker, BrokerError> {
         let (registration, requests) = Registration::new();
-        let state = Arc::new(BrokerState::load(config, fs, &clock, store, registration)?);
+        let client = Arc::new(Client::new(Arc::clone(loops), Arc::clone(&clock), ChannelOptions::default()));
+        let state = Arc::new(BrokerState::load(config, fs, &clock, store, registration, Arc::downgrade(&client))?);
         let config = &state.config;
         let address = SocketAddr::new(config.bind_address, config.listen_port);
         let server = Server::bind(address, ServerOptions::default(), Arc::clone(&state), loops, Arc::clone(&clock))
@@ -131,7 +135,7 @@ impl Broker {
             Arc::clone(&state.topics),
             advertised.address(advertised.port),
             advertised.address(config.ha_listen_port),
-            loops,
+            client,
             clock,
         );
         // Set once here; requests that came in since the bind wait for it.
@@ -277,6 +281,7 @@ impl BrokerState {
         clock: &Arc<dyn Clock>,
         store: Arc<MessageStore>,
         registration: Registration,
+        client: Weak<Client>,
     ) -> Result<Self, BrokerError> {
         let config = Arc::new(config);
         let file = |name| ConfigFile::new(fs, clock, &config.events, &config.store.root, name);
@@ -301,6 +306,7 @@ impl BrokerState {
             holds,
             deferred: DeferredReplies::new(Arc::clone(clock), sync_flush_timeout, config.max_deferred_reply_bytes),
             registration,
+            client,
             broker_properties: BrokerProperties::new(&config.region_id, config.trace_on, &config.broker_cluster_name),
             unique_ids: UniqueIdGenerator::new(config.bind_address, std::process::id(), loader),
             heartbeat_fingerprints: Mutex::default(),

@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rocketmq_broker::{BrokerEvent, EventSink};
-use rocketmq_codec::body::{ClusterInfo, TopicRouteData};
-use rocketmq_codec::{request_code, response_code};
+use rocketmq_codec::body::{
+    ClusterInfo, MessageModel, QueryAssignmentRequestBody, QueryAssignmentResponseBody, TopicRouteData,
+};
+use rocketmq_codec::{json, request_code, response_code};
 use rocketmq_env::SystemClock;
 use rocketmq_namesrv::{NameServer, NameServerConfig};
 use rocketmq_remoting::EventLoops;
@@ -150,4 +152,34 @@ fn a_name_server_that_cannot_be_reached_is_reported_once_and_does_not_stop_the_b
     let events = events.lock();
     let [BrokerEvent::RegistrationFailed { namesrv_addr, .. }] = events.as_slice() else { panic!("{events:?}") };
     assert_eq!(namesrv_addr, "127.0.0.1:1");
+}
+
+/// The ids of the queues that the broker gives a client; `None`: the client is to keep those it has.
+fn assignment(peer: &mut Peer, client_id: &str, topic: &str, message_model: MessageModel) -> Option<Vec<i32>> {
+    let asked = QueryAssignmentRequestBody {
+        client_id: client_id.to_owned(),
+        consumer_group: "CG".to_owned(),
+        message_model: Some(message_model),
+        strategy_name: "AVG".to_owned(),
+        topic: topic.to_owned(),
+    };
+    let answer = peer.call(request_code::QUERY_ASSIGNMENT, &[], &json::to_vec(&asked));
+    assert_eq!(answer.code, response_code::SUCCESS, "{answer:?}");
+    let assignments = parse::<QueryAssignmentResponseBody>(&answer.body).message_queue_assignments?;
+    Some(assignments.into_iter().map(|assignment| assignment.message_queue.queue_id).collect())
+}
+
+#[test]
+fn the_broker_shares_out_the_queues_of_a_topic_among_the_members_of_a_group() {
+    let loops = EventLoops::new(1, "name-server").unwrap();
+    let (_server, broker, mut first, _asking) = registered_with_a_topic(&loops);
+    create_topic(&mut first, "Five", "5");
+    let mut second = broker.connect();
+    first.heartbeat("c1", "CG", "Five");
+    second.heartbeat("c2", "CG", "Five");
+    assert_eq!(assignment(&mut first, "c1", "Five", MessageModel::Clustering), Some(vec![0, 1, 2]));
+    assert_eq!(assignment(&mut second, "c2", "Five", MessageModel::Clustering), Some(vec![3, 4]));
+    assert_eq!(assignment(&mut second, "c2", "Five", MessageModel::Broadcasting), Some(vec![0, 1, 2, 3, 4]));
+    assert_eq!(assignment(&mut second, "stranger", "Five", MessageModel::Clustering), Some(vec![]));
+    assert_eq!(assignment(&mut second, "c2", "Nowhere", MessageModel::Clustering), None);
 }

@@ -8,6 +8,7 @@ mod offset;
 pub(crate) mod properties;
 pub(crate) mod pull;
 mod query;
+mod query_assignment;
 mod reply;
 mod send;
 mod send_back;
@@ -121,6 +122,7 @@ impl BrokerState {
             request_code::UNREGISTER_CLIENT => self.unregister_client(connection, request, out),
             request_code::GET_CONSUMER_LIST_BY_GROUP => self.get_consumer_list_by_group(request, out),
             request_code::CHECK_CLIENT_CONFIG => self.check_client_config(request, out),
+            request_code::QUERY_ASSIGNMENT => self.query_assignment(connection, request),
             request_code::LOCK_BATCH_MQ => self.lock_batch_mq(request, out),
             request_code::UNLOCK_BATCH_MQ => self.unlock_batch_mq(request, out),
             _ => self.process_admin(connection, request, out),

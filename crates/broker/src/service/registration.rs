@@ -13,7 +13,7 @@ use rocketmq_codec::header::{
 use rocketmq_codec::message::body_crc;
 use rocketmq_codec::{EncodeHeader, json, request_code, response_code};
 use rocketmq_env::{Clock, sleep};
-use rocketmq_remoting::{ChannelOptions, Client, EventLoops, OwnedCommand};
+use rocketmq_remoting::{Client, OwnedCommand};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -148,10 +148,9 @@ impl Registrar {
         topics: Arc<TopicConfigManager>,
         broker_addr: String,
         ha_server_addr: String,
-        loops: &Arc<EventLoops>,
+        client: Arc<Client>,
         clock: Arc<dyn Clock>,
     ) -> Arc<Self> {
-        let client = Arc::new(Client::new(Arc::clone(loops), Arc::clone(&clock), ChannelOptions::default()));
         let works = Mutex::default();
         Arc::new(Self { config, topics, broker_addr, ha_server_addr, client, clock, works })
     }

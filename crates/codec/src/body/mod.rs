@@ -3,6 +3,7 @@
 //! Structs declare their members in alphabetical order of the JSON names, so that they come out as Apache writes them. Reading
 //! ignores unknown members and gives absent ones Java's default, except that where Java takes the time of the moment it is 0 here.
 
+mod assignment;
 mod client;
 mod cluster;
 mod group;
@@ -10,6 +11,7 @@ mod queue;
 mod register;
 mod topic;
 
+pub use assignment::*;
 pub use client::*;
 pub use cluster::*;
 pub use group::*;
