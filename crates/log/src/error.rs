@@ -1,7 +1,7 @@
 //! What can go wrong with a log.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A failure of one file or directory.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +58,16 @@ pub enum LogError {
 }
 
 impl LogError {
+    /// The file or directory, and the byte of it.
+    pub fn place(&self) -> (&Path, u64) {
+        match self {
+            Self::Io { path, offset, .. } => (path, *offset),
+            Self::SegmentLength { path, have, need } => (path, *have.min(need)),
+            Self::InUse { directory: path } | Self::SegmentMissing { missing: path, .. } => (path, 0),
+            Self::SegmentName { path, .. } => (path, 0),
+        }
+    }
+
     /// Whether an fsync failed: what is on disk is unknown then, and stays so if a later one succeeds.
     pub fn is_sync_failure(&self) -> bool {
         matches!(self, Self::Io { op: "fsync" | "fdatasync", .. })

@@ -18,4 +18,4 @@ pub use error::LogError;
 pub use flusher::{FlushDone, FlushError, Flusher, FlusherOptions};
 pub use reader::Reader;
 pub use segment::Segment;
-pub use segmented::SegmentedLog;
+pub use segmented::{ListedFiles, SegmentedLog};

@@ -35,15 +35,38 @@ pub struct SegmentedLog {
 
 impl SegmentedLog {
     /// Opens the segments in `directory` (none if it does not exist); `end` is that of the last file until
-    /// [`truncate`](SegmentedLog::truncate) lowers it. Empty files, left by a crash between creation and extension, are
-    /// extended; directories are ignored; any other file that Apache would refuse is refused (`MappedFileQueue#doLoad`).
+    /// [`truncate`](SegmentedLog::truncate) lowers it. A last file that is empty, left by a crash between creation and
+    /// extension, is extended; directories are ignored; any other file that Apache would refuse is refused
+    /// (`MappedFileQueue#doLoad`).
     pub fn open(fs: Arc<dyn Fs>, directory: PathBuf, segment_bytes: u64) -> Result<Self, LogError> {
+        let listed = ListedFiles::of(&*fs, &directory, segment_bytes)?;
+        match listed.faults.into_iter().next() {
+            None => Self::with_files(fs, directory, segment_bytes, listed.files),
+            Some(fault) => Err(fault),
+        }
+    }
+
+    /// As [`open`](SegmentedLog::open), but does without the files that would be refused, and tells of them: for those who
+    /// look at what may be damaged.
+    pub fn open_sound(
+        fs: Arc<dyn Fs>,
+        directory: PathBuf,
+        segment_bytes: u64,
+    ) -> Result<(Self, Vec<LogError>), LogError> {
+        let ListedFiles { mut files, faults } = ListedFiles::of(&*fs, &directory, segment_bytes)?;
+        files.retain(|(_, path, _)| !faults.iter().any(|fault| fault.place().0 == path));
+        Ok((Self::with_files(fs, directory, segment_bytes, files)?, faults))
+    }
+
+    fn with_files(
+        fs: Arc<dyn Fs>,
+        directory: PathBuf,
+        segment_bytes: u64,
+        files: Vec<(u64, PathBuf, u64)>,
+    ) -> Result<Self, LogError> {
         let mut segments = Vec::new();
-        for (base, path, have) in list(&*fs, &directory, segment_bytes)? {
-            if have != segment_bytes && have != 0 {
-                return Err(LogError::SegmentLength { path, have, need: segment_bytes });
-            }
-            segments.push(Arc::new(Segment::open(&*fs, path, base, (have == 0).then_some(segment_bytes))?));
+        for (base, path, len) in files {
+            segments.push(Arc::new(Segment::open(&*fs, path, base, (len == 0).then_some(segment_bytes))?));
         }
         let end = segments.last().map_or(0, |last| last.base() + segment_bytes);
         Ok(Self {
@@ -257,10 +280,20 @@ impl SegmentedLog {
         let mut spare = self.spare.lock();
         let segment = match spare.take() {
             Some(spare) if spare.base() == base => spare,
-            _ => self.create_segment(base)?,
+            _ => {
+                self.sync_last_entry()?;
+                self.create_segment(base)?
+            }
         };
         self.segments.write().push(Arc::clone(&segment));
         Ok(segment)
+    }
+
+    /// To be done before a file is made: of those without a synced entry a power cut may leave empty files, and at most one,
+    /// the last, is forgiven.
+    fn sync_last_entry(&self) -> Result<(), LogError> {
+        let last = self.segments.read().last().cloned();
+        last.map_or(Ok(()), |last| last.sync_entry(&*self.fs))
     }
 
     fn create_segment(&self, base: u64) -> Result<Arc<Segment>, LogError> {
@@ -291,8 +324,7 @@ impl SegmentedLog {
     pub fn prepare_spare(&self) -> Result<(), LogError> {
         let Some(last) = self.segments.read().last().cloned() else { return Ok(()) };
         let base = last.base() + self.segment_bytes;
-        // At most one file may be without a synced entry: of two empty leftovers Apache would only forgive the last.
-        last.sync_entry(&*self.fs)?;
+        self.sync_last_entry()?;
         let mut spare = self.spare.lock();
         if self.segment_at(base).is_none() && spare.as_ref().is_none_or(|spare| spare.base() != base) {
             *spare = Some(self.create_segment(base)?);
@@ -448,22 +480,44 @@ impl SegmentedLog {
     }
 }
 
-/// The files of a log directory as (first offset, path, length), in order.
-pub(crate) fn list(fs: &dyn Fs, directory: &Path, segment_bytes: u64) -> Result<Vec<(u64, PathBuf, u64)>, LogError> {
-    let mut files = Vec::new();
-    let entries = match fs.read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(files),
-        entries => entries.map_err(|source| fail("read directory", directory, 0, source))?,
-    };
-    for entry in entries.into_iter().filter(|entry| !entry.is_dir) {
-        let path = directory.join(&entry.name);
-        let base = entry.name.to_str().and_then(|name| name.parse::<u64>().ok());
-        let Some(base) = base.filter(|base| base % segment_bytes == 0) else {
-            return Err(LogError::SegmentName { path, segment_bytes });
+/// The files of a log directory.
+#[derive(Debug, Default)]
+pub struct ListedFiles {
+    /// Those with the name of a segment as (first offset, path, length), in order.
+    pub files: Vec<(u64, PathBuf, u64)>,
+    /// Why files are no segments: [`LogError::SegmentName`], or [`LogError::SegmentLength`] for one of `files`.
+    pub faults: Vec<LogError>,
+}
+
+impl ListedFiles {
+    /// Those in `directory`, none if it does not exist; directories are ignored.
+    ///
+    /// # Errors
+    /// [`LogError::Io`] if they cannot be listed.
+    pub fn of(fs: &dyn Fs, directory: &Path, segment_bytes: u64) -> Result<Self, LogError> {
+        let mut listed = Self::default();
+        let entries = match fs.read_dir(directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(listed),
+            entries => entries.map_err(|source| fail("read directory", directory, 0, source))?,
         };
-        let len = fs.metadata(&path).map_err(|source| fail("stat", &path, 0, source))?.len;
-        files.push((base, path, len));
+        for entry in entries.into_iter().filter(|entry| !entry.is_dir) {
+            let path = directory.join(&entry.name);
+            let base = entry.name.to_str().and_then(|name| name.parse::<u64>().ok());
+            let Some(base) = base.filter(|base| base % segment_bytes == 0) else {
+                listed.faults.push(LogError::SegmentName { path, segment_bytes });
+                continue;
+            };
+            let len = fs.metadata(&path).map_err(|source| fail("stat", &path, 0, source))?.len;
+            listed.files.push((base, path, len));
+        }
+        listed.files.sort();
+        let last = listed.files.last().map(|(base, ..)| *base);
+        for (base, path, len) in &listed.files {
+            let is_left_by_crash = *len == 0 && Some(*base) == last;
+            if *len != segment_bytes && !is_left_by_crash {
+                listed.faults.push(LogError::SegmentLength { path: path.clone(), have: *len, need: segment_bytes });
+            }
+        }
+        Ok(listed)
     }
-    files.sort();
-    Ok(files)
 }

@@ -144,3 +144,20 @@ fn what_an_earlier_process_could_not_sync_is_written_again() {
     assert!(open().read(0, &mut found).unwrap());
     assert!(found == bytes);
 }
+
+#[test]
+fn a_power_cut_leaves_no_empty_file_before_the_last_though_none_was_made_ahead() {
+    for seed in 0..64 {
+        let fs = FaultFs::new();
+        let log = SegmentedLog::open(fs.process(), "/log".into(), 4096).unwrap();
+        let mut cursor = AppendCursor::default();
+        for base in [0, 4096, 8192, 12_288] {
+            log.append(&mut cursor, base, &[1; 4096]).unwrap();
+            log.publish(base + 4096);
+        }
+        drop(log);
+        fs.power_cut(seed);
+        let reopened = SegmentedLog::open(fs.process(), "/log".into(), 4096);
+        assert!(reopened.is_ok(), "{seed}: {reopened:?}");
+    }
+}

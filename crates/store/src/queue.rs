@@ -17,7 +17,7 @@ use rocketmq_env::{CACHE_LINE_BYTES, prefetch};
 use rocketmq_log::{LogError, SegmentedLog};
 use smol_str::SmolStr;
 
-pub(crate) use recovery::{Kept, Known};
+pub(crate) use recovery::{Head, Kept, Known};
 
 use crate::queue::ext::{Ext, Window};
 use crate::unit::{UNIT_BYTES, Unit};
@@ -32,7 +32,7 @@ pub(crate) const TAIL_LIMIT_BYTES: usize = 1024 * 1024;
 const FIRST_TAIL_BYTES: usize = 8 * UNIT_BYTES;
 
 /// A record without body, topic and properties.
-const SMALLEST_RECORD_BYTES: i64 = 91;
+pub(crate) const SMALLEST_RECORD_BYTES: i64 = 91;
 
 /// One consume queue. Handles come from [`MessageStore::queue`](crate::MessageStore::queue) and may be kept.
 #[derive(Debug)]

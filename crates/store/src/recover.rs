@@ -8,9 +8,12 @@
 //!
 //! Damage before the start of the scan is not seen here, but by whoever reads it.
 
+mod heads;
 mod records;
 mod scan;
 mod units;
+
+use std::sync::Arc;
 
 use rocketmq_codec::message::MessageRecord;
 use rocketmq_env::Clock;
@@ -96,11 +99,14 @@ impl Recovery<'_> {
         }
     }
 
-    /// Clears queues with a gap between their files, whose units the log has; whether there are any. Those that can do
-    /// without what is missing are left with what is behind the gap.
+    /// Clears queues with a gap between their files or before them, whose units the log has; whether there are any. Those that
+    /// can do without what is missing are left with what is behind the gap.
     fn close_gaps(&self, log_start: u64) -> Result<bool, StoreError> {
-        let mut lost = Vec::new();
+        let mut lost = self.lost_heads(log_start)?;
         for queue in self.queues.all() {
+            if lost.iter().any(|lost| Arc::ptr_eq(lost, &queue)) {
+                continue;
+            }
             if queue.close_gap(log_start as i64)? == Kept::Nothing {
                 lost.push(queue);
             }

@@ -313,3 +313,105 @@ fn a_long_recovery_tells_how_far_it_is_and_how_long_it_will_take() {
     assert!(of_log.last().unwrap().eta_ms.is_some());
     drop(store);
 }
+
+#[test]
+fn an_empty_file_is_completed_if_it_is_the_last_and_refused_by_name_if_not() {
+    let queue_file = |base: u64| PathBuf::from(format!("/store/consumequeue/Topic/0/{base:020}"));
+    for clean in [true, false] {
+        for (emptied, need) in
+            [(log_file(4096), 4096), (log_file(0), 4096), (queue_file(200), 200), (queue_file(0), 200)]
+        {
+            let fs = FaultFs::new();
+            let store = store_on(&fs);
+            for _ in 0..60 {
+                put(&store, "Topic", 0, &[1; 300]).unwrap();
+            }
+            store.close().unwrap();
+            drop(store);
+            if !clean {
+                drop(fs.open(Path::new("/store/abort"), OpenMode::CreateNew).unwrap());
+            }
+            fs.open(&emptied, OpenMode::ReadWrite).unwrap().set_len(0).unwrap();
+            match open_with(small("/store"), &fs, &Arc::new(VirtualClock::new(START_MS))) {
+                Err(StoreError::Log(LogError::SegmentLength { path, have: 0, need: told })) => {
+                    assert_eq!((path, told), (emptied.clone(), need));
+                }
+                other => panic!("{}: {other:?}", emptied.display()),
+            }
+            assert_eq!(fs.metadata(&emptied).unwrap().len, 0, "nothing was written");
+        }
+    }
+}
+
+#[test]
+fn a_queue_whose_first_files_are_gone_is_made_again_as_far_as_the_log_goes() {
+    let queue_file = |base: u64| PathBuf::from(format!("/store/consumequeue/Topic/0/{base:020}"));
+    // Files that are gone: of the log, of the queue.
+    for (log_files, queue_files) in [(0, 1), (0, 3), (1, 2), (2, 5), (6, 8)] {
+        for (clean, with_checkpoint) in [(true, true), (true, false), (false, true), (false, false)] {
+            let context = format!("{log_files} {queue_files} {clean} {with_checkpoint}");
+            let fs = FaultFs::new();
+            let store = store_on(&fs);
+            for number in 0..120_u8 {
+                put(&store, "Topic", 0, &[number; 300]).unwrap();
+            }
+            put(&store, "Other", 0, b"another queue").unwrap();
+            store.close().unwrap();
+            drop(store);
+            for file in 0..log_files {
+                fs.remove_file(&log_file(file * 4096)).unwrap();
+            }
+            let store = store_on(&fs);
+            let expected = (store.min_offset("Topic", 0).unwrap(), read_all(&store, "Topic", 0));
+            store.close().unwrap();
+            drop(store);
+            for file in 0..queue_files {
+                fs.remove_file(&queue_file(file * 200)).unwrap();
+            }
+            if !clean {
+                drop(fs.open(Path::new("/store/abort"), OpenMode::CreateNew).unwrap());
+            }
+            if !with_checkpoint {
+                fs.remove_file(Path::new("/store/checkpoint")).unwrap();
+            }
+            let store = store_on(&fs);
+            assert_eq!((store.min_offset("Topic", 0).unwrap(), read_all(&store, "Topic", 0)), expected, "{context}");
+            assert_eq!(read_all(&store, "Other", 0), [b"another queue"], "{context}");
+            let (outcome, _) = put(&store, "Topic", 0, b"next").unwrap();
+            assert_eq!(outcome.queue_offset, 120, "{context}");
+        }
+    }
+}
+
+#[test]
+fn a_queue_that_lost_a_whole_file_with_the_head_of_the_log_keeps_its_offsets() {
+    let fs = FaultFs::new();
+    let store = store_on(&fs);
+    put(&store, "Other", 0, &[2; 300]).unwrap();
+    // Ten units lie in a file.
+    for _ in 0..10 {
+        put(&store, "Topic", 0, &[1; 200]).unwrap();
+    }
+    while store.max_physical_offset() < 2 * 4096 {
+        put(&store, "Other", 0, &[2; 300]).unwrap();
+    }
+    let expected: Vec<_> = (0..15).map(|number| vec![number; 300]).collect();
+    for body in &expected {
+        put(&store, "Topic", 0, body).unwrap();
+    }
+    let others = store.max_offset("Other", 0).unwrap();
+    store.close().unwrap();
+    drop(store);
+    fs.remove_file(&log_file(0)).unwrap();
+    fs.remove_file(Path::new("/store/consumequeue/Topic/0/00000000000000000000")).unwrap();
+    for start in 0..3 {
+        if start == 2 {
+            drop(fs.open(Path::new("/store/abort"), OpenMode::CreateNew).unwrap());
+        }
+        let store = store_on(&fs);
+        assert!((1..others).contains(&store.min_offset("Other", 0).unwrap()), "the log begins with the other topic");
+        assert_eq!(store.min_offset("Topic", 0).unwrap(), 10, "{start}");
+        assert!(read_all(&store, "Topic", 0) == expected, "{start}");
+        store.close().unwrap();
+    }
+}

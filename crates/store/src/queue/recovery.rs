@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use rocketmq_log::{LogError, SegmentedLog};
 
-use super::{Queue, State};
+use super::{Queue, SMALLEST_RECORD_BYTES, State};
 use crate::unit::{UNIT_BYTES, Unit};
 
 /// Read at once where the end of the units is likely: a block of a file, in whole units.
@@ -34,6 +34,23 @@ pub(crate) enum Kept {
     Behind,
     /// None: the units are to be made again from the log.
     Nothing,
+}
+
+/// What a queue's files begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Head {
+    /// The unit's number, not 0.
+    pub(crate) queue_offset: i64,
+    pub(crate) unit: Unit,
+}
+
+impl Head {
+    /// Whether a record at these offsets is one of those missing before it. No checksum covers a record's queue offset: there
+    /// must be room in the log for the messages between.
+    pub(crate) fn is_behind(&self, queue_offset: i64, physical_offset: i64) -> bool {
+        let (missing, bytes) = (self.queue_offset - queue_offset, self.unit.physical_offset - physical_offset);
+        queue_offset >= 0 && missing > 0 && missing <= bytes / SMALLEST_RECORD_BYTES
+    }
 }
 
 /// The last unit and where it ends.
@@ -96,6 +113,14 @@ impl Queue {
             state.start_anew()?;
         }
         state.settle_ext(end.last)
+    }
+
+    /// The first unit in the files, unless it is number 0 or stands for none.
+    pub(crate) fn head(&self) -> Result<Option<Head>, LogError> {
+        let files = Arc::clone(&self.state.lock().files);
+        let Some(first) = files.first_offset().filter(|first| *first > 0) else { return Ok(None) };
+        let unit = read_unit(&files, first)?.filter(|unit| unit.is_valid() && *unit != Unit::BLANK);
+        Ok(unit.map(|unit| Head { queue_offset: first as i64 / UNIT_BYTES as i64, unit }))
     }
 
     /// Closes a gap between the files, which no crash leaves, if there is one: see [`Kept`]. `log_start` is the start of the
