@@ -8,8 +8,9 @@ use rocketmq_env::{File, Fs, OpenMode};
 
 use crate::{StoreConfig, StoreError};
 
-/// Makes the directory of the store. A start that died may have made it, or those in it, without their entries being on
-/// disk, and all that is stored there goes with an entry that is lost.
+/// Makes the directory of the store, and that of its log, which tells those who only read that a store is there. A start that
+/// died may have made it, or those in it, without their entries being on disk, and all that is stored there goes with an entry
+/// that is lost.
 pub(crate) fn make_root(fs: &dyn Fs, config: &StoreConfig) -> Result<(), StoreError> {
     let durably = |directory: &Path| fs.create_dir_all_durably(directory);
     let exists = |directory: &Path| fs.exists(directory).map_err(io_at("stat", directory));
@@ -34,7 +35,8 @@ pub(crate) fn make_root(fs: &dyn Fs, config: &StoreConfig) -> Result<(), StoreEr
             outcome => outcome.map_err(io_at("fsync the entry of", above))?,
         }
     }
-    Ok(())
+    // Last, since where it is all this was done.
+    durably(&config.commit_log_dir).map_err(io_at("create", &config.commit_log_dir))
 }
 
 /// (`DefaultMessageStore#start`)

@@ -1,7 +1,7 @@
 //! What can go wrong.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rocketmq_log::LogError;
 
@@ -78,11 +78,15 @@ pub enum StoreError {
         /// The failure.
         reason: String,
     },
-    /// No record begins at a place of the commit log.
-    #[error("no record begins at {physical_offset} of the commit log")]
+    /// No record begins at a place of the commit log, or it is damaged.
+    #[error("no record begins at {physical_offset} of the commit log ({}, byte {file_offset})", file.display())]
     NoRecord {
         /// The place.
         physical_offset: i64,
+        /// File with the place.
+        file: PathBuf,
+        /// The place in that file.
+        file_offset: u64,
     },
     /// The disk is too full for further messages: reads go on, and writes do once there is room again.
     #[error(
@@ -129,6 +133,18 @@ pub enum StoreError {
         /// Room in an empty file.
         have: u64,
     },
+}
+
+impl StoreError {
+    /// The file or directory that it is about, and the byte of it; `root` where it is about all of the store.
+    pub(crate) fn place<'a>(&'a self, root: &'a Path) -> (&'a Path, u64) {
+        match self {
+            Self::Log(error) => error.place(),
+            Self::Io { path, .. } => (path, 0),
+            Self::DamagedLog { file, file_offset, .. } => (file, *file_offset),
+            _ => (root, 0),
+        }
+    }
 }
 
 /// Why one message cannot be stored.

@@ -1,6 +1,6 @@
 //! Reading the commit log itself, record after record, whatever queue they belong to.
 
-use rocketmq_codec::message::BLANK_MAGIC;
+use rocketmq_codec::message::{BLANK_MAGIC, RecordParts};
 use rocketmq_log::SegmentedLog;
 
 use crate::StoreError;
@@ -15,7 +15,7 @@ pub struct LogRead {
     pub next_physical_offset: i64,
 }
 
-/// Appends records from `from` on, or from the log's start if that is later.
+/// Appends records from `from` on, or from the log's start if that is later, up to the first that is damaged.
 pub(crate) fn records_from(
     log: &SegmentedLog,
     from: i64,
@@ -27,6 +27,14 @@ pub(crate) fn records_from(
     let mut at = u64::try_from(from).unwrap_or(0).max(log.first_offset().unwrap_or(0));
     let start = out.len();
     let mut count = 0;
+    let no_record = |at: u64| {
+        let segment = log.segment_at(at);
+        Err(StoreError::NoRecord {
+            physical_offset: at as i64,
+            file: segment.as_ref().map(|segment| segment.path().to_owned()).unwrap_or_default(),
+            file_offset: segment.map_or(0, |segment| at - segment.base()),
+        })
+    };
     while at < reader.end() && count < max_count {
         let size = match record_head(&mut reader, at as i64)? {
             Some(head) => usize::try_from(head.size).unwrap_or(0),
@@ -34,15 +42,23 @@ pub(crate) fn records_from(
                 at = reader.next_segment(at);
                 continue;
             }
-            None if count == 0 => return Err(StoreError::NoRecord { physical_offset: at as i64 }),
+            None if count == 0 => return no_record(at),
             // The next read names the place.
             None => break,
         };
         if count > 0 && out.len() - start + size > max_bytes {
             break;
         }
-        if reader.with_bytes(at, size, |record| out.extend_from_slice(record))?.is_none() || size == 0 {
-            return Err(StoreError::NoRecord { physical_offset: at as i64 });
+        let is_whole = reader.with_bytes(at, size, |record| {
+            let is_whole = RecordParts::of(record).is_ok();
+            out.extend_from_slice(if is_whole { record } else { &[] });
+            is_whole
+        })?;
+        if is_whole != Some(true) {
+            if count == 0 {
+                return no_record(at);
+            }
+            break;
         }
         at += size as u64;
         count += 1;

@@ -1,6 +1,6 @@
 //! Reading: by queue offset, by commit log offset, by time.
 
-use rocketmq_codec::message::{MAGIC_V1, MAGIC_V2, sys_flag};
+use rocketmq_codec::message::{MAGIC_V1, MAGIC_V2, RecordParts, sys_flag};
 use rocketmq_log::{LogError, Reader, SegmentedLog};
 
 use crate::get::{Boundary, GetResult, GetStatus, TagFilter};
@@ -142,7 +142,7 @@ impl Loop<'_> {
             return Ok(true);
         }
         let offset = self.next - 1;
-        if show_record(reader, unit, |record| self.is_its_own(record, offset), each)? {
+        if show_record(reader, unit, |parts| self.is_its_own(parts, offset), each)? {
             self.status = GetStatus::Found;
             self.skip_below = i64::MIN;
             self.count += 1;
@@ -163,29 +163,31 @@ impl Loop<'_> {
     }
 
     /// Whether the record says itself that it is the message at `offset`. Those of light queues are of another one.
-    fn is_its_own(&self, record: &[u8], offset: i64) -> bool {
-        let is_here =
-            || i32_at(record, 12) == Some(self.queue.queue_id()) && i64_at(record, QUEUE_OFFSET_AT) == Some(offset);
+    fn is_its_own(&self, parts: &RecordParts<'_>, offset: i64) -> bool {
+        let is_here = || {
+            i32_at(parts.record, 12) == Some(self.queue.queue_id())
+                && i64_at(parts.record, QUEUE_OFFSET_AT) == Some(offset)
+                && *parts.topic == *self.queue.topic().as_bytes()
+        };
         is_here() || is_light(self.queue.topic())
     }
 }
 
-/// Shows the record of a unit to `each`, if it is there and `fits`. A unit or the head of a record that is damaged must not
-/// make the answer unreadable, nor return another message.
+/// Shows the record of a unit to `each`, if it is there and `fits`. A unit or a record that is damaged must not make the
+/// answer unreadable, nor return another message.
 fn show_record(
     reader: &mut Reader<'_>,
     unit: Unit,
-    fits: impl FnOnce(&[u8]) -> bool,
+    fits: impl FnOnce(&RecordParts<'_>) -> bool,
     each: &mut impl FnMut(&[u8]),
 ) -> Result<bool, LogError> {
     let (Ok(offset), Ok(size)) = (u64::try_from(unit.physical_offset), usize::try_from(unit.size)) else {
         return Ok(false);
     };
     let shown = reader.with_bytes(offset, size, |record| {
-        let fits = i32_at(record, 0) == Some(unit.size)
-            && matches!(i32_at(record, 4), Some(MAGIC_V1 | MAGIC_V2))
-            && i64_at(record, PHYSICAL_OFFSET_AT) == Some(unit.physical_offset)
-            && fits(record);
+        let fits = RecordParts::of(record).is_ok_and(|parts| {
+            parts.record.len() == size && parts.physical_offset() == unit.physical_offset && fits(&parts)
+        });
         if fits {
             each(record);
         }

@@ -326,3 +326,61 @@ fn a_damaged_length_in_a_unit_hides_that_message_alone_over_any_number_of_starts
         }
     }
 }
+
+#[test]
+fn queues_whose_directories_were_swapped_return_no_message_of_the_other_topic() {
+    for clean in [true, false] {
+        let (fs, store, expected) = filled();
+        store.close().unwrap();
+        drop(store);
+        if !clean {
+            drop(fs.open(Path::new("/store/abort"), OpenMode::CreateNew).unwrap());
+        }
+        let queue = |topic: &str| files(&fs, Path::new(&format!("/store/consumequeue/{topic}/0")));
+        let contents: Vec<_> = ["Topic", "Other"]
+            .map(|topic| queue(topic).into_iter().map(|path| fs.read(&path, 1 << 20).unwrap()).collect())
+            .into();
+        let swapped = contents.iter().rev().collect::<Vec<&Vec<Vec<u8>>>>();
+        for (topic, files) in ["Topic", "Other"].into_iter().zip(swapped) {
+            queue(topic).iter().for_each(|path| fs.remove_file(path).unwrap());
+            for (number, bytes) in files.iter().enumerate() {
+                let path = format!("/store/consumequeue/{topic}/0/{:020}", number * 200);
+                fs.open(Path::new(&path), OpenMode::CreateNew).unwrap().write_all_at(bytes, 0).unwrap();
+            }
+        }
+        let _right = read_everything(&open(&fs).unwrap(), &expected, None, "swapped");
+    }
+}
+
+#[test]
+fn a_record_whose_parts_do_not_fit_is_left_out_and_those_around_it_are_returned() {
+    let (fs, store, expected) = filled();
+    let of_queue = |index| {
+        expected.iter().filter(move |((at, _), _)| *at == index).map(|((_, offset), body)| (*offset, body.clone()))
+    };
+    let mut out = Vec::new();
+    store.get("Topic", 0, 5, 1, 1 << 20, None, &mut out).unwrap();
+    let record = decode_record(&out, true).unwrap().0;
+    let place = record.physical_offset;
+    let (file, at) = (format!("/store/commitlog/{:020}", place - place % 4096), place as u64 % 4096);
+    // Lengths of the body, the topic and the properties.
+    let topic_length = (record.body_offset + record.body.len()) as u64;
+    let properties_length = topic_length + 1 + record.topic.len() as u64;
+    for byte in [record.body_offset as u64 - 2, topic_length, properties_length + 1] {
+        fs.corrupt(Path::new(&file), at + byte, 4).unwrap();
+        // Ten units lie in a file, which a get does not leave.
+        let mut found = get(&store, "Topic", 0, 0).1;
+        found.extend(get(&store, "Topic", 0, 10).1);
+        let others: Vec<_> = of_queue(0).filter(|(offset, _)| *offset != 5).collect();
+        assert!(found == others, "byte {byte}: {} of {} are returned", found.len(), others.len());
+        assert!(!store.record_at(place, &mut Vec::new()).unwrap(), "byte {byte}");
+        // The log is read up to it, and then it is named.
+        let mut log = Vec::new();
+        let read = store.records_from(0, 100, 1 << 20, &mut log).unwrap();
+        assert_eq!(read.next_physical_offset, place, "byte {byte}");
+        assert_eq!(records(&log).len(), read.count);
+        let error = store.records_from(place, 100, 1 << 20, &mut log).unwrap_err().to_string();
+        assert!(error.contains(&format!("({file}, byte {at})")), "{error}");
+        fs.corrupt(Path::new(&file), at + byte, 4).unwrap();
+    }
+}

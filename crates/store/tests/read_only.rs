@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use common::*;
-use rocketmq_env::{OsFs, SystemClock};
-use rocketmq_store::{MessageStore, StoreError};
+use rocketmq_env::{Clock, Fs, OsFs, SystemClock};
+use rocketmq_store::{MessageStore, StoreError, rebuild, verify};
 
 fn body(number: usize) -> Vec<u8> {
     format!("message number {number}").into_bytes()
@@ -131,5 +131,25 @@ fn the_log_is_read_record_after_record_across_file_ends() {
     }
     assert_eq!(bodies, (0..100).flat_map(|number| [body(number), body(number)]).collect::<Vec<_>>());
     let mut out = Vec::new();
-    assert!(matches!(store.records_from(1, 1, 100, &mut out), Err(StoreError::NoRecord { physical_offset: 1 })));
+    assert!(matches!(
+        store.records_from(1, 1, 100, &mut out),
+        Err(StoreError::NoRecord { physical_offset: 1, file_offset: 1, .. })
+    ));
+}
+
+#[test]
+fn a_store_that_was_closed_without_a_message_is_an_empty_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    open_os(small(root)).close().unwrap();
+    let store = open_read_only(root).unwrap();
+    assert_eq!((store.queues().len(), store.max_physical_offset()), (0, 0));
+    drop(store);
+    let (fs, clock) = (Arc::new(OsFs) as Arc<dyn Fs>, Arc::new(SystemClock::new()) as Arc<dyn Clock>);
+    let mut report = verify(&small(root), &fs, |_, _| ()).unwrap();
+    assert_eq!((report.records, report.fault_count, report.was_clean), (0, 0, true), "{report:?}");
+    report = rebuild(&small(root), &fs, &clock, |_, _| ()).unwrap();
+    assert_eq!(report.fault_count, 0, "{report:?}");
+    let store = open_os(small(root));
+    assert_eq!(put(&store, "Topic", 0, b"first").unwrap().0.queue_offset, 0);
 }
