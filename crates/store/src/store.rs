@@ -2,6 +2,8 @@
 
 mod lifecycle;
 
+pub(crate) use lifecycle::Parts;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;

@@ -314,3 +314,148 @@ fn slots_and_items_of_index_files_are_found_out() {
         assert_eq!((found.max_hash_slot_num, found.max_index_num), (slots, items));
     }
 }
+
+fn sizes(root: &Path) -> StoreConfig {
+    let mut found = StoreConfig::new(root);
+    found.take_file_sizes_from_disk(&OsFs).unwrap();
+    found
+}
+
+fn set_len(file: &Path, len: u64) {
+    fs::OpenOptions::new().write(true).create(true).truncate(false).open(file).unwrap().set_len(len).unwrap();
+}
+
+#[test]
+fn an_index_file_without_a_whole_header_tells_no_sizes_and_is_made_anew() {
+    for len in [0, 39, 40] {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        let files = filled_with_keys(root);
+        set_len(&files[0], len);
+        assert_eq!(sizes(root).max_index_num, 20, "the next file tells");
+        assert_eq!(places(&check(root)), [(files[0].clone(), 0)], "{len}");
+        let config = StoreConfig { commit_log_segment_bytes: 4096, ..sizes(root) };
+        let store = open_os(config);
+        store.close().unwrap();
+        assert_eq!(check(root).fault_count, 0, "{len}");
+    }
+}
+
+#[test]
+fn files_have_the_length_that_most_of_them_have() {
+    // Damaged files with the length they are given, and whether it is the usual one that is told nevertheless.
+    for (log, queue) in [(9, 7), (3_000, 100), (5_000, 300)] {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        filled(root);
+        set_len(&root.join("commitlog/00000000000000000000"), log);
+        set_len(&root.join("consumequeue/Topic/0/00000000000000000000"), queue);
+        let found = sizes(root);
+        assert_eq!((found.commit_log_segment_bytes, found.consume_queue_segment_bytes), (4096, 200), "{log} {queue}");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir_all(directory.path().join("commitlog")).unwrap();
+    set_len(&directory.path().join("commitlog/00000000000000000000"), 4_000);
+    set_len(&directory.path().join("commitlog/00000000000000004096"), 4_096);
+    assert_eq!(sizes(directory.path()).commit_log_segment_bytes, 4_096);
+}
+
+#[test]
+fn a_file_for_which_the_next_start_refuses_the_store_is_named() {
+    // (file, its length, byte that is named)
+    let cases = [
+        ("commitlog/00000000000000000000", 1_000, 1_000),
+        ("commitlog/00000000000000004096", 0, 0),
+        ("commitlog/00000000000000004096", 5_000, 4_096),
+        ("commitlog/foo", 5, 0),
+        ("commitlog/123", 5, 0),
+        ("consumequeue/Topic/0/00000000000000000200", 0, 0),
+        ("consumequeue/Topic/0/00000000000000000200", 100, 100),
+        ("consumequeue/Topic/0/00000000000000000200", 300, 200),
+        ("consumequeue/Topic/0/foo", 5, 0),
+        ("consumequeue/Topic/0/123", 5, 0),
+    ];
+    for (name, len, named) in cases {
+        for clean in [true, false] {
+            let directory = tempfile::tempdir().unwrap();
+            let root = directory.path();
+            filled(root);
+            if !clean {
+                fs::write(root.join("abort"), b"1").unwrap();
+            }
+            let file = root.join(name);
+            set_len(&file, len);
+            let report = check(root);
+            assert_eq!(places(&report)[0], (file.clone(), named), "{name} {len}: {report:?}");
+            let refusals = report.faults.iter().filter(|fault| fault.what.contains(name)).count();
+            assert_eq!(refusals, 1, "{name} {len}: {report:?}");
+            let opened = rocketmq_store::MessageStore::open(sizes(root), Arc::new(OsFs), Arc::new(SystemClock::new()));
+            assert!(opened.is_err(), "{name} {len}");
+        }
+    }
+}
+
+#[test]
+fn after_an_unclean_stop_what_the_next_start_does_not_put_right_is_a_fault() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path();
+    filled(root);
+    fs::write(root.join("abort"), b"1").unwrap();
+    let hole = root.join("consumequeue/Topic/0/00000000000000000400");
+    fs::OpenOptions::new().write(true).open(&hole).unwrap().write_all_at(&[0; 100], 40).unwrap();
+    let report = check(root);
+    let expected: Vec<_> = (2..7).map(|unit| (hole.clone(), unit * 20)).collect();
+    assert_eq!((places(&report), report.unfinished), (expected, 0), "{report:?}");
+    open_os(small(root)).close().unwrap();
+    assert_eq!(check(root).fault_count, 5, "the start left them");
+    rebuilt(root);
+    assert_eq!(check(root).fault_count, 0);
+}
+
+#[test]
+fn a_queue_without_its_first_file_lacks_units_and_the_log_is_not_blamed() {
+    let first = "consumequeue/Topic/0/00000000000000000000";
+    for clean in [true, false] {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        filled(root);
+        fs::remove_file(root.join(first)).unwrap();
+        if !clean {
+            fs::write(root.join("abort"), b"1").unwrap();
+        }
+        let report = check(root);
+        let missing: Vec<_> = (0..10).map(|unit| (root.join(first), unit * 20)).collect();
+        // The next start makes them again in any case, but after a clean stop nothing should be missing.
+        assert_eq!((places(&report), report.unfinished), if clean { (missing, 0) } else { (vec![], 10) }, "{report:?}");
+        open_os(small(root)).close().unwrap();
+        let report = check(root);
+        assert_eq!((report.units, report.fault_count), (200, 0), "{report:?}");
+    }
+}
+
+#[test]
+fn a_record_that_says_another_queue_offset_is_named_and_no_other() {
+    for with_units in [true, false] {
+        for mask_at in [20 + 7, 20 + 6, 20 + 3, 20] {
+            let directory = tempfile::tempdir().unwrap();
+            let root = directory.path();
+            filled(root);
+            let size = {
+                let log = fs::read(root.join("commitlog/00000000000000000000")).unwrap();
+                u64::from(u32::from_be_bytes(*log.first_chunk().unwrap()))
+            };
+            let log = root.join("commitlog/00000000000000004096");
+            flip(&log, mask_at);
+            if !with_units {
+                fs::remove_dir_all(root.join("consumequeue")).unwrap();
+            }
+            let report = check(root);
+            let in_log: Vec<_> =
+                places(&report).into_iter().filter(|(file, _)| file.starts_with(root.join("commitlog"))).collect();
+            assert_eq!(in_log, [(log, 0)], "byte {mask_at} of a record of {size}: {report:?}");
+            if with_units {
+                assert_eq!(report.fault_count, 1, "{report:?}");
+            }
+        }
+    }
+}

@@ -22,8 +22,8 @@ pub(crate) fn layout_on_disk(fs: &dyn Fs, directory: &Path, usual: Layout) -> Re
             return Ok(Some(usual));
         }
         // In words of four bytes: a slot has one, an item five.
-        let words = len.saturating_sub(HEADER_BYTES as u64) / SLOT_BYTES as u64;
-        let Ok(words) = u32::try_from(words) else { continue };
+        let words = len.checked_sub(HEADER_BYTES as u64).map(|bytes| u32::try_from(bytes / SLOT_BYTES as u64));
+        let Some(Ok(words)) = words else { continue };
         let file = fs.open(&path, OpenMode::Read).map_err(|source| fail("open", &path, 0, source))?;
         let mut file = IndexFile::load(path, file, usual)?;
         let words_of_item = (ITEM_BYTES / SLOT_BYTES) as u32;

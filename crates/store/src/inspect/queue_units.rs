@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use rocketmq_env::{Fs, OpenMode};
+use rocketmq_log::{ListedFiles, LogError};
 
 use crate::StoreError;
 use crate::unit::{UNIT_BYTES, Unit};
@@ -13,42 +14,71 @@ const CHUNK_UNITS: usize = 128;
 #[derive(Debug, Default)]
 pub(super) struct QueueUnits {
     pub(super) directory: PathBuf,
+    segment_bytes: u64,
     /// (byte position in the queue, path, length), in order.
     files: Vec<(u64, PathBuf, u64)>,
     /// The unit to look at next.
     pub(super) next: i64,
+    /// Where the record before that lies in the log.
+    pub(super) physical_offset: i64,
     chunk: Vec<u8>,
     chunk_first: i64,
+    /// The same as the next start makes it, once it was asked for.
+    recovered: Option<Box<Self>>,
 }
 
 impl QueueUnits {
     /// A queue without files.
-    pub(super) fn missing(directory: PathBuf) -> Self {
-        Self { directory, ..Self::default() }
+    pub(super) fn missing(directory: PathBuf, segment_bytes: u64) -> Self {
+        Self { directory, segment_bytes, ..Self::default() }
     }
 
-    /// Lists the files of a directory, which may be missing.
-    pub(super) fn open(fs: &dyn Fs, directory: PathBuf) -> Result<Self, StoreError> {
-        let fail = |source| StoreError::Io { op: "read directory", path: directory.clone(), source };
-        let mut files = Vec::new();
-        if fs.exists(&directory).map_err(fail)? {
-            for entry in fs.read_dir(&directory).map_err(fail)?.into_iter().filter(|entry| !entry.is_dir) {
-                let path = directory.join(&entry.name);
-                let Some(base) = entry.name.to_str().and_then(|name| name.parse().ok()) else { continue };
-                let len = fs.metadata(&path).map_err(fail)?.len;
-                files.push((base, path, len));
-            }
-        }
-        files.sort();
-        let next = files.first().map_or(0, |(base, ..)| (base / UNIT_BYTES as u64) as i64);
-        Ok(Self { directory, files, next, chunk: Vec::new(), chunk_first: 0 })
+    /// Lists the files of a directory, which may be missing, and tells which of them are no segments. What has the wrong
+    /// length only is looked at as far as it goes.
+    pub(super) fn open(
+        fs: &dyn Fs,
+        directory: PathBuf,
+        segment_bytes: u64,
+    ) -> Result<(Self, Vec<LogError>), StoreError> {
+        let ListedFiles { mut files, faults } = ListedFiles::of(fs, &directory, segment_bytes)?;
+        files.iter_mut().for_each(|(.., len)| *len = segment_bytes.min(*len));
+        Ok((Self { files, ..Self::missing(directory, segment_bytes) }, faults))
     }
 
-    /// File and byte of a unit, whether it is there or not.
+    /// What the next start makes of it, which `fs` shows.
+    pub(super) fn recovered(&mut self, fs: &dyn Fs) -> Result<&mut Self, StoreError> {
+        let recovered = match self.recovered.take() {
+            Some(recovered) => recovered,
+            None => Box::new(Self::open(fs, self.directory.clone(), self.segment_bytes)?.0),
+        };
+        Ok(self.recovered.insert(recovered))
+    }
+
+    /// Number of the first unit that there may be.
+    pub(super) fn first(&self) -> i64 {
+        self.files.first().map_or(0, |(base, ..)| (base / UNIT_BYTES as u64) as i64)
+    }
+
+    /// File and byte of a unit, whether it is there or not; the directory where no file is.
     pub(super) fn place(&self, index: i64) -> (PathBuf, u64) {
         let position = u64::try_from(index).unwrap_or(0) * UNIT_BYTES as u64;
-        let file = self.files.iter().rev().find(|(base, ..)| *base <= position);
-        file.map_or_else(|| (self.directory.clone(), position), |(base, path, _)| (path.clone(), position - base))
+        if self.files.is_empty() {
+            return (self.directory.clone(), position);
+        }
+        let in_file = position % self.segment_bytes;
+        (self.directory.join(format!("{:020}", position - in_file)), in_file)
+    }
+
+    /// The unit from the next one on that points to a place of the log.
+    pub(super) fn find(&mut self, fs: &dyn Fs, physical_offset: i64) -> Result<Option<i64>, StoreError> {
+        let mut index = self.next.max(self.first());
+        while let Some(unit) = self.at(fs, index)?.filter(|unit| unit.physical_offset <= physical_offset) {
+            if unit.physical_offset == physical_offset && unit != Unit::BLANK {
+                return Ok(Some(index));
+            }
+            index += 1;
+        }
+        Ok(None)
     }
 
     /// The unit; `None` where the files have zeros, or nothing.

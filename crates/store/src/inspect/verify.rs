@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rocketmq_codec::message::{MessageRecord, sys_flag};
-use rocketmq_env::{Fs, OverlayFs};
-use rocketmq_log::SegmentedLog;
+use rocketmq_env::{Fs, OverlayFs, SystemClock};
+use rocketmq_log::{LogError, SegmentedLog};
 
 use super::queue_units::QueueUnits;
 use super::walk::{Found, walk};
@@ -15,10 +15,12 @@ use crate::checkpoint::Checkpoint;
 use crate::deletion::DeletedTopics;
 use crate::index::{IndexCheck, IndexFault};
 use crate::light::light_queues;
+use crate::queue::SMALLEST_RECORD_BYTES;
 use crate::queue::ext::is_address;
+use crate::store::Parts;
 use crate::tags::TagsCode;
 use crate::unit::Unit;
-use crate::{StoreConfig, StoreError};
+use crate::{StoreConfig, StoreError, error};
 
 /// Faults that are kept; further ones are counted only.
 const KEPT_FAULTS: usize = 10_000;
@@ -52,16 +54,19 @@ pub struct VerifyReport {
     /// Messages that a query does not find by one of their keys, though older and newer ones are indexed: no fault, for
     /// indexing can be switched off.
     pub unindexed: u64,
-    /// What is wrong: the first 10,000, as the log comes to them, then what the log does not tell.
+    /// What is wrong: the first 10,000, files that cannot be segments before the others, those as the log comes to them, then
+    /// what the log does not tell.
     pub faults: Vec<Fault>,
     /// How many faults there are.
     pub fault_count: u64,
-    /// Places that an unclean stop left behind and the next start puts right; no faults.
+    /// Places that an unclean stop left behind and the next start puts right; no faults. If that start would refuse the files,
+    /// which is a fault, those that it would put right without.
     pub unfinished: u64,
 }
 
 /// Checks every record of the commit log (length, magic, CRC of the body, its own place), and every unit of the consume queues
-/// and every item of the index against it. Writes nothing. `progress` is told how many bytes of how many are done.
+/// and every item of the index against it. Writes nothing: what the next start would make of the files, or why it would refuse
+/// them, is seen by recovering them in memory. `progress` is told how many bytes of how many are done.
 ///
 /// # Errors
 /// [`StoreError::Locked`] if a store is running on the directory, [`StoreError::Io`] and [`StoreError::Log`] if files cannot be
@@ -71,10 +76,15 @@ pub fn verify(
     fs: &Arc<dyn Fs>,
     progress: impl FnMut(u64, u64),
 ) -> Result<VerifyReport, StoreError> {
-    let (log, was_clean) = open(config, fs)?;
+    let (log, faults, was_clean) = open(config, fs)?;
     let mut verifier = Verifier::new(config, fs, &log, was_clean)?;
+    verifier.wrong_files(&faults);
     verifier.list_queues()?;
+    let recovered = verifier.recover();
     verifier.run(progress)?;
+    if let Err(error) = recovered {
+        verifier.refused(&error);
+    }
     Ok(verifier.report)
 }
 
@@ -85,8 +95,9 @@ pub(super) fn verify_log(
     mut progress: impl FnMut(u64, u64),
     mut see: impl FnMut(&MessageRecord<'_>),
 ) -> Result<VerifyReport, StoreError> {
-    let (log, was_clean) = open(config, fs)?;
+    let (log, faults, was_clean) = open(config, fs)?;
     let mut verifier = Verifier::new(config, fs, &log, was_clean)?;
+    verifier.wrong_files(&faults);
     verifier.walk_log(&mut progress, |verifier, record| {
         verifier.report.records += 1;
         see(record);
@@ -95,8 +106,8 @@ pub(super) fn verify_log(
     Ok(verifier.report)
 }
 
-/// The log, to be looked at only, and whether the store was stopped cleanly.
-fn open(config: &StoreConfig, fs: &Arc<dyn Fs>) -> Result<(SegmentedLog, bool), StoreError> {
+/// The log, to be looked at only, which of its files are no segments, and whether the store was stopped cleanly.
+fn open(config: &StoreConfig, fs: &Arc<dyn Fs>) -> Result<(SegmentedLog, Vec<LogError>, bool), StoreError> {
     let lock = config.root.join("lock");
     let fail = |path: PathBuf| move |source| StoreError::Io { op: "look for", path, source };
     if fs.is_locked(&lock).map_err(fail(lock))? {
@@ -107,8 +118,9 @@ fn open(config: &StoreConfig, fs: &Arc<dyn Fs>) -> Result<(SegmentedLog, bool), 
     let abort = config.root.join("abort");
     let was_clean = !fs.exists(&abort).map_err(fail(abort))?;
     let overlay: Arc<dyn Fs> = Arc::new(OverlayFs::new(Arc::clone(fs)));
-    let log = SegmentedLog::open(overlay, config.commit_log_dir.clone(), config.commit_log_segment_bytes)?;
-    Ok((log, was_clean))
+    let log = SegmentedLog::open_sound(overlay, config.commit_log_dir.clone(), config.commit_log_segment_bytes);
+    let (log, faults) = log?;
+    Ok((log, faults, was_clean))
 }
 
 struct Verifier<'a> {
@@ -118,6 +130,8 @@ struct Verifier<'a> {
     log_start: i64,
     queues: HashMap<String, HashMap<i32, QueueUnits>>,
     deleted_topics: DeletedTopics,
+    /// What the next start makes of the files, after an unclean stop.
+    recovered: Option<Arc<dyn Fs>>,
     report: VerifyReport,
 }
 
@@ -135,6 +149,7 @@ impl<'a> Verifier<'a> {
             log_start: log.first_offset().unwrap_or(0) as i64,
             queues: HashMap::new(),
             deleted_topics: DeletedTopics::load(Arc::clone(fs), &config.root)?,
+            recovered: None,
             report: VerifyReport { was_clean, ..VerifyReport::default() },
         })
     }
@@ -163,6 +178,32 @@ impl<'a> Verifier<'a> {
         Ok(())
     }
 
+    /// Does in memory what the next start does.
+    fn recover(&mut self) -> Result<(), StoreError> {
+        let overlay: Arc<dyn Fs> = Arc::new(OverlayFs::new(Arc::clone(self.fs)));
+        let mut config = self.config.clone();
+        config.check()?;
+        Parts::recover(&config, &overlay, &SystemClock::new(), self.report.was_clean)?;
+        self.recovered = Some(overlay).filter(|_| !self.report.was_clean);
+        Ok(())
+    }
+
+    /// Takes over which files are no segments.
+    fn wrong_files(&mut self, faults: &[LogError]) {
+        for fault in faults {
+            let (file, offset) = fault.place();
+            self.fault(file.to_owned(), offset, fault.to_string());
+        }
+    }
+
+    /// The next start refuses the files, for a reason that may be known already.
+    fn refused(&mut self, error: &StoreError) {
+        let (file, offset) = error.place(&self.config.root);
+        if !self.report.faults.iter().any(|fault| fault.file == file) {
+            self.fault(file.to_owned(), offset, format!("the next start refuses this: {}", error::chain(error)));
+        }
+    }
+
     /// Takes over what was found in the index.
     fn note(&mut self, index: &mut IndexCheck) {
         for IndexFault { file, offset, what, is_unfinished } in index.take_faults() {
@@ -188,13 +229,19 @@ impl<'a> Verifier<'a> {
             |found| match found {
                 Found::Record(record) => see(self, record),
                 Found::Fault { at, what } => {
+                    let named = self.config.commit_log_dir.join(format!("{at:020}"));
+                    if log.segment_at(at).is_none() && self.report.faults.iter().any(|fault| fault.file == named) {
+                        // It is there, but no segment.
+                        return Ok(());
+                    }
                     let (file, offset) = self.place(at);
                     self.fault(file, offset, what);
                     Ok(())
                 }
                 Found::Tail { at } => {
                     let (file, offset) = self.place(at);
-                    self.left_behind(file, offset, "bytes behind the last record");
+                    let is_cut = !self.report.was_clean;
+                    self.left_behind(is_cut, file, offset, "bytes behind the last record");
                     Ok(())
                 }
             },
@@ -208,7 +255,8 @@ impl<'a> Verifier<'a> {
         for (topic, path) in subdirectories(&**self.fs, &directory)? {
             for (number, path) in subdirectories(&**self.fs, &path)? {
                 let Ok(queue_id) = number.parse::<i32>() else { continue };
-                let queue = QueueUnits::open(&**self.fs, path)?;
+                let (queue, faults) = QueueUnits::open(&**self.fs, path, self.config.consume_queue_segment_bytes)?;
+                self.wrong_files(&faults);
                 self.queues.entry(topic.clone()).or_default().insert(queue_id, queue);
                 self.report.queues += 1;
             }
@@ -249,16 +297,25 @@ impl<'a> Verifier<'a> {
             Some(queue) => queue,
             None => {
                 let directory = self.config.root.join("consumequeue").join(topic);
-                QueueUnits::missing(directory.join(queue_id.to_string()))
+                let directory = directory.join(queue_id.to_string());
+                QueueUnits::missing(directory, self.config.consume_queue_segment_bytes)
             }
         };
-        let outcome = if queue_offset < queue.next {
+        let mut outcome = Ok(());
+        let index = self.index_of(&mut queue, record.physical_offset, queue_offset)?;
+        if index != Some(queue_offset) {
             let (file, offset) = self.place(record.physical_offset as u64);
-            self.fault(file, offset, format!("queue offset {queue_offset} of {topic}/{queue_id} was given before"));
-            Ok(())
-        } else {
-            self.compare(&mut queue, record, queue_offset)
-        };
+            let why = match index {
+                Some(index) => format!("cannot be: its unit is number {index}"),
+                None if queue_offset < queue.next => "was given before".to_owned(),
+                None => format!("cannot be: the record before has {}", queue.next - 1),
+            };
+            self.fault(file, offset, format!("queue offset {queue_offset} of {topic}/{queue_id} {why}"));
+        }
+        if let Some(index) = index {
+            outcome = self.compare(&mut queue, record, index);
+            (queue.next, queue.physical_offset) = (index + 1, record.physical_offset);
+        }
         match self.queues.get_mut(topic) {
             Some(of_topic) => drop(of_topic.insert(queue_id, queue)),
             None => drop(self.queues.entry(topic.to_owned()).or_default().insert(queue_id, queue)),
@@ -266,20 +323,48 @@ impl<'a> Verifier<'a> {
         outcome
     }
 
+    /// Number of the unit of a record that says its queue offset; `None` if it cannot be. No checksum covers that field: where it
+    /// does not follow on, a unit that points to the record is believed.
+    fn index_of(
+        &self,
+        queue: &mut QueueUnits,
+        physical_offset: i64,
+        queue_offset: i64,
+    ) -> Result<Option<i64>, StoreError> {
+        if queue_offset == queue.next {
+            return Ok(Some(queue_offset));
+        }
+        if let Some(index) = queue.find(&**self.fs, physical_offset)? {
+            return Ok(Some(index));
+        }
+        let missing = queue_offset - queue.next;
+        let room = (physical_offset - queue.physical_offset) / SMALLEST_RECORD_BYTES;
+        Ok((0..=room).contains(&missing).then_some(queue_offset))
+    }
+
     fn compare(&mut self, queue: &mut QueueUnits, record: &MessageRecord<'_>, index: i64) -> Result<(), StoreError> {
         self.without_record(queue, index)?;
-        queue.next = index + 1;
-        let Some(unit) = queue.at(&**self.fs, index)? else {
-            let (file, offset) = queue.place(index);
-            self.left_behind(file, offset, &format!("no unit for the record at {}", record.physical_offset));
-            return Ok(());
-        };
         let size = i32::try_from(record.total_size).unwrap_or(i32::MAX);
-        let is_place = unit.physical_offset == record.physical_offset && unit.size == size;
         let tags = TagsCode::of(&record.topic, &record.properties, &self.config.message_delay_levels);
         let tags_code = tags.stored_at(record.store_timestamp);
-        if is_place && (unit.tags_code == tags_code || is_address(unit.tags_code)) {
+        let is_its = |unit: Unit| {
+            let is_place = unit.physical_offset == record.physical_offset && unit.size == size;
+            is_place && (unit.tags_code == tags_code || is_address(unit.tags_code))
+        };
+        let unit = queue.at(&**self.fs, index)?;
+        if unit.is_some_and(is_its) {
             self.report.units += 1;
+            return Ok(());
+        }
+        let is_put_right = self.is_put_right(queue, index, |unit| unit.is_some_and(is_its))?;
+        let Some(unit) = unit else {
+            let (file, offset) = queue.place(index);
+            let what = format!("no unit for the record at {}", record.physical_offset);
+            self.left_behind(is_put_right, file, offset, &what);
+            return Ok(());
+        };
+        if is_put_right {
+            self.report.unfinished += 1;
             return Ok(());
         }
         let Unit { physical_offset, size: have, tags_code: tags } = unit;
@@ -295,43 +380,67 @@ impl<'a> Verifier<'a> {
     /// Units before `until` that no record was found for: right only if they are older than the log.
     fn without_record(&mut self, queue: &mut QueueUnits, until: i64) -> Result<(), StoreError> {
         while queue.next < until {
-            let index = queue.next;
-            let Some(unit) = queue.at(&**self.fs, index)? else {
-                // Before the first file, or a hole that the next unit tells of.
+            if queue.next < queue.first() {
+                queue.next = queue.first().min(until);
+            } else if let Some(unit) = queue.at(&**self.fs, queue.next)? {
+                queue.next += 1;
+                self.points_nowhere(queue, queue.next - 1, unit, i64::MAX)?;
+            } else {
+                // A hole that the next unit tells of.
                 queue.next = until;
-                return Ok(());
-            };
-            queue.next += 1;
-            if unit != Unit::BLANK && unit.physical_offset >= self.log_start {
-                let (file, offset) = queue.place(index);
-                self.fault(
-                    file,
-                    offset,
-                    format!("unit {index} points to {}, where no such record is", unit.physical_offset),
-                );
             }
         }
         Ok(())
     }
 
+    /// A unit without a record: right only if it is older than the log.
+    fn points_nowhere(
+        &mut self,
+        queue: &mut QueueUnits,
+        index: i64,
+        unit: Unit,
+        log_end: i64,
+    ) -> Result<(), StoreError> {
+        if unit == Unit::BLANK || unit.physical_offset < self.log_start {
+            return Ok(());
+        }
+        let (file, offset) = queue.place(index);
+        let what = format!("unit {index} points to {}, where no such record is", unit.physical_offset);
+        if self.is_put_right(queue, index, |recovered| recovered != Some(unit))? {
+            self.report.unfinished += 1;
+        } else if unit.physical_offset >= log_end {
+            self.left_behind(false, file, offset, &what);
+        } else {
+            self.fault(file, offset, what);
+        }
+        Ok(())
+    }
+
+    /// Whether the next start leaves something right in the place of a unit.
+    fn is_put_right(
+        &self,
+        queue: &mut QueueUnits,
+        index: i64,
+        is_right: impl FnOnce(Option<Unit>) -> bool,
+    ) -> Result<bool, StoreError> {
+        let Some(fs) = &self.recovered else { return Ok(false) };
+        Ok(is_right(queue.recovered(&**fs)?.at(&**fs, index)?))
+    }
+
     /// What a queue has behind its last record.
     fn rest_of(&mut self, queue: &mut QueueUnits, log_end: i64) -> Result<(), StoreError> {
+        queue.next = queue.next.max(queue.first());
         while let Some(unit) = queue.at(&**self.fs, queue.next)? {
-            let index = queue.next;
             queue.next += 1;
-            if unit == Unit::BLANK || unit.physical_offset < self.log_start {
-                continue;
-            }
-            let (file, offset) = queue.place(index);
-            let what = format!("unit {index} points to {}, where no such record is", unit.physical_offset);
-            if unit.physical_offset >= log_end {
-                self.left_behind(file, offset, &what);
-            } else {
-                self.fault(file, offset, what);
-            }
+            self.points_nowhere(queue, queue.next - 1, unit, log_end)?;
         }
-        if let Some((file, offset)) = queue.first_byte_set(&**self.fs, queue.next)? {
-            self.left_behind(file, offset, "bytes behind the last unit");
+        let next = queue.next;
+        if let Some((file, offset)) = queue.first_byte_set(&**self.fs, next)? {
+            let is_cut = match &self.recovered {
+                Some(fs) => queue.recovered(&**fs)?.first_byte_set(&**fs, next)?.is_none(),
+                None => false,
+            };
+            self.left_behind(is_cut, file, offset, "bytes behind the last unit");
         }
         Ok(())
     }
@@ -343,12 +452,13 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    /// A fault, unless the store was not stopped cleanly: then recovery takes care of it.
-    fn left_behind(&mut self, file: PathBuf, offset: u64, what: &str) {
-        if self.report.was_clean {
-            self.fault(file, offset, what.to_owned());
-        } else {
+    /// A fault, unless the store was not stopped cleanly and recovery, if it is not refused, takes care of it.
+    fn left_behind(&mut self, is_put_right: bool, file: PathBuf, offset: u64, what: &str) {
+        let is_refused = !self.report.was_clean && self.recovered.is_none();
+        if is_put_right || is_refused {
             self.report.unfinished += 1;
+        } else {
+            self.fault(file, offset, what.to_owned());
         }
     }
 

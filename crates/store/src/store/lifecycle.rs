@@ -35,28 +35,15 @@ impl MessageStore {
         let lock = lock(&*fs, root)?;
         let abort = root.join("abort");
         let was_clean = !fs.exists(&abort).map_err(io_at("stat", &abort))?;
-        let mut log =
-            SegmentedLog::open(Arc::clone(&fs), config.commit_log_dir.clone(), config.commit_log_segment_bytes)?
-                .with_space_reserved(config.flush_disk_type == FlushDiskType::AsyncFlush);
-        let queues = Queues::load(Arc::clone(&fs), &config)?;
-        let checkpoint = Checkpoint::open(&*fs, root)?;
-        let deleted_topics = DeletedTopics::load(Arc::clone(&fs), root)?;
-        let recovery = Recovery {
-            config: &config,
-            log: &mut log,
-            queues: &queues,
-            deleted_topics: &deleted_topics,
-            checkpoint: &checkpoint,
-            clock: &*clock,
-            was_clean,
-        };
-        let recovered = recovery.run()?;
+        let parts = Parts::recover(&config, &fs, &*clock, was_clean)?;
+        let Parts { log, queues, deleted_topics, checkpoint, recovered } = parts;
         let index_msg_timestamp = checkpoint.values().index_msg_timestamp;
         let mut index = IndexFiles::load(&*fs, &config, &Judge { log: &log, was_clean, index_msg_timestamp })?;
         index.settle(&*fs, &checkpoint)?;
         make_durable(&log, &queues, &checkpoint, recovered)?;
         write_abort(&*fs, root)?;
-        Self::start(config, fs, clock, Parts { log, queues, index, deleted_topics, checkpoint, recovered, lock })
+        let parts = Parts { log, queues, deleted_topics, checkpoint, recovered };
+        Self::start(config, fs, clock, parts, index, lock)
     }
 
     /// Opens a stopped store to be read: puts fail with [`StoreError::ReadOnly`], and nothing in its directory is written, made
@@ -90,8 +77,10 @@ impl MessageStore {
         fs: Arc<dyn Fs>,
         clock: Arc<dyn Clock>,
         parts: Parts,
+        index: IndexFiles,
+        lock: Arc<dyn File>,
     ) -> Result<Arc<Self>, StoreError> {
-        let Parts { log, queues, index, deleted_topics, checkpoint, recovered, lock } = parts;
+        let Parts { log, queues, deleted_topics, checkpoint, recovered } = parts;
         let disk = Disk::new(Arc::clone(&fs), &config);
         disk.note_cleaning(disk.check().err().map(|error| error::chain(&error)));
         let parker = Parker::new(&clock);
@@ -220,14 +209,42 @@ impl Drop for MessageStore {
     }
 }
 
-struct Parts {
+/// The parts of a store that recovery brings to one state.
+#[derive(Debug)]
+pub(crate) struct Parts {
     log: SegmentedLog,
     queues: Queues,
     deleted_topics: DeletedTopics,
-    index: IndexFiles,
     checkpoint: Checkpoint,
     recovered: Recovered,
-    lock: Arc<dyn File>,
+}
+
+impl Parts {
+    /// Opens them and recovers them. Nobody else has the directory.
+    pub(crate) fn recover(
+        config: &StoreConfig,
+        fs: &Arc<dyn Fs>,
+        clock: &dyn Clock,
+        was_clean: bool,
+    ) -> Result<Self, StoreError> {
+        let (log_dir, root) = (config.commit_log_dir.clone(), config.root.as_path());
+        let mut log = SegmentedLog::open(Arc::clone(fs), log_dir, config.commit_log_segment_bytes)?
+            .with_space_reserved(config.flush_disk_type == FlushDiskType::AsyncFlush);
+        let queues = Queues::load(Arc::clone(fs), config)?;
+        let checkpoint = Checkpoint::open(&**fs, root)?;
+        let deleted_topics = DeletedTopics::load(Arc::clone(fs), root)?;
+        let recovery = Recovery {
+            config,
+            log: &mut log,
+            queues: &queues,
+            deleted_topics: &deleted_topics,
+            checkpoint: &checkpoint,
+            clock,
+            was_clean,
+        };
+        let recovered = recovery.run()?;
+        Ok(Self { log, queues, deleted_topics, checkpoint, recovered })
+    }
 }
 
 /// What recovery found may be in the page cache only, and so may be what it cut.
