@@ -12,10 +12,13 @@ use crate::batch::takes_slot;
 use crate::light::light_queues;
 use crate::queue::{Head, Queue};
 
-/// Queues that may have lost their head, by topic and number.
+/// Queues by their number, and what their files begin with.
+type OfTopic = HashMap<i32, (Arc<Queue>, Head)>;
+
+/// Queues that may have lost their head.
 #[derive(Default)]
 struct Suspects {
-    queues: HashMap<Arc<str>, HashMap<i32, (Arc<Queue>, Head)>>,
+    queues: HashMap<Arc<str>, OfTopic>,
     lost: Vec<Arc<Queue>>,
 }
 
