@@ -1,5 +1,6 @@
 //! The topic table (`broker/topic/TopicConfigManager.java`).
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -15,17 +16,21 @@ use crate::error::BrokerError;
 use crate::names;
 use crate::persist::ConfigFile;
 
+/// Most queues of a topic whose handles are kept with it. How many a topic has is whatever a client or a file says, up to
+/// `i32::MAX`, and must not become memory.
+const KEPT_QUEUES: usize = 1024;
+
 /// One version of a topic's configuration with handles of its queues. A change of the configuration makes a new one.
 #[derive(Debug)]
 pub struct Topic {
     config: TopicConfig,
-    queues: Vec<OnceLock<Arc<Queue>>>,
+    /// Those with the lowest ids, from the first use on.
+    queues: OnceLock<Box<[OnceLock<Arc<Queue>>]>>,
 }
 
 impl Topic {
     fn new(config: TopicConfig) -> Self {
-        let count = usize::try_from(config.read_queue_nums.max(config.write_queue_nums)).unwrap_or_default();
-        Self { config, queues: (0..count).map(|_| OnceLock::new()).collect() }
+        Self { config, queues: OnceLock::new() }
     }
 
     /// The configuration.
@@ -39,13 +44,21 @@ impl Topic {
     }
 
     /// A queue's handle; `None` for an id beyond both queue counts, and for a name that cannot be a directory's.
-    pub fn queue(&self, store: &MessageStore, queue_id: i32) -> Option<&Arc<Queue>> {
-        let slot = self.queues.get(usize::try_from(queue_id).ok()?)?;
-        if let Some(queue) = slot.get() {
-            return Some(queue);
+    pub fn queue(&self, store: &MessageStore, queue_id: i32) -> Option<Cow<'_, Arc<Queue>>> {
+        let index = usize::try_from(queue_id).ok()?;
+        if let Some(queue) = self.queues.get().and_then(|queues| queues.get(index)?.get()) {
+            return Some(Cow::Borrowed(queue));
+        }
+        let count = usize::try_from(self.config.read_queue_nums.max(self.config.write_queue_nums)).ok()?;
+        if index >= count {
+            return None;
         }
         let queue = store.queue(&self.config.topic_name, queue_id).ok()?;
-        Some(slot.get_or_init(|| queue))
+        let kept = self.queues.get_or_init(|| (0..count.min(KEPT_QUEUES)).map(|_| OnceLock::new()).collect());
+        Some(match kept.get(index) {
+            Some(slot) => Cow::Borrowed(slot.get_or_init(|| queue)),
+            None => Cow::Owned(queue),
+        })
     }
 }
 

@@ -3,10 +3,12 @@
 mod support;
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rocketmq_codec::{request_code, response_code};
-use support::{TestBroker, pull_fields};
+use rocketmq_env::{OsFs, SystemClock};
+use support::{TestBroker, pull_fields, send_fields};
 
 #[test]
 fn a_malformed_frame_ends_only_its_connection() {
@@ -56,4 +58,56 @@ fn headers_that_lack_fields_are_answered_with_their_names() {
     assert!(answer.remark.contains("<b>"), "{}", answer.remark);
     let answer = server.connect().call(request_code::HEART_BEAT, &[], b"{not json");
     assert_eq!(answer.code, response_code::SYSTEM_ERROR);
+}
+
+#[test]
+fn however_many_queues_a_topic_is_said_to_have_only_those_in_use_cost_memory() {
+    let most = i32::MAX.to_string();
+    let server = TestBroker::start();
+    let mut peer = server.connect();
+    let fields = [
+        ("topic", "T"),
+        ("defaultTopic", "TBW102"),
+        ("readQueueNums", most.as_str()),
+        ("writeQueueNums", most.as_str()),
+        ("perm", "7"),
+        ("topicFilterType", "SINGLE_TAG"),
+        ("order", "false"),
+    ];
+    assert_eq!(peer.call(request_code::UPDATE_AND_CREATE_TOPIC, &fields, &[]).code, response_code::SUCCESS);
+    let group = format!(r#"{{"groupName":"CG","retryQueueNums":{most},"consumeEnable":true}}"#);
+    let code = request_code::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP;
+    assert_eq!(peer.call(code, &[], group.as_bytes()).code, response_code::SUCCESS);
+    assert_eq!(peer.heartbeat("c1", "CG", "T").code, response_code::SUCCESS);
+    // What inherits from T has as many if the client wants them.
+    let fields: Vec<_> = send_fields("Heir", "0", "")
+        .into_iter()
+        .map(|(name, value)| match name {
+            "c" => (name, "T"),
+            "d" => (name, most.as_str()),
+            _ => (name, value),
+        })
+        .collect();
+    assert_eq!(peer.call(request_code::SEND_MESSAGE_V2, &fields, b"x").code, response_code::SUCCESS);
+    // After a restart they come from topics.json.
+    let (_, directory) = server.stop();
+    let server = TestBroker::start_in(directory, Arc::new(OsFs), Arc::new(SystemClock::new()), |_| {});
+    let mut peer = server.connect();
+    for topic in ["T", "Heir", "%RETRY%CG"] {
+        let config = peer.call(request_code::GET_TOPIC_CONFIG, &[("topic", topic)], &[]);
+        let text = String::from_utf8(config.body).unwrap();
+        assert!(text.contains(&format!("\"readQueueNums\":{most}")), "{text}");
+    }
+    for queue_id in [0, 1023, 1024, i32::MAX - 1] {
+        for offset in 0..2 {
+            assert_eq!(peer.send("T", queue_id, b"x", "").number("queueOffset"), offset, "queue {queue_id}");
+        }
+        assert_eq!(peer.pull("T", queue_id, 0, "*").records().len(), 2, "queue {queue_id}");
+    }
+    assert_eq!(peer.send("T", i32::MAX, b"x", "").code, response_code::INVALID_PARAMETER);
+    let stats = peer.call(request_code::GET_TOPIC_STATS_INFO, &[("topic", "T")], &[]);
+    assert_eq!(stats.code, response_code::SYSTEM_ERROR);
+    assert!(stats.remark.contains("do not fit into an answer"), "{}", stats.remark);
+    let stats = peer.call(request_code::GET_CONSUME_STATS, &[("consumerGroup", "CG"), ("topic", "T")], &[]);
+    assert_eq!(stats.code, response_code::SYSTEM_ERROR);
 }

@@ -6,12 +6,15 @@ use std::time::Duration;
 use rocketmq_codec::body::{
     ConsumeFromWhere, ConsumeType, KVTable, MessageModel, MessageQueue, MessageQueueKey, SubscriptionData,
 };
-use rocketmq_codec::{Command, VERSION, json, language_code, response_code};
+use rocketmq_codec::{Command, MAX_FRAME_BYTES, VERSION, json, language_code, response_code};
 use serde::Serialize;
 
 use super::reply::{Handled, Refusal, field, succeed, succeed_with_json};
 use crate::broker::BrokerState;
 use crate::client::ClientChannelInfo;
+
+/// Above so many queues an answer with an entry for each, of at least 96 bytes, does not fit into a frame.
+const MAX_STATS_QUEUES: i64 = (MAX_FRAME_BYTES / 96) as i64;
 
 /// `remoting/protocol/body/Connection.java`.
 #[derive(Serialize)]
@@ -185,8 +188,9 @@ impl BrokerState {
             let remark = format!("topic[{name}] not exist");
             return Err(Refusal::new(response_code::TOPIC_NOT_EXIST, remark));
         };
-        let mut offset_table = BTreeMap::new();
         let queue_nums = topic.config().write_queue_nums.max(topic.config().read_queue_nums);
+        check_stats_queues(queue_nums.into())?;
+        let mut offset_table = BTreeMap::new();
         for queue_id in 0..queue_nums {
             let max_offset = self.store.max_offset(name, queue_id).map_err(Refusal::system_error)?;
             let offset = TopicOffset {
@@ -203,8 +207,11 @@ impl BrokerState {
     pub(super) fn get_consume_stats(&self, request: &Command<'_>, out: &mut Vec<u8>) -> Handled {
         let group = field(request, "consumerGroup")?;
         let mut offset_table = BTreeMap::new();
+        let mut queues = 0;
         for name in self.topics_for_consume_stats(request, group) {
             let Some(topic) = self.topics.select(&name) else { continue };
+            queues += i64::from(topic.config().read_queue_nums);
+            check_stats_queues(queues)?;
             for queue_id in 0..topic.config().read_queue_nums {
                 let consumer_offset = self.offsets.query(group, &name, queue_id).unwrap_or(-1);
                 let wrapper = OffsetWrapper {
@@ -280,4 +287,14 @@ impl BrokerState {
         group_list.extend(self.consumers.groups_subscribing(topic));
         succeed_with_json(request, out, &GroupList { group_list })
     }
+}
+
+/// How many queues a topic has is whatever somebody asked for: an answer about too many is not even begun.
+fn check_stats_queues(count: i64) -> Handled {
+    if count > MAX_STATS_QUEUES {
+        let remark =
+            format!("the statistics of {count} queues do not fit into an answer, those of {MAX_STATS_QUEUES} do");
+        return Err(Refusal::system_error(remark));
+    }
+    Ok(())
 }

@@ -95,7 +95,7 @@ impl BrokerState {
         let uniq_key = self.keep_uniq_key(session, traits.uniq_key);
         let queue = topic.queue(&self.store, queue_id).ok_or_else(|| self.message_illegal())?;
         let (body, properties) = (request.body, session.properties.as_str());
-        let message = PutMessage { body, properties, ..self.message_to(queue, connection, header, topic) };
+        let message = PutMessage { body, properties, ..self.message_to(&queue, connection, header, topic) };
         let index = session.batch.push(&self.store, &message).map_err(|error| self.put_refused(error))?;
         Ok(waiting(request, traits.no_wait, queue_id, index..index + 1, uniq_key))
     }
@@ -151,7 +151,7 @@ impl BrokerState {
         super::send_check::refuse_what_is_not_there(&traits, header.sys_flag)?;
         let queue = topic.queue(&self.store, queue_id).ok_or_else(|| self.message_illegal())?;
         let first = session.batch.len();
-        let common = self.message_to(queue, connection, header, topic);
+        let common = self.message_to(&queue, connection, header, topic);
         for element in batch::iter(request.body) {
             let pushed = element.map_err(|_malformed| self.message_illegal()).and_then(|element| {
                 let message =

@@ -59,7 +59,7 @@ impl BrokerState {
         }
         let mut batch = PutBatch::new();
         let dead_letter = PutMessage {
-            queue,
+            queue: &queue,
             flag: message.flag,
             sys_flag: message.sys_flag,
             born_timestamp: message.born_timestamp,
