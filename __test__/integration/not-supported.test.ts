@@ -52,6 +52,17 @@ describe('our broker, asked for what it cannot do yet', () => {
     await assert.rejects(producer.recallMessage('Recalls', handle), { code: NOT_SUPPORTED })
   })
 
+  it('takes no requests: who asks hears of it at once, and nothing is stored', async () => {
+    await using producer = await startProducer(server)
+    await assert.rejects(producer.request({ topic: 'Asked', body: 'x' }, { timeoutMs: 60_000 }), {
+      name: 'NotSupportedError',
+      code: NOT_SUPPORTED,
+      message: /does not support request-reply/
+    })
+    const [mq] = await queuesOf(producer, 'Asked')
+    assert.equal((await producer.maxOffset(mq!)).toNumber(), 0)
+  })
+
   it('pushes no replies: who replies hears of it', async () => {
     await using producer = await startProducer(server)
     const request = withProperties(new Message({ topic: 'Questions', body: 'x' }), {

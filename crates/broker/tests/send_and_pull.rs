@@ -174,9 +174,13 @@ fn messages_that_need_what_is_not_there_are_refused_and_not_stored() {
     let server = TestBroker::start();
     let mut peer = server.connect();
     peer.send("T", 0, b"plain", "");
-    for property in
-        ["DELAY\u{1}3\u{2}", "TIMER_DELAY_SEC\u{1}5\u{2}", "TIMER_DELIVER_MS\u{1}5\u{2}", "TRAN_MSG\u{1}true\u{2}"]
-    {
+    for property in [
+        "DELAY\u{1}3\u{2}",
+        "TIMER_DELAY_SEC\u{1}5\u{2}",
+        "TIMER_DELIVER_MS\u{1}5\u{2}",
+        "TRAN_MSG\u{1}true\u{2}",
+        "CORRELATION_ID\u{1}id\u{2}REPLY_TO_CLIENT\u{1}client\u{2}TTL\u{1}3000\u{2}",
+    ] {
         let refused = peer.send("T", 0, b"x", property);
         assert_eq!(refused.code, response_code::REQUEST_CODE_NOT_SUPPORTED, "{property:?}");
         assert!(refused.remark.contains("was not stored"), "{}", refused.remark);

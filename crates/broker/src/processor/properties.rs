@@ -24,6 +24,12 @@ pub(crate) struct Traits {
     pub(crate) no_wait: bool,
     /// For a light-weight topic.
     pub(crate) is_lite: bool,
+    /// REPLY_TO_CLIENT is there.
+    pub(crate) wants_reply: bool,
+    /// CORRELATION_ID is there.
+    pub(crate) has_correlation_id: bool,
+    /// MSG_TYPE=reply.
+    pub(crate) is_reply: bool,
     /// INNER_NUM is there.
     pub(crate) has_inner_num: bool,
     /// Has a sharding key, so it is an ordered message.
@@ -74,6 +80,11 @@ impl BrokerProperties {
 }
 
 impl Traits {
+    /// A request whose sender waits for a reply.
+    pub(crate) fn is_request(&self) -> bool {
+        self.wants_reply && self.has_correlation_id && !self.is_reply
+    }
+
     /// Takes note of a property; false when it is not to be stored. `value_at` is where its value will be.
     fn note(&mut self, name: &str, value: &str, value_at: usize) -> bool {
         match name {
@@ -83,6 +94,9 @@ impl Traits {
             name::DELAY => self.delay_level = value.parse().unwrap_or_default(),
             name::TIMER_DELIVER_MS | name::TIMER_DELAY_MS | name::TIMER_DELAY_SEC => self.is_timer = true,
             name::TRANSACTION_PREPARED => self.is_half = value.eq_ignore_ascii_case("true"),
+            name::REPLY_TO_CLIENT => self.wants_reply = true,
+            name::CORRELATION_ID => self.has_correlation_id = true,
+            name::MESSAGE_TYPE => self.is_reply = value == "reply",
             name::INNER_NUM => self.has_inner_num = true,
             name::SHARDING_KEY => self.is_ordered = true,
             LITE_TOPIC => self.is_lite = true,
@@ -138,5 +152,9 @@ mod tests {
         assert!(traits.is_half && traits.is_timer);
         assert_eq!(traits.priority, Some(2));
         assert_eq!(edit("").1, Traits::default());
+        let request = "CORRELATION_ID\u{1}id\u{2}REPLY_TO_CLIENT\u{1}client\u{2}";
+        assert!(edit(request).1.is_request());
+        assert!(!edit("CORRELATION_ID\u{1}id\u{2}").1.is_request());
+        assert!(!edit(&format!("{request}MSG_TYPE\u{1}reply\u{2}")).1.is_request());
     }
 }

@@ -80,6 +80,7 @@ impl BrokerState {
             topic = &dead_letters;
             queue_id = 0;
             traits.delay_level = 0;
+            traits.wants_reply = false;
             properties::set(&mut session.properties, properties::name::DELAY, "-1");
             traits.uniq_key = None;
         }

@@ -68,6 +68,12 @@ pub mod name {
     pub const TIMER_DELAY_MS: &str = "TIMER_DELAY_MS";
     /// When to deliver.
     pub const TIMER_DELIVER_MS: &str = "TIMER_DELIVER_MS";
+    /// Client that waits for a reply to this request; a reply has it too.
+    pub const REPLY_TO_CLIENT: &str = "REPLY_TO_CLIENT";
+    /// What request and reply have in common.
+    pub const CORRELATION_ID: &str = "CORRELATION_ID";
+    /// `reply` in a reply.
+    pub const MESSAGE_TYPE: &str = "MSG_TYPE";
     /// CRC over the record.
     pub const CRC32: &str = "__CRC32#";
     /// Topic of a dead letter.
