@@ -21,6 +21,7 @@ use crate::client::rebalance_lock::RebalanceLockManager;
 use crate::config::BrokerConfig;
 use crate::consumer_offset::ConsumerOffsetManager;
 use crate::error::BrokerError;
+use crate::event::BrokerEvent;
 use crate::long_polling::PullRequestHoldService;
 use crate::memory;
 use crate::names;
@@ -284,6 +285,10 @@ impl BrokerState {
         client: Weak<Client>,
     ) -> Result<Self, BrokerError> {
         let config = Arc::new(config);
+        if let Some(cause) = store.deleted_topics_fallback() {
+            let cause = cause.to_owned();
+            config.events.emit(BrokerEvent::PreviousVersionLoaded { file: "deletedTopics.json", cause });
+        }
         let file = |name| ConfigFile::new(fs, clock, &config.events, &config.store.root, name);
         let topics = Arc::new(TopicConfigManager::load(&config, file("topics.json"))?);
         let groups = SubscriptionGroupManager::load(&config, file("subscriptionGroup.json"))?;

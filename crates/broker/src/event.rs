@@ -19,6 +19,13 @@ pub enum BrokerEvent {
         /// Why.
         cause: String,
     },
+    /// A configuration file could not be used at the start, so its previous version was: what was changed last is missing.
+    PreviousVersionLoaded {
+        /// Which file under `config/`.
+        file: &'static str,
+        /// What is wrong with it.
+        cause: String,
+    },
     /// A configuration file could not be written; what it should hold is kept in memory and written next time.
     PersistFailed {
         /// Which file under `config/`.
@@ -47,6 +54,11 @@ impl fmt::Display for BrokerEvent {
             Self::RegistrationFailed { namesrv_addr, cause } => {
                 write!(f, "not registered at name server {namesrv_addr}: {cause}")
             }
+            Self::PreviousVersionLoaded { file, cause } => write!(
+                f,
+                "config/{file} cannot be used ({cause}): started from its previous version, {file}.bak, without what was changed \
+                 last; a damaged file is kept as {file}.damaged"
+            ),
             Self::PersistFailed { file, cause } => write!(f, "config/{file} not written: {cause}"),
             Self::StoreFailed { cause } => write!(f, "the store refuses writes: {cause}"),
             Self::ConnectionRefused { peer, cause } => write!(f, "connection from {peer} ended: {cause}"),

@@ -1,6 +1,5 @@
 //! One file under `config/` (`common/ConfigManager.java`).
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use rocketmq_codec::json;
@@ -12,12 +11,11 @@ use crate::error::BrokerError;
 use crate::event::{BrokerEvent, EventSink};
 
 /// Where a table of the broker is kept on disk.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ConfigFile {
-    fs: Arc<dyn Fs>,
+    file: config_file::ConfigFile,
     clock: Arc<dyn Clock>,
     events: EventSink,
-    path: PathBuf,
     name: &'static str,
 }
 
@@ -31,10 +29,9 @@ impl ConfigFile {
         name: &'static str,
     ) -> Self {
         Self {
-            fs: Arc::clone(fs),
+            file: config_file::ConfigFile::new(Arc::clone(fs), root.join("config").join(name)),
             clock: Arc::clone(clock),
             events: events.clone(),
-            path: root.join("config").join(name),
             name,
         }
     }
@@ -44,16 +41,24 @@ impl ConfigFile {
         self.clock.now_ms()
     }
 
-    /// What the file holds, or its `.bak` when the file is missing or damaged. `None` when there is neither.
+    /// What the file holds, or its `.bak` when the file is missing or damaged, which the operator is told. `None` when there
+    /// is neither.
     pub fn load<T: DeserializeOwned>(&self) -> Result<Option<T>, BrokerError> {
-        config_file::load(&*self.fs, &self.path, |bytes| json::from_slice::<T>(bytes))
-            .map_err(|source| BrokerError::ConfigFile { path: self.path.clone(), source })
+        let loaded = self.file.load(|bytes| json::from_slice::<T>(bytes));
+        let loaded =
+            loaded.map_err(|source| BrokerError::ConfigFile { path: self.file.path().to_owned(), source })?;
+        Ok(loaded.map(|loaded| {
+            if let Some(cause) = loaded.fallback {
+                self.events.emit(BrokerEvent::PreviousVersionLoaded { file: self.name, cause });
+            }
+            loaded.value
+        }))
     }
 
     /// Replaces the file and returns whether that went well. A failure is told to the operator here; the table lives on
     /// in memory and is written again with its next change.
     pub fn persist(&self, bytes: &[u8]) -> bool {
-        match config_file::persist(&*self.fs, &self.path, bytes) {
+        match self.file.persist(bytes) {
             Ok(()) => true,
             Err(error) => {
                 self.events.emit(BrokerEvent::PersistFailed { file: self.name, cause: error.to_string() });

@@ -19,9 +19,16 @@ use support::{TestBroker, until};
 
 /// A broker on a faulty file system, and what it tells its operator.
 fn start_on(faults: &FaultFs, sync_flush: bool) -> (TestBroker, Arc<Mutex<Vec<BrokerEvent>>>) {
+    start_in(Arc::new(tempfile::TempDir::new().unwrap()), faults, sync_flush)
+}
+
+fn start_in(
+    directory: Arc<tempfile::TempDir>,
+    faults: &FaultFs,
+    sync_flush: bool,
+) -> (TestBroker, Arc<Mutex<Vec<BrokerEvent>>>) {
     let events = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&events);
-    let directory = Arc::new(tempfile::TempDir::new().unwrap());
     let server = TestBroker::start_in(directory, faults.process(), Arc::new(SystemClock::new()), |config| {
         config.events = EventSink::new(move |event| noted.lock().push(event));
         if sync_flush {
@@ -95,6 +102,57 @@ fn a_send_whose_flush_takes_too_long_is_answered_so_with_its_place() {
     assert_eq!((late.field("msgId").len(), late.field("MSG_REGION")), (32, "DefaultRegion"));
     gate.set(false);
     server.stop();
+}
+
+/// The directory of a broker that knows the topic T, stopped, with damage in a file under config/.
+fn with_damaged(file: &str, faults: &FaultFs) -> Arc<tempfile::TempDir> {
+    let (server, _) = start_on(faults, false);
+    let mut peer = server.connect();
+    for topic in ["T", "Last", "Other"] {
+        assert_eq!(peer.send(topic, 0, b"x", "").code, response_code::SUCCESS);
+    }
+    for topic in ["Last", "Other"] {
+        let deleted = peer.call(request_code::DELETE_TOPIC_IN_BROKER, &[("topic", topic)], &[]);
+        assert_eq!(deleted.code, response_code::SUCCESS);
+    }
+    let (_, directory) = server.stop();
+    faults.corrupt(&directory.path().join("config").join(file), 0, 0xFF).unwrap();
+    directory
+}
+
+fn knows_topic(server: &TestBroker) -> bool {
+    let asked = [("topic", "T")];
+    server.connect().call(request_code::GET_TOPIC_CONFIG, &asked, &[]).code == response_code::SUCCESS
+}
+
+#[test]
+fn a_start_from_the_previous_version_of_a_configuration_file_is_told() {
+    for file in ["topics.json", "deletedTopics.json"] {
+        let faults = FaultFs::new();
+        let directory = with_damaged(file, &faults);
+        let (server, events) = start_in(directory, &faults, false);
+        assert!(knows_topic(&server));
+        let told: Vec<String> = events.lock().iter().map(ToString::to_string).collect();
+        let [event] = told.as_slice() else { panic!("{told:?}") };
+        assert!(event.starts_with(&format!("config/{file} cannot be used (")), "{event}");
+    }
+}
+
+#[test]
+fn wherever_a_start_from_the_previous_version_ends_the_next_one_knows_the_topics() {
+    for seed in 0..4 {
+        for rename in 0..2 {
+            let faults = FaultFs::new();
+            let directory = with_damaged("topics.json", &faults);
+            faults.power_off_in(Operation::Rename, "topics.json", rename);
+            drop(start_in(Arc::clone(&directory), &faults, false));
+            assert!(faults.last_call().is_some(), "rename {rename}");
+            // The last seed stands for a kill, which loses nothing.
+            if seed == 3 { faults.kill_process() } else { faults.power_cut(seed) }
+            let (server, _) = start_in(directory, &faults, false);
+            assert!(knows_topic(&server), "rename {rename}, seed {seed}");
+        }
+    }
 }
 
 /// Closed while true.

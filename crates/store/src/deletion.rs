@@ -7,15 +7,16 @@
 //! the deletion is finished by the next start if need be.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rocketmq_env::Fs;
 use serde::{Deserialize, Serialize};
 
+use crate::config_file::ConfigFile;
 use crate::queues::Queues;
-use crate::{MessageStore, StoreError, config_file};
+use crate::{MessageStore, StoreError};
 
 /// `config/deletedTopics.json`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -35,48 +36,50 @@ impl DeletedTopicsFile {
 /// Which records belong to deleted topics.
 #[derive(Debug)]
 pub(crate) struct DeletedTopics {
-    fs: Arc<dyn Fs>,
-    path: PathBuf,
-    file: Mutex<DeletedTopicsFile>,
+    file: ConfigFile,
+    /// Why the content comes from the previous version of the file, if it does.
+    fallback: Option<String>,
+    content: Mutex<DeletedTopicsFile>,
 }
 
 impl DeletedTopics {
     /// What the file under `root` says.
     pub(crate) fn load(fs: Arc<dyn Fs>, root: &Path) -> Result<Self, StoreError> {
         let path = root.join("config").join("deletedTopics.json");
-        let loaded = config_file::load(&*fs, &path, |bytes| serde_json::from_slice(bytes));
-        let file =
-            loaded.map_err(|source| StoreError::Io { op: "read", path: path.clone(), source })?.unwrap_or_default();
-        Ok(Self { fs, path, file: Mutex::new(file) })
+        let file = ConfigFile::new(fs, path);
+        let loaded = file.load(|bytes| serde_json::from_slice(bytes));
+        let loaded = loaded.map_err(|source| StoreError::Io { op: "read", path: file.path().to_owned(), source })?;
+        let (content, fallback) = loaded.map(|loaded| (loaded.value, loaded.fallback)).unwrap_or_default();
+        Ok(Self { file, fallback, content: Mutex::new(content) })
     }
 
     /// Whether a record of `topic` at `physical_offset` belongs to a topic that was deleted.
     pub(crate) fn covers(&self, topic: &str, physical_offset: i64) -> bool {
-        self.file.lock().covers(topic, physical_offset)
+        self.content.lock().covers(topic, physical_offset)
     }
 
     /// The deletions so far.
     pub(crate) fn all(&self) -> DeletedTopicsFile {
-        self.file.lock().clone()
+        self.content.lock().clone()
     }
 
     /// Remembers durably that `topics` were deleted when the log ended at `end`, and forgets those of which the log, which
     /// starts at `log_start`, has no records left.
     fn add(&self, topics: &[&str], end: i64, log_start: i64) -> Result<(), StoreError> {
-        let mut file = self.file.lock();
-        let mut changed = file.clone();
+        let mut content = self.content.lock();
+        let mut changed = content.clone();
         changed.topic_table.retain(|_, end| *end > log_start);
         changed.topic_table.extend(topics.iter().map(|topic| ((*topic).to_owned(), end)));
-        let fail = |source| StoreError::Io { op: "write", path: self.path.clone(), source };
+        let fail = |source| StoreError::Io { op: "write", path: self.file.path().to_owned(), source };
         let bytes = serde_json::to_vec_pretty(&changed).map_err(|error| fail(error.into()))?;
-        config_file::persist(&*self.fs, &self.path, &bytes).map_err(fail)?;
-        *file = changed;
+        self.file.persist(&bytes).map_err(fail)?;
+        *content = changed;
         Ok(())
     }
 
     /// Finishes what a crash interrupted: removes queues that have no message stored after the deletion of their topic.
     pub(crate) fn finish(&self, queues: &Queues) -> Result<(), StoreError> {
-        let table = self.file.lock().topic_table.clone();
+        let table = self.content.lock().topic_table.clone();
         for (topic, end) in table {
             let mut of_topic = queues.of_topic(&topic);
             of_topic.retain(|queue| queue.max_physical_offset() <= end);
@@ -90,6 +93,12 @@ impl DeletedTopics {
 }
 
 impl MessageStore {
+    /// What is wrong with `config/deletedTopics.json`, if this store was opened with its previous version: a topic that was
+    /// deleted last may have queues again.
+    pub fn deleted_topics_fallback(&self) -> Option<&str> {
+        self.deleted_topics.fallback.as_deref()
+    }
+
     /// Deletes the queues of topics with their files, durably. A topic that is used again starts at offset 0. Returns how
     /// many of the topics had queues.
     ///
