@@ -10,7 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rocketmq_codec::message::HostAddr;
 use rocketmq_codec::message::message_id::UniqueIdGenerator;
-use rocketmq_env::{Clock, Fs, sleep};
+use rocketmq_env::{Clock, Fs, Parker, Unparker, sleep};
 use rocketmq_remoting::{ChannelOptions, Client, EventLoops, Server, ServerOptions};
 use rocketmq_store::{FlushDiskType, MessageStore};
 use tokio::sync::{oneshot, watch};
@@ -25,10 +25,10 @@ use crate::event::BrokerEvent;
 use crate::long_polling::PullRequestHoldService;
 use crate::memory;
 use crate::names;
-use crate::persist::ConfigFile;
+use crate::persist::{ConfigFile, TableFile};
 use crate::processor::properties::BrokerProperties;
 use crate::service::deferred::DeferredReplies;
-use crate::service::housekeeping::{OffsetPersister, expire_held_pulls, sample_stats, scan_not_active_channels};
+use crate::service::housekeeping::{Persister, expire_held_pulls, sample_stats, scan_not_active_channels};
 use crate::service::registration::{Registrar, Registration};
 use crate::stats::{StoreStats, Totals};
 use crate::subscription_group::SubscriptionGroupManager;
@@ -95,7 +95,7 @@ pub struct Broker {
     state: Arc<BrokerState>,
     server: Server,
     registrar: Arc<Registrar>,
-    persister: OffsetPersister,
+    persister: Persister,
     stop: watch::Sender<bool>,
 }
 
@@ -125,7 +125,9 @@ impl Broker {
     ) -> Result<Broker, BrokerError> {
         let (registration, requests) = Registration::new();
         let client = Arc::new(Client::new(Arc::clone(loops), Arc::clone(&clock), ChannelOptions::default()));
-        let state = Arc::new(BrokerState::load(config, fs, &clock, store, registration, Arc::downgrade(&client))?);
+        let parker = Parker::new(&clock);
+        let (calls, writer) = (Arc::downgrade(&client), parker.unparker());
+        let state = Arc::new(BrokerState::load(config, fs, &clock, store, registration, calls, &writer)?);
         let config = &state.config;
         let address = SocketAddr::new(config.bind_address, config.listen_port);
         let server = Server::bind(address, ServerOptions::default(), Arc::clone(&state), loops, Arc::clone(&clock))
@@ -141,8 +143,8 @@ impl Broker {
         );
         // Set once here; requests that came in since the bind wait for it.
         let _ = state.advertised.set(advertised);
-        let persister = OffsetPersister::start(Arc::clone(&state))
-            .map_err(|source| BrokerError::Thread { name: "rocketmq-offsets", source })?;
+        let persister = Persister::start(Arc::clone(&state), parker)
+            .map_err(|source| BrokerError::Thread { name: Persister::THREAD, source })?;
         let (stop, stopped) = watch::channel(false);
         let duties = Duties { loops, stopped };
         duties.spawn(expire_held_pulls(Arc::clone(&state)));
@@ -283,6 +285,7 @@ impl BrokerState {
         store: Arc<MessageStore>,
         registration: Registration,
         client: Weak<Client>,
+        writer: &Unparker,
     ) -> Result<Self, BrokerError> {
         let config = Arc::new(config);
         if let Some(cause) = store.deleted_topics_fallback() {
@@ -290,8 +293,9 @@ impl BrokerState {
             config.events.emit(BrokerEvent::PreviousVersionLoaded { file: "deletedTopics.json", cause });
         }
         let file = |name| ConfigFile::new(fs, clock, &config.events, &config.store.root, name);
-        let topics = Arc::new(TopicConfigManager::load(&config, file("topics.json"))?);
-        let groups = SubscriptionGroupManager::load(&config, file("subscriptionGroup.json"))?;
+        let table_file = |name| TableFile::new(file(name), writer.clone());
+        let topics = Arc::new(TopicConfigManager::load(&config, table_file("topics.json"))?);
+        let groups = SubscriptionGroupManager::load(&config, table_file("subscriptionGroup.json"))?;
         let offsets = ConsumerOffsetManager::load(&config, file("consumerOffset.json"))?;
         topics.persist();
         groups.persist();

@@ -10,7 +10,7 @@ use rocketmq_codec::json;
 use crate::config::BrokerConfig;
 use crate::error::BrokerError;
 use crate::names;
-use crate::persist::ConfigFile;
+use crate::persist::{TableFile, Then};
 
 /// Groups that every broker knows (`SubscriptionGroupManager#init`).
 const SYSTEM_GROUPS: [&str; 8] = [
@@ -31,22 +31,22 @@ pub struct SubscriptionGroupManager {
     /// Group to topic to bits of what is forbidden.
     forbidden: BTreeMap<String, BTreeMap<String, i32>>,
     data_version: Mutex<DataVersion>,
-    /// Held over check, change and write to disk.
+    /// Held over check and change.
     changes: Mutex<()>,
-    file: ConfigFile,
+    file: TableFile,
     auto_create: bool,
 }
 
 impl SubscriptionGroupManager {
     /// The system groups, and over them what `config/subscriptionGroup.json` holds.
-    pub fn load(config: &BrokerConfig, file: ConfigFile) -> Result<Self, BrokerError> {
+    pub fn load(config: &BrokerConfig, file: TableFile) -> Result<Self, BrokerError> {
         let mut table: HashMap<String, Arc<SubscriptionGroupConfig>> = HashMap::new();
         for group in SYSTEM_GROUPS {
             table.insert(group.to_owned(), Arc::new(plain(group)));
         }
-        let mut data_version = DataVersion { timestamp: file.now_ms(), ..DataVersion::default() };
+        let mut data_version = DataVersion { timestamp: file.file().now_ms(), ..DataVersion::default() };
         let mut forbidden = BTreeMap::new();
-        if let Some(stored) = file.load::<SubscriptionGroupWrapper>()? {
+        if let Some(stored) = file.file().load::<SubscriptionGroupWrapper>()? {
             for (name, group) in stored.subscription_group_table {
                 table.insert(name, Arc::new(group));
             }
@@ -116,7 +116,12 @@ impl SubscriptionGroupManager {
         }
     }
 
-    /// Puts a group into table and file; `changes` is held.
+    /// Runs `then` when all changes so far are in the file, see [`TableFile::when_written`].
+    pub fn when_written(&self, then: Then) {
+        self.file.when_written(then);
+    }
+
+    /// Puts a group into the table; `changes` is held.
     fn put(&self, config: SubscriptionGroupConfig) -> Arc<SubscriptionGroupConfig> {
         let config = Arc::new(config);
         self.table.write().insert(config.group_name.clone(), Arc::clone(&config));
@@ -125,13 +130,19 @@ impl SubscriptionGroupManager {
     }
 
     fn changed(&self) {
-        self.data_version.lock().next(0, self.file.now_ms());
-        self.persist();
+        self.data_version.lock().next(0, self.file.file().now_ms());
+        self.file.changed();
     }
 
-    /// Writes `config/subscriptionGroup.json`.
+    /// Writes `config/subscriptionGroup.json` if anything changed since.
     pub fn persist(&self) {
-        self.file.persist(&json::to_vec_pretty(&self.wrapper()));
+        self.file.write(|| {
+            let (version, content) = {
+                let _unchanged = self.changes.lock();
+                (self.file.newest(), self.wrapper())
+            };
+            (version, json::to_vec_pretty(&content))
+        });
     }
 }
 

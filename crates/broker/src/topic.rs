@@ -14,7 +14,7 @@ use rocketmq_store::{MessageStore, Queue};
 use crate::config::BrokerConfig;
 use crate::error::BrokerError;
 use crate::names;
-use crate::persist::ConfigFile;
+use crate::persist::{TableFile, Then};
 
 /// Most queues of a topic whose handles are kept with it. How many a topic has is whatever a client or a file says, up to
 /// `i32::MAX`, and must not become memory.
@@ -24,13 +24,15 @@ const KEPT_QUEUES: usize = 1024;
 #[derive(Debug)]
 pub struct Topic {
     config: TopicConfig,
+    /// Version of the table that the topic came with: once it is written a restart knows the topic.
+    since: u64,
     /// Those with the lowest ids, from the first use on.
     queues: OnceLock<Box<[OnceLock<Arc<Queue>>]>>,
 }
 
 impl Topic {
-    fn new(config: TopicConfig) -> Self {
-        Self { config, queues: OnceLock::new() }
+    fn new(config: TopicConfig, since: u64) -> Self {
+        Self { config, since, queues: OnceLock::new() }
     }
 
     /// The configuration.
@@ -69,9 +71,9 @@ pub struct TopicConfigManager {
     /// Advances with every change of the table; lets a connection keep a topic without asking again.
     generation: AtomicU64,
     data_version: Mutex<DataVersion>,
-    /// Held over check, change and write to disk, so that versions reach the file in their order.
+    /// Held over check and change.
     changes: Mutex<()>,
-    file: ConfigFile,
+    file: TableFile,
     auto_create_topic_enable: bool,
     own_system_topics: Vec<String>,
 }
@@ -87,17 +89,17 @@ pub struct Created {
 
 impl TopicConfigManager {
     /// The system topics, and over them what `config/topics.json` holds.
-    pub fn load(config: &BrokerConfig, file: ConfigFile) -> Result<Self, BrokerError> {
+    pub fn load(config: &BrokerConfig, file: TableFile) -> Result<Self, BrokerError> {
         let system = system_topics(config);
         let own_system_topics = system.iter().map(|topic| topic.topic_name.clone()).collect();
         let mut table: HashMap<String, Arc<Topic>> = HashMap::new();
         for topic in system {
-            table.insert(topic.topic_name.clone(), Arc::new(Topic::new(topic)));
+            table.insert(topic.topic_name.clone(), Arc::new(Topic::new(topic, 0)));
         }
-        let mut data_version = DataVersion { timestamp: file.now_ms(), ..DataVersion::default() };
-        if let Some(stored) = file.load::<TopicConfigSerializeWrapper>()? {
+        let mut data_version = DataVersion { timestamp: file.file().now_ms(), ..DataVersion::default() };
+        if let Some(stored) = file.file().load::<TopicConfigSerializeWrapper>()? {
             for (name, topic) in stored.topic_config_table {
-                table.insert(name, Arc::new(Topic::new(topic)));
+                table.insert(name, Arc::new(Topic::new(topic, 0)));
             }
             data_version = stored.data_version;
         }
@@ -139,8 +141,13 @@ impl TopicConfigManager {
 
     /// All configurations with the version they belong to.
     pub fn snapshot(&self) -> (BTreeMap<String, TopicConfig>, DataVersion) {
+        let (topics, data_version, _) = self.current();
+        (configs(&topics), data_version)
+    }
+
+    fn current(&self) -> (Vec<Arc<Topic>>, DataVersion, u64) {
         let _unchanged = self.changes.lock();
-        (self.configs(), self.data_version.lock().clone())
+        (self.table.read().values().cloned().collect(), self.data_version(), self.file.newest())
     }
 
     /// The version of the table.
@@ -148,8 +155,14 @@ impl TopicConfigManager {
         self.data_version.lock().clone()
     }
 
-    fn configs(&self) -> BTreeMap<String, TopicConfig> {
-        self.table.read().iter().map(|(name, topic)| (name.clone(), topic.config.clone())).collect()
+    /// Whether a restart knows the topic.
+    pub fn is_on_disk(&self, topic: &Topic) -> bool {
+        self.file.is_written(topic.since)
+    }
+
+    /// Runs `then` when all changes so far are in the file, see [`TableFile::when_written`].
+    pub fn when_written(&self, then: Then) {
+        self.file.when_written(then);
     }
 
     /// Makes the topic after a template that may be inherited from, as a producer's first send to it does
@@ -231,7 +244,7 @@ impl TopicConfigManager {
     pub fn forget_queues(&self, topic: &str) {
         let _changing = self.changes.lock();
         if let Some(topic) = self.table.write().get_mut(topic) {
-            *topic = Arc::new(Topic::new(topic.config.clone()));
+            *topic = Arc::new(Topic::new(topic.config.clone(), topic.since));
         }
         self.generation.fetch_add(1, Ordering::Release);
     }
@@ -241,6 +254,7 @@ impl TopicConfigManager {
         let _changing = self.changes.lock();
         let was_there = self.table.write().remove(topic).is_some();
         if was_there {
+            self.file.changed();
             self.changed();
         }
         was_there
@@ -256,29 +270,38 @@ impl TopicConfigManager {
         }
     }
 
-    /// Puts a configuration into table and file; `changes` is held.
+    /// Puts a configuration into the table; `changes` is held.
     fn put(&self, config: TopicConfig) -> Arc<Topic> {
-        let topic = Arc::new(Topic::new(config));
+        // Before the topic can be seen: who sends to it must not take an older version for the one that has it.
+        let version = self.file.changed();
+        let since = self.select(&config.topic_name).map_or(version, |existing| existing.since);
+        let topic = Arc::new(Topic::new(config, since));
         self.table.write().insert(topic.config.topic_name.clone(), Arc::clone(&topic));
         self.changed();
         topic
     }
 
     fn changed(&self) {
-        self.data_version.lock().next(0, self.file.now_ms());
+        self.data_version.lock().next(0, self.file.file().now_ms());
         self.generation.fetch_add(1, Ordering::Release);
-        self.persist();
     }
 
-    /// Writes `config/topics.json`.
+    /// Writes `config/topics.json` if anything changed since.
     pub fn persist(&self) {
-        let content = TopicConfigSerializeWrapper {
-            topic_config_table: self.configs(),
-            data_version: self.data_version(),
-            ..TopicConfigSerializeWrapper::default()
-        };
-        self.file.persist(&json::to_vec_pretty(&content));
+        self.file.write(|| {
+            let (topics, data_version, version) = self.current();
+            let content = TopicConfigSerializeWrapper {
+                topic_config_table: configs(&topics),
+                data_version,
+                ..TopicConfigSerializeWrapper::default()
+            };
+            (version, json::to_vec_pretty(&content))
+        });
     }
+}
+
+fn configs(topics: &[Arc<Topic>]) -> BTreeMap<String, TopicConfig> {
+    topics.iter().map(|topic| (topic.name().to_owned(), topic.config.clone())).collect()
 }
 
 fn plain(name: &str, queue_nums: i32, perm: i32) -> TopicConfig {

@@ -6,6 +6,7 @@ mod support;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -83,7 +84,7 @@ fn a_send_whose_flush_takes_too_long_is_answered_so_with_its_place() {
     let directory = Arc::new(tempfile::TempDir::new().unwrap());
     let gate = Arc::new(Gate::default());
     let clock = Arc::new(VirtualClock::new(1_700_000_000_000));
-    let fs = Arc::new(GatedFs { inner: OsFs, gate: Arc::clone(&gate) });
+    let fs = Arc::new(GatedFs::new(&gate, ""));
     let server = TestBroker::start_in(directory, fs, clock.clone(), |config| {
         config.store.flush_disk_type = FlushDiskType::SyncFlush;
     });
@@ -101,6 +102,63 @@ fn a_send_whose_flush_takes_too_long_is_answered_so_with_its_place() {
     assert_eq!((late.code, late.number("queueOffset")), (response_code::FLUSH_DISK_TIMEOUT, 1));
     assert_eq!((late.field("msgId").len(), late.field("MSG_REGION")), (32, "DefaultRegion"));
     gate.set(false);
+    server.stop();
+}
+
+#[test]
+fn nobody_but_who_makes_topics_waits_for_the_write_of_topics_json_and_they_share_it() {
+    let directory = Arc::new(tempfile::TempDir::new().unwrap());
+    let gate = Arc::new(Gate::default());
+    let fs = Arc::new(GatedFs::new(&gate, "/config/"));
+    let server = TestBroker::start_in(directory, fs.clone(), Arc::new(SystemClock::new()), |_| {});
+    let mut peer = server.connect();
+    assert_eq!(peer.send("T", 0, b"x", "").number("queueOffset"), 0);
+    gate.set(true);
+    let writes_before = fs.topic_writes.load(Ordering::Relaxed);
+    let mut makers = Vec::new();
+    for number in 0..50 {
+        let topic = format!("New{number}");
+        makers.extend(peer.frame(request_code::SEND_MESSAGE_V2, &support::send_fields(&topic, "0", ""), b"x"));
+    }
+    let topic = [
+        ("topic", "Made"),
+        ("defaultTopic", "TBW102"),
+        ("readQueueNums", "1"),
+        ("writeQueueNums", "1"),
+        ("perm", "6"),
+        ("topicFilterType", "SINGLE_TAG"),
+        ("order", "false"),
+    ];
+    makers.extend(peer.frame(request_code::UPDATE_AND_CREATE_TOPIC, &topic, &[]));
+    makers.extend(peer.frame(request_code::DELETE_TOPIC_IN_BROKER, &[("topic", "Gone")], &[]));
+    let code = request_code::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP;
+    makers.extend(peer.frame(code, &[], br#"{"groupName":"MadeGroup"}"#));
+    peer.write(&makers);
+    // Whoever comes behind them, on their connection too, is answered while none of them is.
+    assert_eq!(peer.send("T", 0, b"x", "").number("queueOffset"), 1);
+    assert_eq!(server.connect().heartbeat("c1", "NewGroup", "T").code, response_code::SUCCESS);
+    assert_eq!(server.connect().send("T", 0, b"x", "").number("queueOffset"), 2);
+    // One who sends to such a topic is told no sooner that it is stored.
+    let mut other = server.connect();
+    let second = other.frame(request_code::SEND_MESSAGE_V2, &support::send_fields("New7", "0", ""), b"x");
+    other.write(&second);
+    assert_eq!(other.pull("T", 0, 0, "*").records().len(), 3);
+    gate.set(false);
+    for _ in 0..53 {
+        let answer = peer.receive();
+        assert_eq!(answer.code, response_code::SUCCESS, "{answer:?}");
+    }
+    assert_eq!(other.receive().number("queueOffset"), 1);
+    let writes = fs.topic_writes.load(Ordering::Relaxed) - writes_before;
+    assert!(writes <= 2, "{writes} writes: the one that was held up, and one for all others");
+    let config = server.directory.path().join("config");
+    let [topics, groups] =
+        ["topics.json", "subscriptionGroup.json"].map(|name| std::fs::read_to_string(config.join(name)).unwrap());
+    assert!(
+        (0..50).all(|number| topics.contains(&format!("\"New{number}\""))) && topics.contains("\"Made\""),
+        "{topics}"
+    );
+    assert!(groups.contains("\"MadeGroup\""), "{groups}");
     server.stop();
 }
 
@@ -148,7 +206,11 @@ fn wherever_a_start_from_the_previous_version_ends_the_next_one_knows_the_topics
             drop(start_in(Arc::clone(&directory), &faults, false));
             assert!(faults.last_call().is_some(), "rename {rename}");
             // The last seed stands for a kill, which loses nothing.
-            if seed == 3 { faults.kill_process() } else { faults.power_cut(seed) }
+            if seed == 3 {
+                faults.kill_process()
+            } else {
+                faults.power_cut(seed)
+            }
             let (server, _) = start_in(directory, &faults, false);
             assert!(knows_topic(&server), "rename {rename}, seed {seed}");
         }
@@ -176,11 +238,20 @@ impl Gate {
     }
 }
 
-/// The real file system with a gate before every flush.
+/// The real file system with a gate before every flush of some files.
 #[derive(Debug)]
 struct GatedFs {
     inner: OsFs,
     gate: Arc<Gate>,
+    path_contains: &'static str,
+    /// How often topics.json was replaced.
+    topic_writes: AtomicU64,
+}
+
+impl GatedFs {
+    fn new(gate: &Arc<Gate>, path_contains: &'static str) -> Self {
+        Self { inner: OsFs, gate: Arc::clone(gate), path_contains, topic_writes: AtomicU64::new(0) }
+    }
 }
 
 #[derive(Debug)]
@@ -192,6 +263,9 @@ struct GatedFile {
 impl Fs for GatedFs {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>> {
         let inner = self.inner.open(path, mode)?;
+        if !path.to_string_lossy().contains(self.path_contains) {
+            return Ok(inner);
+        }
         Ok(Arc::new(GatedFile { inner, gate: Arc::clone(&self.gate) }))
     }
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
@@ -207,6 +281,9 @@ impl Fs for GatedFs {
         self.inner.remove_dir(path)
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if to.ends_with("config/topics.json") {
+            self.topic_writes.fetch_add(1, Ordering::Relaxed);
+        }
         self.inner.rename(from, to)
     }
     fn sync_dir(&self, path: &Path) -> io::Result<()> {

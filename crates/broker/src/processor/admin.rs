@@ -10,7 +10,9 @@ use rocketmq_codec::header::{CreateTopicRequestHeader, GetTopicConfigRequestHead
 use rocketmq_codec::{Command, json, request_code, response_code};
 use rocketmq_remoting::Connection;
 
-use super::reply::{Handled, Refusal, field, header, json_body, succeed, succeed_empty, succeed_with_json};
+use super::reply::{
+    Handled, Refusal, field, header, json_body, succeed, succeed_empty, succeed_when, succeed_with_json,
+};
 use crate::attributes;
 use crate::broker::BrokerState;
 use crate::names;
@@ -31,9 +33,9 @@ impl BrokerState {
             request_code::GET_ALL_TOPIC_CONFIG => self.get_all_topic_config(request, out),
             request_code::GET_TOPIC_CONFIG => self.get_topic_config(request, out),
             request_code::UPDATE_AND_CREATE_SUBSCRIPTIONGROUP => {
-                self.update_and_create_subscription_group(request, out)
+                self.update_and_create_subscription_group(connection, request, out)
             }
-            request_code::DELETE_SUBSCRIPTIONGROUP => self.delete_subscription_group(request, out),
+            request_code::DELETE_SUBSCRIPTIONGROUP => self.delete_subscription_group(connection, request, out),
             request_code::GET_ALL_SUBSCRIPTIONGROUP_CONFIG => self.get_all_subscription_group_config(request, out),
             request_code::GET_SUBSCRIPTIONGROUP_CONFIG => self.get_subscription_group_config(request, out),
             request_code::GET_ALL_CONSUMER_OFFSET => self.get_all_consumer_offset(request, out),
@@ -51,7 +53,7 @@ impl BrokerState {
         }
     }
 
-    /// The answer is sent when the name servers have been told, so that who asked finds the route.
+    /// The answer is sent when the topic is on disk and the name servers have been told, so that who asked finds the route.
     fn update_and_create_topic(
         &self,
         connection: &Arc<Connection>,
@@ -95,8 +97,10 @@ impl BrokerState {
         }
         let mut answer = Vec::new();
         succeed_empty(request, &mut answer)?;
-        let connection = Arc::clone(connection);
-        self.registration.topics_changed_then(Box::new(move || connection.send(&answer)));
+        let (connection, registration) = (Arc::clone(connection), self.registration.clone());
+        self.topics.when_written(Box::new(move || {
+            registration.topics_changed_then(Box::new(move || connection.send(&answer)));
+        }));
         Ok(())
     }
 
@@ -125,21 +129,32 @@ impl BrokerState {
         succeed_with_json(request, out, topic.config())
     }
 
-    fn update_and_create_subscription_group(&self, request: &Command<'_>, out: &mut Vec<u8>) -> Handled {
+    /// The answer is sent when the group is on disk.
+    fn update_and_create_subscription_group(
+        &self,
+        connection: &Arc<Connection>,
+        request: &Command<'_>,
+        out: &mut Vec<u8>,
+    ) -> Handled {
         let config: SubscriptionGroupConfig = json_body(request)?;
         names::validate_group(&config.group_name)
             .map_err(|remark| Refusal::new(response_code::INVALID_PARAMETER, remark))?;
         self.groups.update(config).map_err(Refusal::system_error)?;
-        succeed_empty(request, out)
+        succeed_when(|then| self.groups.when_written(then), connection, request, out)
     }
 
-    fn delete_subscription_group(&self, request: &Command<'_>, out: &mut Vec<u8>) -> Handled {
+    fn delete_subscription_group(
+        &self,
+        connection: &Arc<Connection>,
+        request: &Command<'_>,
+        out: &mut Vec<u8>,
+    ) -> Handled {
         let group = field(request, "groupName")?;
         self.groups.delete(group);
         if request.ext.get("cleanOffset") == Some("true") {
             self.offsets.clean_group(group);
         }
-        succeed_empty(request, out)
+        succeed_when(|then| self.groups.when_written(then), connection, request, out)
     }
 
     fn get_all_subscription_group_config(&self, request: &Command<'_>, out: &mut Vec<u8>) -> Handled {

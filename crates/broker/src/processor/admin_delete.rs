@@ -41,7 +41,7 @@ impl Asker {
 }
 
 impl BrokerState {
-    /// The topic goes from the topic table and the offsets, name servers are told, its files are deleted; so do the retry
+    /// The topic goes from the topic table, on disk too, and the offsets, name servers are told, its files are deleted; so do the retry
     /// topics that consumers popping it have. (`#deleteTopic`)
     pub(super) fn delete_topic(&self, connection: &Arc<Connection>, request: &Command<'_>) -> Handled {
         let topic = field(request, "topic")?;
@@ -66,8 +66,10 @@ impl BrokerState {
             self.offsets.clean_topic(topic);
         }
         let asker = Asker::new(connection, request)?;
-        let store = Arc::clone(&self.store);
-        self.registration.topics_changed_then(Box::new(move || delete_queues(store, topics, asker)));
+        let (store, registration) = (Arc::clone(&self.store), self.registration.clone());
+        self.topics.when_written(Box::new(move || {
+            registration.topics_changed_then(Box::new(move || delete_queues(store, topics, asker)));
+        }));
         Ok(())
     }
 

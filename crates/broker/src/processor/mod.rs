@@ -108,7 +108,7 @@ impl BrokerState {
             }
             request_code::CONSUMER_SEND_MSG_BACK => {
                 self.refuse_when_stopping()?;
-                self.consumer_send_msg_back(request, out)
+                self.consumer_send_msg_back(connection, request, out)
             }
             request_code::QUERY_CONSUMER_OFFSET => self.query_consumer_offset(request, out),
             request_code::UPDATE_CONSUMER_OFFSET => self.update_consumer_offset(request, out),

@@ -1,11 +1,15 @@
 //! Answers, in the encoding of the request.
 
 use std::fmt::Display;
+use std::sync::Arc;
 
 use rocketmq_codec::header::Header;
 use rocketmq_codec::{Command, EncodeHeader, FrameWriter, Head, SerializeType, json, response_code};
+use rocketmq_remoting::Connection;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::persist::Then;
 
 /// An error answer.
 #[derive(Debug)]
@@ -55,6 +59,23 @@ pub(crate) fn succeed(request: &Command<'_>, out: &mut Vec<u8>, fill: impl FnOnc
 /// Answers SUCCESS with nothing.
 pub(crate) fn succeed_empty(request: &Command<'_>, out: &mut Vec<u8>) -> Handled {
     succeed(request, out, |_| {})
+}
+
+/// Answers SUCCESS with nothing as soon as `when` runs what it is given.
+pub(crate) fn succeed_when(
+    when: impl FnOnce(Then),
+    connection: &Arc<Connection>,
+    request: &Command<'_>,
+    out: &mut Vec<u8>,
+) -> Handled {
+    if request.is_oneway() {
+        return succeed_empty(request, out);
+    }
+    let mut answer = Vec::new();
+    succeed_empty(request, &mut answer)?;
+    let connection = Arc::clone(connection);
+    when(Box::new(move || connection.send(&answer)));
+    Ok(())
 }
 
 /// Answers SUCCESS with header fields.

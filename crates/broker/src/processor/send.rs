@@ -98,7 +98,8 @@ impl BrokerState {
         let (body, properties) = (request.body, session.properties.as_str());
         let message = PutMessage { body, properties, ..self.message_to(&queue, connection, header, topic) };
         let index = session.batch.push(&self.store, &message).map_err(|error| self.put_refused(error))?;
-        Ok(waiting(request, traits.no_wait, queue_id, index..index + 1, uniq_key))
+        let awaits_topic = !self.topics.is_on_disk(topic);
+        Ok(waiting(request, traits.no_wait, awaits_topic, queue_id, index..index + 1, uniq_key))
     }
 
     /// Copies the message's unique id to where its answer finds it; a message without one gets one.
@@ -169,7 +170,8 @@ impl BrokerState {
                 return Err(refusal);
             }
         }
-        Ok(waiting(request, traits.no_wait, queue_id, first..session.batch.len(), uniq_key))
+        let awaits_topic = !self.topics.is_on_disk(topic);
+        Ok(waiting(request, traits.no_wait, awaits_topic, queue_id, first..session.batch.len(), uniq_key))
     }
 
     /// What the header of a send says of its message or messages, without body and properties.
@@ -214,6 +216,7 @@ impl BrokerState {
 fn waiting(
     request: &Command<'_>,
     no_wait: bool,
+    awaits_topic: bool,
     queue_id: i32,
     messages: Range<usize>,
     uniq_key: Range<usize>,
@@ -224,6 +227,7 @@ fn waiting(
         oneway: request.is_oneway(),
         no_wait,
         queue_id,
+        awaits_topic,
         messages,
         uniq_key,
     }

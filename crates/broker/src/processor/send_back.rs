@@ -1,20 +1,29 @@
 //! Sending back: 36 (`AbstractSendMessageProcessor#consumerSendMsgBack`).
 
+use std::sync::Arc;
+
 use rocketmq_codec::body::perm;
 use rocketmq_codec::header::ConsumerSendMsgBackRequestHeader;
 use rocketmq_codec::message::{MessageRecord, decode_record, properties};
 use rocketmq_codec::{Command, response_code};
+use rocketmq_remoting::Connection;
 use rocketmq_store::{PutBatch, PutMessage};
 
-use super::reply::{Handled, Refusal, header, succeed_empty};
+use super::reply::{Handled, Refusal, header, succeed_empty, succeed_when};
 use super::send_check::{DLQ_NUMS_PER_GROUP, VERSION_MAX_RECONSUME_TIMES, no_such_group, topic_sys_flag};
 use crate::broker::BrokerState;
 use crate::names;
+use crate::topic::Topic;
 
 impl BrokerState {
     /// A message that was consumed in vain goes to the dead letter topic when it may not come again. That it comes again
     /// later needs delay levels, which are not there: then the answer is an error, and the client keeps the message.
-    pub(super) fn consumer_send_msg_back(&self, request: &Command<'_>, out: &mut Vec<u8>) -> Handled {
+    pub(super) fn consumer_send_msg_back(
+        &self,
+        connection: &Arc<Connection>,
+        request: &Command<'_>,
+        out: &mut Vec<u8>,
+    ) -> Handled {
         let back: ConsumerSendMsgBackRequestHeader<'_> = header(request)?;
         let group = self.groups.find(&back.group).ok_or_else(|| no_such_group(&back.group))?;
         if self.config.broker_permission & perm::WRITE == 0 {
@@ -41,11 +50,14 @@ impl BrokerState {
             let remark = "this broker does not support messages with a delay level yet; the message was not sent back";
             return Err(Refusal::new(response_code::REQUEST_CODE_NOT_SUPPORTED, remark));
         }
-        self.put_dead_letter(&back.group, &message)?;
-        succeed_empty(request, out)
+        let topic = self.put_dead_letter(&back.group, &message)?;
+        if self.topics.is_on_disk(&topic) {
+            return succeed_empty(request, out);
+        }
+        succeed_when(|then| self.topics.when_written(then), connection, request, out)
     }
 
-    fn put_dead_letter(&self, group: &str, message: &MessageRecord<'_>) -> Result<(), Refusal> {
+    fn put_dead_letter(&self, group: &str, message: &MessageRecord<'_>) -> Result<Arc<Topic>, Refusal> {
         let topic = self.retry_or_dlq_topic(&names::dlq_topic(group), DLQ_NUMS_PER_GROUP, 0);
         let queue = topic.queue(&self.store, 0).ok_or_else(|| Refusal::system_error("the topic has no queue"))?;
         let mut text = message.properties.clone().into_owned();
@@ -73,6 +85,7 @@ impl BrokerState {
         batch.push(&self.store, &dead_letter).map_err(Refusal::system_error)?;
         // WAIT=false: Apache's broker does not wait for the disk here either.
         let put = self.store.put(&mut batch).and_then(|ticket| self.store.write_out(ticket.end));
-        put.map_err(|error| self.store_refused(&error))
+        put.map_err(|error| self.store_refused(&error))?;
+        Ok(topic)
     }
 }

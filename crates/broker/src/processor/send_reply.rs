@@ -16,6 +16,8 @@ use crate::event::BrokerEvent;
 
 impl BrokerState {
     /// Stores the session's batch and answers the sends that wait for it: into `out`, or later when they wait for the disk.
+    /// An acknowledged message has a topic that a restart knows, as Apache's broker writes it before the message
+    /// (`TopicConfigManager#createTopicInSendMessageMethod`).
     pub(super) fn store_batch(&self, connection: &Arc<Connection>, session: &mut Session, out: &mut Vec<u8>) {
         if session.waiting.is_empty() {
             return;
@@ -30,13 +32,25 @@ impl BrokerState {
             Ok(ticket) => {
                 self.store_works();
                 self.stats.messages_put.fetch_add(session.batch.len() as u64, Ordering::Relaxed);
-                let mut after_flush = Vec::new();
+                let (mut after_topics, mut after_flush) = (Vec::new(), Vec::new());
                 for send in session.waiting.iter().filter(|send| !send.oneway) {
-                    let target = if self.waits_for_flush(send) { &mut after_flush } else { &mut *out };
+                    let target = match (send.awaits_topic, self.waits_for_flush(send)) {
+                        (true, _) => &mut after_topics,
+                        (false, true) => &mut after_flush,
+                        (false, false) => &mut *out,
+                    };
                     self.write_send_reply(&session.batch, send, &session.uniq_keys, target);
                 }
                 if !after_flush.is_empty() {
-                    self.deferred.defer(&self.store, ticket.end, connection, after_flush);
+                    self.deferred.defer(connection, after_flush).send_when_flushed(&self.store, ticket.end);
+                }
+                if !after_topics.is_empty() {
+                    let deferred = self.deferred.defer(connection, after_topics);
+                    let flush_of = self.sync_flush.then(|| Arc::clone(&self.store));
+                    self.topics.when_written(Box::new(move || match flush_of {
+                        Some(store) => deferred.send_when_flushed(&store, ticket.end),
+                        None => deferred.send(),
+                    }));
                 }
             }
             Err(error) => {
@@ -50,7 +64,8 @@ impl BrokerState {
     }
 
     fn waits_for_flush(&self, send: &WaitingSend) -> bool {
-        self.sync_flush && !send.oneway && !send.no_wait
+        // What waits for its topic waits for the disk anyhow.
+        self.sync_flush && !send.oneway && (!send.no_wait || send.awaits_topic)
     }
 
     fn write_send_reply(&self, batch: &PutBatch, send: &WaitingSend, uniq_keys: &str, out: &mut Vec<u8>) {

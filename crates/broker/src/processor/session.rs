@@ -39,6 +39,8 @@ pub(crate) struct WaitingSend {
     /// WAIT=false.
     pub(crate) no_wait: bool,
     pub(crate) queue_id: i32,
+    /// Its topic is so new that a restart would not know it.
+    pub(crate) awaits_topic: bool,
     /// Its messages in the batch.
     pub(crate) messages: Range<usize>,
     /// Its id in `uniq_keys`; empty when it has none.

@@ -1,4 +1,4 @@
-//! Answers that wait for the disk (SYNC_FLUSH; `CommitLog.GroupCommitService`).
+//! Answers that wait for the disk: for messages (SYNC_FLUSH; `CommitLog.GroupCommitService`), for the topic they made.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,6 +21,37 @@ struct Waiting {
     connection: Arc<Connection>,
     /// Whole response frames with code SUCCESS.
     frames: Vec<u8>,
+}
+
+/// Answers that wait: they are sent by one of the ways to end it, or as timed out.
+#[derive(Debug)]
+pub struct Deferred {
+    replies: Arc<DeferredReplies>,
+    slot: Arc<Slot>,
+}
+
+impl Deferred {
+    /// Sends them.
+    pub fn send(self) {
+        self.replies.finish(&self.slot, None);
+    }
+
+    /// Sends them once everything before `end` in the commit log is on disk; SERVICE_NOT_AVAILABLE in their place when that
+    /// fails.
+    pub fn send_when_flushed(self, store: &MessageStore, end: i64) {
+        let Self { replies, slot } = self;
+        store.when_flushed(
+            end,
+            Box::new(move |flushed| match flushed {
+                Ok(()) => replies.finish(&slot, None),
+                Err(FlushError::Timeout) => replies.finish(&slot, Some((response_code::FLUSH_DISK_TIMEOUT, None))),
+                Err(error) => {
+                    let remark = error.to_string();
+                    replies.finish(&slot, Some((response_code::SERVICE_NOT_AVAILABLE, Some(&remark))));
+                }
+            }),
+        );
+    }
 }
 
 /// All answers that wait for the disk, bounded in bytes.
@@ -66,9 +97,8 @@ impl DeferredReplies {
         }
     }
 
-    /// Sends `frames` once everything before `end` in the commit log is on disk; FLUSH_DISK_TIMEOUT in their place when
-    /// that takes too long, SERVICE_NOT_AVAILABLE when it fails.
-    pub fn defer(self: &Arc<Self>, store: &MessageStore, end: i64, connection: &Arc<Connection>, frames: Vec<u8>) {
+    /// Has `frames` wait until it is known what to send; when that takes too long, FLUSH_DISK_TIMEOUT goes in their place.
+    pub fn defer(self: &Arc<Self>, connection: &Arc<Connection>, frames: Vec<u8>) -> Deferred {
         self.bytes.fetch_add(frames.len(), Ordering::AcqRel);
         let slot = Arc::new(Slot(Mutex::new(Some(Waiting { connection: Arc::clone(connection), frames }))));
         {
@@ -81,18 +111,7 @@ impl DeferredReplies {
             }
             slots.push_back((self.clock.uptime() + self.timeout, Arc::clone(&slot)));
         }
-        let this = Arc::clone(self);
-        store.when_flushed(
-            end,
-            Box::new(move |flushed| match flushed {
-                Ok(()) => this.finish(&slot, None),
-                Err(FlushError::Timeout) => this.finish(&slot, Some((response_code::FLUSH_DISK_TIMEOUT, None))),
-                Err(error) => {
-                    let remark = error.to_string();
-                    this.finish(&slot, Some((response_code::SERVICE_NOT_AVAILABLE, Some(&remark))));
-                }
-            }),
-        );
+        Deferred { replies: Arc::clone(self), slot }
     }
 
     fn finish(&self, slot: &Slot, failure: Option<(i32, Option<&str>)>) {

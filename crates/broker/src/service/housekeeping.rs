@@ -1,8 +1,12 @@
 //! What the broker does by the clock.
 
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rocketmq_env::{Parker, Unparker, sleep};
 
 use crate::broker::BrokerState;
@@ -49,29 +53,48 @@ pub(crate) async fn sample_stats(state: Arc<BrokerState>) {
     }
 }
 
-/// The thread that writes consumer offsets to disk, so that no event loop waits for it.
+/// The thread that writes the files under `config/`, so that no event loop waits for it: topics and groups when they have
+/// changed, offsets every `flushConsumerOffsetInterval`.
 #[derive(Debug)]
-pub(crate) struct OffsetPersister {
+pub(crate) struct Persister {
     unparker: Unparker,
-    thread: parking_lot::Mutex<Option<std::thread::JoinHandle<()>>>,
+    stopping: Arc<AtomicBool>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-impl OffsetPersister {
-    /// Starts the thread; it writes every `flushConsumerOffsetInterval`.
-    pub(crate) fn start(state: Arc<BrokerState>) -> std::io::Result<Self> {
-        let parker = Parker::new(&state.clock);
+impl Persister {
+    /// Name of the thread.
+    pub(crate) const THREAD: &str = "rocketmq-config";
+
+    /// Starts the thread, which `parker` wakes.
+    pub(crate) fn start(state: Arc<BrokerState>, parker: Parker) -> io::Result<Self> {
         let unparker = parker.unparker();
+        let stopping = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&stopping);
         let interval = Duration::from_millis(state.config.flush_consumer_offset_interval.max(1));
-        let thread = std::thread::Builder::new().name("rocketmq-offsets".to_owned()).spawn(move || {
-            while !parker.park_for(interval) {
-                state.offsets.persist();
+        let thread = thread::Builder::new().name(Self::THREAD.to_owned()).spawn(move || {
+            let mut offsets_due = state.clock.uptime() + interval;
+            // Asked before the write, so that nothing changed before the stop is left out.
+            while {
+                let goes_on = !stop.load(Ordering::Acquire);
+                state.topics.persist();
+                state.groups.persist();
+                goes_on
+            } {
+                let now = state.clock.uptime();
+                if now >= offsets_due {
+                    state.offsets.persist();
+                    offsets_due = now + interval;
+                }
+                parker.park_for(offsets_due - now);
             }
         })?;
-        Ok(Self { unparker, thread: parking_lot::Mutex::new(Some(thread)) })
+        Ok(Self { unparker, stopping, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Ends the thread.
+    /// Ends the thread, which writes first what topics and groups have changed.
     pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
         self.unparker.unpark();
         if let Some(thread) = self.thread.lock().take() {
             // A thread that panicked has nothing left to be waited for.

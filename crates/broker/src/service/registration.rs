@@ -19,15 +19,14 @@ use tokio::task::JoinSet;
 
 use crate::config::BrokerConfig;
 use crate::event::BrokerEvent;
+use crate::persist::Then;
 use crate::topic::TopicConfigManager;
-
-/// What waits for the name servers to know the newest topics.
-type Then = Box<dyn FnOnce() + Send>;
 
 /// How long a name server has to take the farewell.
 const UNREGISTER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Asks for registrations; the work is done by a [`Registrar`].
+#[derive(Clone)]
 pub struct Registration {
     requests: mpsc::UnboundedSender<Option<Then>>,
     rounds: watch::Receiver<u64>,

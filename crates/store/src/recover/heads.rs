@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use rocketmq_codec::message::{MessageRecord, sys_flag};
+use smol_str::SmolStr;
 
 use super::Recovery;
 use super::records::Found;
@@ -18,7 +19,7 @@ type OfTopic = HashMap<i32, (Arc<Queue>, Head)>;
 /// Queues that may have lost their head.
 #[derive(Default)]
 struct Suspects {
-    queues: HashMap<Arc<str>, OfTopic>,
+    queues: HashMap<SmolStr, OfTopic>,
     lost: Vec<Arc<Queue>>,
 }
 
@@ -46,7 +47,7 @@ impl Recovery<'_> {
         for queue in self.queues.all() {
             if let Some(head) = queue.head()?.filter(|head| head.unit.physical_offset > log_start as i64) {
                 end = end.max(head.unit.physical_offset as u64);
-                let of_topic = suspects.queues.entry(Arc::clone(queue.topic())).or_default();
+                let of_topic = suspects.queues.entry(queue.topic().into()).or_default();
                 of_topic.insert(queue.queue_id(), (queue, head));
             }
         }
