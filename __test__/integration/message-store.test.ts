@@ -242,6 +242,9 @@ describe('MessageStore', () => {
       { topic: 'T', body: 5 as unknown as string }, // what a program in JavaScript may hand over
       { topic: 'T', body: 'x', tags: 'a\u0001' },
       { topic: 'T', body: 'x', properties: { long: 'x'.repeat(40_000) } },
+      { topic: 'T', body: 'x', properties: { INNER_NUM: '3' } },
+      { topic: 'T', body: 'x', properties: { INNER_MULTI_DISPATCH: '%LMQ%a' } },
+      { topic: 'T', body: 'x', sysFlag: 0x80 },
       { topic: 'T', body: 'x', flag: 2 ** 31 },
       { topic: 'T', body: 'x', bornHost: 'somewhere:1' },
       // Java's decoder takes a record with such a port for none.

@@ -14,11 +14,14 @@ export interface StoreMessage {
   readonly tags?: string | undefined
   /** For finding it again by key; several keys are joined by a blank. */
   readonly keys?: string | readonly string[] | undefined
-  /** Further properties, reserved ones too. Without `UNIQ_KEY` the message gets a new unique key, as from a producer. */
+  /**
+   * Further properties, reserved ones too, but not those of inner batches (`INNER_NUM`) and of light queues
+   * (`INNER_MULTI_DISPATCH` with a `%LMQ%` name). Without `UNIQ_KEY` the message gets a new unique key, as from a producer.
+   */
   readonly properties?: Readonly<Record<string, string>> | ReadonlyMap<string, string> | undefined
   /** A number of the user's. @default 0 */
   readonly flag?: number | undefined
-  /** Bits of `MessageSysFlag`; those of the hosts follow from the hosts. @default 0 */
+  /** Bits of `MessageSysFlag`, not those of inner batches; those of the hosts follow from the hosts. @default 0 */
   readonly sysFlag?: number | undefined
   /** Milliseconds since 1970. @default now */
   readonly bornTimestamp?: number | undefined

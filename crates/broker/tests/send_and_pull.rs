@@ -198,6 +198,11 @@ fn illegal_messages_are_refused_one_by_one() {
     assert_eq!(peer.send("T", 0, b"", "").code, response_code::MESSAGE_ILLEGAL);
     let long = format!("k\u{1}{}\u{2}", "v".repeat(32_767));
     assert_eq!(peer.send("T", 0, b"x", &long).code, response_code::MESSAGE_ILLEGAL);
+    for property in ["INNER_NUM\u{1}3", "INNER_MULTI_DISPATCH\u{1}%LMQ%a"] {
+        let refused = peer.send("T", 0, b"x", property);
+        assert_eq!(refused.code, response_code::MESSAGE_ILLEGAL, "{property:?}");
+        assert!(refused.remark.contains(&property[..9]), "{}", refused.remark);
+    }
     assert_eq!(peer.send("T", 0, &[1; 1000], "").code, response_code::SUCCESS);
 }
 

@@ -8,6 +8,7 @@ use rocketmq_codec::message::{
 };
 
 use crate::commit_log::BLANK_BYTES;
+use crate::light::{self, names_light_queue};
 use crate::message::{Arrival, PutMessage, PutOutcome};
 use crate::tags::TagsCode;
 use crate::{MessageStore, PutError};
@@ -121,7 +122,10 @@ impl PutBatch {
             return Err(PutError::ZeroInProperties { at });
         }
         let body_crc = body_crc(message.body);
-        let tags = TagsCode::of_tags(properties::get(message.properties, properties::name::TAGS));
+        let names = [properties::name::TAGS, properties::name::INNER_NUM, light::QUEUES];
+        let [tags, inner_num, light_queues] = properties::get_each(message.properties, names);
+        check_kind(message, inner_num, light_queues)?;
+        let tags = TagsCode::of_tags(tags);
         // Up to here nothing needs the queue, which may be on its way from memory.
         message.queue.expect_parts();
         let start = self.bytes.len();
@@ -167,6 +171,18 @@ impl PutBatch {
 /// Whether a message with this sysFlag gets an offset and a unit in its queue.
 pub(crate) fn takes_slot(flag: i32) -> bool {
     matches!(sys_flag::transaction_type(flag), 0 | sys_flag::TRANSACTION_COMMIT)
+}
+
+/// Refuses what goes to queues that this store does not write: stored as if it were plain, it would not arrive there.
+fn check_kind(message: &PutMessage<'_>, inner_num: Option<&str>, light_queues: Option<&str>) -> Result<(), PutError> {
+    let topic = || message.queue.topic().to_string();
+    if inner_num.is_some() || message.sys_flag & (sys_flag::INNER_BATCH | sys_flag::NEED_UNWRAP) != 0 {
+        return Err(PutError::InnerBatch { topic: topic() });
+    }
+    match light_queues.filter(|names| names_light_queue(message.queue.topic(), names)) {
+        Some(names) => Err(PutError::LightQueues { topic: topic(), names: names.to_owned() }),
+        None => Ok(()),
+    }
 }
 
 fn check_len(need: usize, have: usize) -> Result<(), PutError> {

@@ -174,6 +174,23 @@ pub enum PutError {
         /// Offset of the first.
         at: usize,
     },
+    /// An inner batch, or what says that it is one (property INNER_NUM, sysFlag 0x80 or 0x40): queues of these are not written.
+    /// (Apache: MESSAGE_ILLEGAL, unless the topic has such queues; `DefaultMessageStore#asyncPutMessage`)
+    #[error(
+        "topic {topic}: inner batches (property INNER_NUM, sysFlag 0x80 or 0x40) cannot be stored, put their messages one by one"
+    )]
+    InnerBatch {
+        /// Topic of the message.
+        topic: String,
+    },
+    /// The property INNER_MULTI_DISPATCH names light queues (LMQ), which are not put into.
+    #[error("topic {topic}: light queues cannot be put into, leave out the property INNER_MULTI_DISPATCH={names}")]
+    LightQueues {
+        /// Topic of the message.
+        topic: String,
+        /// The names, joined by commas.
+        names: String,
+    },
     /// Topic longer than a record can carry.
     #[error("topic of {need} bytes is above the limit of {have}")]
     TopicTooLong {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::*;
 use parking_lot::Mutex;
-use rocketmq_codec::message::{java_string_hash, sys_flag};
+use rocketmq_codec::message::{decode_record, java_string_hash, sys_flag};
 use rocketmq_env::{FaultFs, VirtualClock};
 use rocketmq_store::{Boundary, GetStatus, PutBatch, PutError, PutMessage, StoreConfig, StoreError, TagFilter};
 
@@ -147,6 +147,33 @@ fn what_a_record_cannot_hold_is_refused_and_leaves_the_batch_as_it_was() {
     for topic in ["", "..", "a/b", "a\\b", "a\0"] {
         assert!(matches!(store.queue(topic, 0), Err(StoreError::IllegalTopic { .. })), "{topic:?}");
     }
+}
+
+#[test]
+fn what_goes_to_queues_that_are_not_written_is_refused_and_a_crc_that_came_along_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open_os(small(directory.path()));
+    let queue = store.queue("Topic", 0).unwrap();
+    let mut batch = PutBatch::new();
+    let topic = || "Topic".to_owned();
+    for properties in ["INNER_NUM\u{1}3\u{2}", "TAGS\u{1}a\u{2}INNER_NUM\u{1}1"] {
+        let pushed = batch.push(&store, &message(&queue, b"x", properties));
+        assert_eq!(pushed, Err(PutError::InnerBatch { topic: topic() }), "{properties:?}");
+    }
+    for sys_flag in [sys_flag::INNER_BATCH, sys_flag::NEED_UNWRAP] {
+        let pushed = batch.push(&store, &PutMessage { sys_flag, ..message(&queue, b"x", "") });
+        assert_eq!(pushed, Err(PutError::InnerBatch { topic: topic() }), "{sys_flag:#x}");
+    }
+    let pushed = batch.push(&store, &message(&queue, b"x", "INNER_MULTI_DISPATCH\u{1}a,%LMQ%b\u{2}"));
+    assert_eq!(pushed, Err(PutError::LightQueues { topic: topic(), names: "a,%LMQ%b".to_owned() }));
+    assert!(batch.is_empty());
+    // Apache drops a CRC only where it appends one itself (enabledAppendPropCRC, off by default).
+    let kept = "INNER_NUM\u{1}\u{2}INNER_MULTI_DISPATCH\u{1}other\u{2}__CRC32#\u{1}123\u{2}";
+    batch.push(&store, &message(&queue, b"x", kept)).unwrap();
+    let _ = store.put(&mut batch).unwrap();
+    let mut out = Vec::new();
+    assert!(store.record_at(0, &mut out).unwrap());
+    assert_eq!(decode_record(&out, true).unwrap().0.properties, kept);
 }
 
 #[test]

@@ -147,7 +147,8 @@ impl BrokerState {
             session.uniq_keys.push_str(value);
         }
         let uniq_key = uniq_key_start..session.uniq_keys.len();
-        if traits.delay_level > 0 || header.sys_flag & sys_flag::TRANSACTION_ROLLBACK != 0 {
+        let is_illegal = traits.delay_level > 0 || traits.has_inner_num;
+        if is_illegal || header.sys_flag & sys_flag::TRANSACTION_ROLLBACK != 0 {
             return Err(self.message_illegal());
         }
         super::send_check::refuse_what_is_not_there(&traits, header.sys_flag)?;

@@ -165,8 +165,6 @@ pub(super) fn refuse_what_is_not_there(traits: &Traits, flags: i32) -> Handled {
         "request-reply"
     } else if traits.is_lite {
         "messages of lite topics"
-    } else if traits.has_inner_num || flags & (sys_flag::INNER_BATCH | sys_flag::NEED_UNWRAP) != 0 {
-        "inner batches"
     } else {
         return Ok(());
     };
