@@ -126,6 +126,15 @@ describe('MessageStore', () => {
     assert.ok(store.offsetByTime('T', 0, storeTimestamp, 'upper').eq(2))
   })
 
+  it('compares the tags themselves: what only shares their hash is neither found nor counted', async () => {
+    using directory = new TemporaryDirectory()
+    await using store = await MessageStore.open({ directory: directory.path })
+    await store.putBatch([...'ooxooo'].map(body => ({ topic: 'T', body, tags: body === 'x' ? 'Aa' : 'BB' })))
+    const { status, messages } = store.get({ topic: 'T', offset: 0, tags: 'Aa', maxCount: 1 })
+    assert.deepEqual([status, messages.map(({ body }) => body.toString())], ['FOUND', ['x']])
+    assert.equal(store.get({ topic: 'T', offset: 3, tags: 'Aa' }).status, 'NO_MATCHED_MESSAGE')
+  })
+
   it('finds messages by key and unique key, the newest, within times, once each', async () => {
     using directory = new TemporaryDirectory()
     await using store = await MessageStore.open({ directory: directory.path, ...SMALL })

@@ -113,7 +113,7 @@ export interface GetRequest {
   readonly maxCount?: number | undefined
   /** Most bytes of records as stored; the first message always comes. @default 262144 */
   readonly maxBytes?: number | undefined
-  /** Only messages with one of these tags. */
+  /** Only messages with one of these tags; others that share the hash of one, too, are passed over. */
   readonly tags?: string | readonly string[] | undefined
 }
 

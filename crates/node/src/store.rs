@@ -8,7 +8,7 @@ use napi::bindgen_prelude::{AsyncTask, BigInt, Buffer, BufferSlice, Function};
 use napi::{Env, Error, Result, Status, Task};
 use napi_derive::napi;
 use parking_lot::Mutex;
-use rocketmq_codec::message::{PullLimits, TagSet, decode_pulled, decode_record, is_plain, java_string_hash};
+use rocketmq_codec::message::{PullLimits, decode_pulled, decode_record, is_plain};
 use rocketmq_env::{Clock, Fs, OsFs, SystemClock};
 use rocketmq_store::{
     Boundary, FlushDiskType, GetResult, HostAddr, MessageStore, PutBatch, Queue, RecoveryListener, StoreConfig,
@@ -158,16 +158,15 @@ impl NativeMessageStore {
         at: u32,
     ) -> Result<u32> {
         let queue = self.known(queue)?;
-        let filter = tags.as_ref().map(|tags| TagFilter::new(tags.iter().map(|tag| java_string_hash(tag))));
+        let filter = tags.map(|tags| TagFilter::exact(&tags));
         let mut answer = self.answer.lock();
         answer.stored.clear();
         let (offset, count) = (join(offset_low, offset_high), max_count as usize);
         let (topic, queue_id, bytes) = (queue.topic(), queue.queue_id(), max_bytes as usize);
-        let all_tags = tags.is_none();
         let mut room = Room { bytes: into.get_mut(at as usize..).unwrap_or_default(), used: HEAD_BYTES };
         let found = self.store.get_each(topic, queue_id, offset, count, bytes, filter.as_ref(), |record| {
             // In order: behind one that needs work or room come all others.
-            let is_placed = all_tags && answer.stored.is_empty() && is_plain(record) && room.push(record);
+            let is_placed = answer.stored.is_empty() && is_plain(record) && room.push(record);
             if !is_placed {
                 answer.stored.extend_from_slice(record);
             }
@@ -176,8 +175,7 @@ impl NativeMessageStore {
         if answer.stored.is_empty() && room.write_head(&found) {
             return length(room.used);
         }
-        let tags = tags.map(|tags| tags.into_iter().collect::<TagSet>());
-        answer.fill(room.placed(), tags.as_ref(), found)?;
+        answer.fill(room.placed(), found)?;
         answer.write(into, at)
     }
 
@@ -205,7 +203,7 @@ impl NativeMessageStore {
             count: read.count,
             bytes: answer.stored.len(),
         };
-        answer.fill(&[], None, result)?;
+        answer.fill(&[], result)?;
         answer.write(into, at)
     }
 
@@ -222,7 +220,7 @@ impl NativeMessageStore {
         if !self.store.record_at(join(low, high), &mut stored).map_err(|error| store_failure(&error))? {
             return Ok(None);
         }
-        make_readable(&stored, None, &mut record)?;
+        make_readable(&stored, &mut record)?;
         Ok(Some(record.into()))
     }
 
@@ -307,16 +305,14 @@ fn stored_queue(queue: &Queue) -> NativeStoredQueue {
 
 /// Appends stored records to `out` with their bodies inflated; one whose body cannot be comes as it is stored, and its sysFlag
 /// tells so.
-fn make_readable(stored: &[u8], tags: Option<&TagSet>, out: &mut Vec<u8>) -> Result<()> {
+fn make_readable(stored: &[u8], out: &mut Vec<u8>) -> Result<()> {
     let mut table = Vec::new();
     let mut rest = stored;
-    while let Err(error) = decode_pulled(rest, tags, GET_LIMITS, out, &mut table) {
+    while let Err(error) = decode_pulled(rest, None, GET_LIMITS, out, &mut table) {
         rest = rest.get(error.offset..).unwrap_or_default();
-        let (record, length) = decode_record(rest, false).map_err(|_unreadable| failure(&error))?;
+        let (_, length) = decode_record(rest, false).map_err(|_unreadable| failure(&error))?;
         let (bytes, behind) = rest.split_at(length);
-        if tags.is_none_or(|tags| tags.matches(&record.properties)) {
-            out.extend_from_slice(bytes);
-        }
+        out.extend_from_slice(bytes);
         rest = behind;
     }
     Ok(())
@@ -364,11 +360,11 @@ fn length(bytes: usize) -> Result<u32> {
 
 impl Answer {
     /// Makes head and readable records of plain ones and of what is stored behind them.
-    fn fill(&mut self, plain: &[u8], tags: Option<&TagSet>, result: GetResult) -> Result<()> {
+    fn fill(&mut self, plain: &[u8], result: GetResult) -> Result<()> {
         self.bytes.clear();
         self.bytes.resize(HEAD_BYTES, 0);
         self.bytes.extend_from_slice(plain);
-        make_readable(&self.stored, tags, &mut self.bytes)?;
+        make_readable(&self.stored, &mut self.bytes)?;
         if let Some(target) = self.bytes.first_chunk_mut() {
             *target = head(&result);
         }

@@ -1,5 +1,7 @@
 //! What comes out: results and filters of a get.
 
+use rocketmq_codec::message::{TagSet, java_string_hash};
+
 use crate::queue::ext::is_address;
 
 /// Outcome of a get, in Apache's words (`GetMessageStatus`).
@@ -51,23 +53,37 @@ pub enum Boundary {
     Upper,
 }
 
-/// A subscription's set of tag hash codes. Collisions are possible, the consumer filters again by the tag itself.
-/// (`DefaultMessageFilter#isMatchedByConsumeQueue`; a subscription to everything needs no filter.)
+/// A subscription's set of tags. (A subscription to everything needs no filter.)
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TagFilter {
     codes: Vec<i32>,
+    /// The tags themselves, if they are compared too.
+    tags: Option<TagSet>,
 }
 
 impl TagFilter {
-    /// A filter that lets tags with these Java hash codes through.
+    /// A filter that lets tags with these Java hash codes through. Collisions are possible, the consumer filters again by the
+    /// tag itself. (`DefaultMessageFilter#isMatchedByConsumeQueue`)
     pub fn new(codes: impl IntoIterator<Item = i32>) -> Self {
-        Self { codes: codes.into_iter().collect() }
+        Self { codes: codes.into_iter().collect(), tags: None }
+    }
+
+    /// A filter that lets these tags through and no others, whatever hashes they share, for whoever asks with no consumer
+    /// behind. (`MessageFilter#isMatchedByCommitLog`)
+    pub fn exact<T: AsRef<str>>(tags: &[T]) -> Self {
+        let tags = || tags.iter().map(AsRef::as_ref);
+        Self { codes: tags().map(java_string_hash).collect(), tags: Some(tags().collect()) }
     }
 
     /// Whether a message with this tags code (low 32 bits) passes. One that is an address where no
     /// ext unit was found says nothing: the consumer alone filters (`CqUnit#getValidTagsCodeAsLong`).
     pub fn matches(&self, tags_code: i64) -> bool {
         is_address(tags_code) || self.codes.contains(&(tags_code as i32))
+    }
+
+    /// Whether the record of a message whose tags code passed does so too.
+    pub(crate) fn matches_record(&self, record: &[u8]) -> bool {
+        self.tags.as_ref().is_none_or(|tags| tags.matches_record(record))
     }
 }
 

@@ -136,13 +136,22 @@ impl Loop<'_> {
         if let Some(filter) = self.filter
             && !filter.matches(self.queue.tags_code(unit.tags_code, &mut self.ext)?)
         {
-            if self.count == 0 {
-                self.status = GetStatus::NoMatchedMessage;
-            }
+            self.pass_over();
             return Ok(true);
         }
         let offset = self.next - 1;
-        if show_record(reader, unit, |parts| self.is_its_own(parts, offset), each)? {
+        let mut is_wanted = true;
+        let mut show_wanted = |record: &[u8]| {
+            is_wanted = self.filter.is_none_or(|filter| filter.matches_record(record));
+            if is_wanted {
+                each(record);
+            }
+        };
+        if show_record(reader, unit, |parts| self.is_its_own(parts, offset), &mut show_wanted)? {
+            if !is_wanted {
+                self.pass_over();
+                return Ok(true);
+            }
             self.status = GetStatus::Found;
             self.skip_below = i64::MIN;
             self.count += 1;
@@ -160,6 +169,13 @@ impl Loop<'_> {
         }
         // Else the unit or its record is damaged: that says nothing of others.
         Ok(true)
+    }
+
+    /// The message at `next` did not match the filter.
+    fn pass_over(&mut self) {
+        if self.count == 0 {
+            self.status = GetStatus::NoMatchedMessage;
+        }
     }
 
     /// Whether the record says itself that it is the message at `offset`. Those of light queues are of another one.

@@ -234,6 +234,30 @@ fn get_answers_with_apaches_statuses_and_next_offsets() {
 }
 
 #[test]
+fn an_exact_filter_passes_over_tags_that_only_share_a_hash_and_they_do_not_count() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open_os(small(directory.path()));
+    for tags in ["BB", "BB", "Aa", "BB", "Aa", "Aa"] {
+        put_tagged(&store, "Topic", 0, tags.as_bytes(), &format!("TAGS\u{1}{tags}\u{2}")).unwrap();
+    }
+    let get = |filter: &TagFilter, offset| {
+        let mut out = Vec::new();
+        let result = store.get("Topic", 0, offset, 2, 1 << 20, Some(filter), &mut out).unwrap();
+        (
+            result.status,
+            result.next_begin_offset,
+            result.count,
+            records(&out).into_iter().map(|record| record.0).collect(),
+        )
+    };
+    let (found, none) = (GetStatus::Found, GetStatus::NoMatchedMessage);
+    assert_eq!(get(&TagFilter::exact(&["Aa"]), 0), (found, 5, 2, vec![2, 4]));
+    assert_eq!(get(&TagFilter::exact(&["zz", "Aa"]), 4), (found, 6, 2, vec![4, 5]));
+    assert_eq!(get(&TagFilter::exact(&["C\""]), 0), (none, 6, 0, vec![]), "a third tag with that hash");
+    assert_eq!(get(&TagFilter::new([java_string_hash("Aa")]), 0), (found, 2, 2, vec![0, 1]), "as the broker filters");
+}
+
+#[test]
 fn a_get_keeps_its_limits_but_returns_the_first_message_always() {
     let directory = tempfile::tempdir().unwrap();
     let store = open_os(StoreConfig::new(directory.path()));

@@ -7,7 +7,7 @@ use super::{
     MAGIC_V2, MessageRecord, RecordError, RecordFields, RecordParts, batch, body_crc, decode_record, encode_record,
     patch_record, properties, sys_flag,
 };
-use crate::bytes::i32_at;
+use crate::bytes::{i32_at, text};
 use crate::compression;
 
 /// Tags a consumer wants.
@@ -25,6 +25,14 @@ impl TagSet {
     /// (`PullAPIWrapper.java#processPullResult`).
     pub fn matches(&self, properties: &str) -> bool {
         properties::get(properties, properties::name::TAGS).is_some_and(|tag| self.0.contains(tag))
+    }
+
+    /// Whether a stored record is wanted, by the tag that it has itself. One that cannot be read is: whoever decodes it hears
+    /// why not.
+    pub fn matches_record(&self, record: &[u8]) -> bool {
+        let Ok(parts) = RecordParts::of(record) else { return true };
+        let [tag] = properties::bytes_of_each(parts.properties, [properties::name::TAGS]);
+        tag.is_some_and(|tag| self.0.contains(&*text(tag)))
     }
 }
 
