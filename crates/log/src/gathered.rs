@@ -107,6 +107,11 @@ impl Gathered {
         found.map(|found| buffer.copy_from_slice(found)).is_some()
     }
 
+    /// Lets go of the file.
+    pub(crate) fn release(&self) {
+        self.group.lock().segment = None;
+    }
+
     /// Forgets what was appended at or behind `end`, whether it is written or not. For the one writer.
     pub(crate) fn cut(&self, end: u64) {
         let _nobody_writes = self.writing.lock();

@@ -441,6 +441,14 @@ impl SegmentedLog {
         removed.map_err(|source| fail("remove", &self.directory, 0, source))
     }
 
+    /// Lets go of all files and mappings of a log that is not used any more: readers find nothing from now on. Whoever reads a
+    /// file goes on, and holds it until then.
+    pub fn release(&self) {
+        self.gathered.release();
+        *self.spare.lock() = None;
+        self.segments.write().clear();
+    }
+
     /// Fails if files are missing between the first and the last.
     pub fn check_whole(&self) -> Result<(), LogError> {
         let Some((before, behind)) = self.last_gap() else { return Ok(()) };

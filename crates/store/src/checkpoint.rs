@@ -57,7 +57,8 @@ pub(crate) struct QueueTotals {
 #[derive(Debug)]
 pub(crate) struct Checkpoint {
     path: PathBuf,
-    file: Arc<dyn File>,
+    /// `None` once the store has closed it.
+    file: Mutex<Option<Arc<dyn File>>>,
     state: Mutex<State>,
 }
 
@@ -88,7 +89,8 @@ impl Checkpoint {
         let mut page = Box::new([0; FILE_BYTES]);
         file.read_exact_at(&mut *page, 0).map_err(fail("read"))?;
         let values = CheckpointValues::decode(&page);
-        Ok(Self { path, file, state: Mutex::new(State { values, written: values, synced: values, page }) })
+        let state = Mutex::new(State { values, written: values, synced: values, page });
+        Ok(Self { path, file: Mutex::new(Some(file)), state })
     }
 
     pub(crate) fn values(&self) -> CheckpointValues {
@@ -160,15 +162,24 @@ impl Checkpoint {
             }
             state.written
         };
-        self.file.sync_data().map_err(|source| self.fail("fdatasync", source))?;
+        self.file()?.sync_data().map_err(|source| self.fail("fdatasync", source))?;
         self.state.lock().synced = written;
         Ok(())
+    }
+
+    /// Lets go of the file.
+    pub(crate) fn release(&self) {
+        *self.file.lock() = None;
+    }
+
+    fn file(&self) -> Result<Arc<dyn File>, StoreError> {
+        self.file.lock().clone().ok_or(StoreError::Closed)
     }
 
     fn write(&self, state: &mut State) -> Result<(), StoreError> {
         if state.values != state.written {
             state.values.encode(&mut state.page);
-            self.file.write_all_at(&*state.page, 0).map_err(|source| self.fail("write", source))?;
+            self.file()?.write_all_at(&*state.page, 0).map_err(|source| self.fail("write", source))?;
             state.written = state.values;
         }
         Ok(())

@@ -70,6 +70,12 @@ impl CommitLog {
         self.append.lock().refusal.get_or_insert(Refusal::Closed);
     }
 
+    /// Lets go of the files, once closed.
+    pub(crate) fn release(&self) {
+        self.append.lock().cursor = AppendCursor::default();
+        self.log.release();
+    }
+
     /// No put succeeds: the files are only looked at.
     pub(crate) fn refuse_as_read_only(&self) {
         self.append.lock().refusal.get_or_insert(Refusal::ReadOnly);

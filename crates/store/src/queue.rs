@@ -267,6 +267,15 @@ impl Queue {
         Ok(())
     }
 
+    /// Lets go of the files, which are not used any more.
+    pub(crate) fn release(&self) {
+        let state = self.state.lock();
+        state.files.release();
+        if let Some(ext) = &state.ext {
+            ext.release();
+        }
+    }
+
     /// Everything below is in the files.
     pub(crate) fn written(&self) -> i64 {
         self.state.lock().tail_position

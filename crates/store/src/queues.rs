@@ -48,7 +48,7 @@ pub(crate) struct Queues {
     segment_bytes: u64,
     ext: Option<ExtFiles>,
     /// Open since before the first write, so that syncing it tells of every failure; empty where directories cannot be opened.
-    file_system: OnceLock<Arc<dyn File>>,
+    file_system: Mutex<Option<Arc<dyn File>>>,
     table: RwLock<Table>,
     /// Queues with a tail to write.
     tails: Mutex<Vec<Arc<Queue>>>,
@@ -78,10 +78,7 @@ impl Queues {
         for queue in loaded.into_iter().flatten() {
             table.entry(queue.topic().into()).or_default().insert(queue.queue_id(), queue);
         }
-        let file_system = OnceLock::new();
-        if let Ok(opened) = raw_fs.open(&directory, OpenMode::Read) {
-            let _ = file_system.set(opened);
-        }
+        let file_system = raw_fs.open(&directory, OpenMode::Read).ok();
         Ok(Self {
             raw_fs,
             fs,
@@ -89,7 +86,7 @@ impl Queues {
             batch_directory: config.root.join("batchconsumequeue"),
             segment_bytes,
             ext,
-            file_system,
+            file_system: Mutex::new(file_system),
             table: RwLock::new(table),
             tails: Mutex::default(),
             unsynced: Mutex::default(),
@@ -104,14 +101,19 @@ impl Queues {
     pub(crate) fn start(&self, background: Unparker) -> Result<(), StoreError> {
         // Set once, when the store opens.
         let _ = self.background.set(background);
-        if self.file_system.get().is_none() {
+        let mut file_system = self.file_system.lock();
+        if file_system.is_none() {
             let made = self.raw_fs.create_dir_all_durably(&self.directory);
             made.map_err(|source| StoreError::Io { op: "create", path: self.directory.clone(), source })?;
-            if let Ok(opened) = self.raw_fs.open(&self.directory, OpenMode::Read) {
-                let _ = self.file_system.set(opened);
-            }
+            *file_system = self.raw_fs.open(&self.directory, OpenMode::Read).ok();
         }
         Ok(())
+    }
+
+    /// Lets go of all files, which are not used any more.
+    pub(crate) fn release(&self) {
+        *self.file_system.lock() = None;
+        self.table.read().values().flat_map(HashMap::values).for_each(|queue| queue.release());
     }
 
     pub(crate) fn find(&self, topic: &str, queue_id: i32) -> Option<Arc<Queue>> {
@@ -322,7 +324,7 @@ impl Queues {
     }
 
     fn sync_at_once(&self, queues: &[Arc<Queue>]) -> Result<bool, StoreError> {
-        let Some(file_system) = self.file_system.get() else { return Ok(false) };
+        let Some(file_system) = self.file_system.lock().clone() else { return Ok(false) };
         let written: Vec<i64> = queues
             .iter()
             .map(|queue| {

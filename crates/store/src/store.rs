@@ -181,13 +181,21 @@ impl MessageStore {
         filter: Option<&TagFilter>,
         each: impl FnMut(&[u8]),
     ) -> Result<GetResult, StoreError> {
-        self.check_open()?;
-        let Some(queue) = self.find_queue(topic, queue_id)? else {
-            let status = GetStatus::NoMatchedLogicQueue;
-            return Ok(GetResult { status, next_begin_offset: 0, min_offset: 0, max_offset: 0, count: 0, bytes: 0 });
-        };
-        let get = read::Get { offset, max_count, max_bytes, filter };
-        read::get(&self.commit_log.log, &self.config, &queue, &get, each)
+        self.while_open(|| {
+            let Some(queue) = self.find_queue(topic, queue_id)? else {
+                let status = GetStatus::NoMatchedLogicQueue;
+                return Ok(GetResult {
+                    status,
+                    next_begin_offset: 0,
+                    min_offset: 0,
+                    max_offset: 0,
+                    count: 0,
+                    bytes: 0,
+                });
+            };
+            let get = read::Get { offset, max_count, max_bytes, filter };
+            read::get(&self.commit_log.log, &self.config, &queue, &get, each)
+        })
     }
 
     /// First offset of a queue; 0 if there is no such queue.
@@ -214,16 +222,18 @@ impl MessageStore {
         timestamp_ms: i64,
         boundary: Boundary,
     ) -> Result<i64, StoreError> {
-        self.check_open()?;
-        let Some(queue) = self.find_queue(topic, queue_id)? else { return Ok(0) };
-        read::offset_by_time(&self.commit_log.log, &queue, timestamp_ms, boundary)
+        self.while_open(|| {
+            let Some(queue) = self.find_queue(topic, queue_id)? else { return Ok(0) };
+            read::offset_by_time(&self.commit_log.log, &queue, timestamp_ms, boundary)
+        })
     }
 
     /// Store timestamp of the message at a queue offset; `None` if it is not there (any more).
     pub fn store_timestamp_at(&self, topic: &str, queue_id: i32, offset: i64) -> Result<Option<i64>, StoreError> {
-        self.check_open()?;
-        let Some(queue) = self.find_queue(topic, queue_id)? else { return Ok(None) };
-        read::store_timestamp_at(&self.commit_log.log, &queue, offset)
+        self.while_open(|| {
+            let Some(queue) = self.find_queue(topic, queue_id)? else { return Ok(None) };
+            read::store_timestamp_at(&self.commit_log.log, &queue, offset)
+        })
     }
 
     /// Store timestamp of the first message of a queue.
@@ -233,15 +243,15 @@ impl MessageStore {
 
     /// Store timestamp of the first message of the store.
     pub fn earliest_store_time(&self) -> Result<Option<i64>, StoreError> {
-        self.check_open()?;
-        let head = read::record_head(&mut self.commit_log.log.reader(), self.min_physical_offset())?;
-        Ok(head.map(|head| head.store_timestamp))
+        self.while_open(|| {
+            let head = read::record_head(&mut self.commit_log.log.reader(), self.min_physical_offset())?;
+            Ok(head.map(|head| head.store_timestamp))
+        })
     }
 
     /// Appends the record that starts at a commit log offset to `out`; false if none does.
     pub fn record_at(&self, physical_offset: i64, out: &mut Vec<u8>) -> Result<bool, StoreError> {
-        self.check_open()?;
-        read::record_at(&self.commit_log.log, physical_offset, out)
+        self.while_open(|| read::record_at(&self.commit_log.log, physical_offset, out))
     }
 
     /// Appends the records of the commit log from `physical_offset` on to `out`, whatever queue they belong to: at most
@@ -256,8 +266,7 @@ impl MessageStore {
         max_bytes: usize,
         out: &mut Vec<u8>,
     ) -> Result<LogRead, StoreError> {
-        self.check_open()?;
-        log_read::records_from(&self.commit_log.log, physical_offset, max_count, max_bytes, out)
+        self.while_open(|| log_read::records_from(&self.commit_log.log, physical_offset, max_count, max_bytes, out))
     }
 
     /// Where in the commit log the messages of a topic are that have `key` among their keys, or as unique key, and were stored
@@ -275,18 +284,19 @@ impl MessageStore {
         begin_ms: i64,
         end_ms: i64,
     ) -> Result<QueryResult, StoreError> {
-        self.check_open()?;
-        let mut result = self.index.query(topic, key, max_count, begin_ms, end_ms)?;
-        let mut reader = self.commit_log.log.reader();
-        let mut failure = None;
-        result.physical_offsets.retain(|offset| match read::record_head(&mut reader, *offset) {
-            Ok(head) => head.is_some(),
-            Err(error) => {
-                failure.get_or_insert(error);
-                false
-            }
-        });
-        failure.map_or(Ok(result), |error| Err(error.into()))
+        self.while_open(|| {
+            let mut result = self.index.query(topic, key, max_count, begin_ms, end_ms)?;
+            let mut reader = self.commit_log.log.reader();
+            let mut failure = None;
+            result.physical_offsets.retain(|offset| match read::record_head(&mut reader, *offset) {
+                Ok(head) => head.is_some(),
+                Err(error) => {
+                    failure.get_or_insert(error);
+                    false
+                }
+            });
+            failure.map_or(Ok(result), |error| Err(error.into()))
+        })
     }
 
     /// Indexes everything that is in the log.
@@ -331,7 +341,12 @@ impl MessageStore {
         self.background.disk.cleaning_failure()
     }
 
-    fn check_open(&self) -> Result<(), StoreError> {
-        if self.closed.load(Ordering::Acquire) { Err(StoreError::Closed) } else { Ok(()) }
+    /// Reads, unless the store is closed: what is read while it closes may have found files gone, and says nothing.
+    fn while_open<T>(&self, read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let check_open = || if self.closed.load(Ordering::Acquire) { Err(StoreError::Closed) } else { Ok(()) };
+        check_open()?;
+        let found = read();
+        check_open()?;
+        found
     }
 }

@@ -9,8 +9,11 @@ use std::time::Duration;
 use common::*;
 use parking_lot::Mutex;
 use rocketmq_codec::message::{decode_record, java_string_hash, sys_flag};
-use rocketmq_env::{FaultFs, VirtualClock};
-use rocketmq_store::{Boundary, GetStatus, PutBatch, PutError, PutMessage, StoreConfig, StoreError, TagFilter};
+use rocketmq_env::{FaultFs, OsFs, SystemClock, VirtualClock};
+use rocketmq_store::{
+    Boundary, FlushDiskType, GetStatus, MessageStore, PutBatch, PutError, PutMessage, StoreConfig, StoreError,
+    TagFilter,
+};
 
 fn body(number: usize) -> Vec<u8> {
     format!("message number {number}").into_bytes()
@@ -350,6 +353,75 @@ fn many_threads_fill_queues_without_gaps_or_repeats() {
     let expected =
         (0..4_u64).flat_map(|thread| (0..500).map(move |number| (thread << 32 | number).to_be_bytes().to_vec()));
     assert_eq!(all, expected.collect::<Vec<_>>());
+}
+
+/// Files and mappings of this process that lie in a directory.
+#[cfg(target_os = "linux")]
+fn held_in(directory: &std::path::Path) -> Vec<String> {
+    let targets = std::fs::read_dir("/proc/self/fd").unwrap().filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok());
+    let files = targets.map(|target| target.display().to_string());
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let held = files.chain(maps.lines().map(str::to_owned));
+    held.filter(|held| held.contains(directory.to_str().unwrap())).collect()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_closed_store_holds_no_file_whoever_still_has_it_or_a_queue_of_it() {
+    for flush_disk_type in [FlushDiskType::AsyncFlush, FlushDiskType::SyncFlush] {
+        let directory = tempfile::tempdir().unwrap();
+        let config = || StoreConfig { enable_consume_queue_ext: true, flush_disk_type, ..small(directory.path()) };
+        let writer = open_os(config());
+        for number in 0..100 {
+            put_tagged(&writer, "Topic", number % 5, &body(number as usize), "KEYS\u{1}k\u{2}").unwrap();
+        }
+        let queue = writer.queue("Topic", 0).unwrap();
+        let reads = |store: &MessageStore| {
+            assert_eq!(read_all(store, "Topic", 0).len(), 20);
+            assert_eq!(store.query("Topic", "k", 64, 0, i64::MAX).unwrap().physical_offsets.len(), 64);
+            assert!(!held_in(directory.path()).is_empty());
+        };
+        reads(&writer);
+        writer.close().unwrap();
+        assert_eq!(held_in(directory.path()), Vec::<String>::new(), "{flush_disk_type:?}");
+        assert_eq!(queue.max_offset(), 20);
+        let reader = MessageStore::open_read_only(config(), Arc::new(OsFs), Arc::new(SystemClock::new())).unwrap();
+        reads(&reader);
+        reader.close().unwrap();
+        assert_eq!(held_in(directory.path()), Vec::<String>::new(), "{flush_disk_type:?}, read-only");
+    }
+}
+
+#[test]
+fn a_read_that_a_close_overtakes_finds_what_is_there_or_that_the_store_is_closed() {
+    let directory = tempfile::tempdir().unwrap();
+    for _ in 0..20 {
+        let store = open_os(small(directory.path()));
+        put_tagged(&store, "Topic", 0, b"x", "KEYS\u{1}k\u{2}").unwrap();
+        std::thread::scope(|scope| {
+            for reader in 0..4 {
+                let store = &store;
+                scope.spawn(move || {
+                    let found = || {
+                        let mut out = Vec::new();
+                        Ok(match reader {
+                            0 => store.get("Topic", 0, 0, 1, 1, None, &mut out)?.status == GetStatus::Found,
+                            1 => store.record_at(0, &mut out)?,
+                            2 => store.earliest_store_time()?.is_some(),
+                            _ => !store.query("Topic", "k", 64, 0, i64::MAX)?.physical_offsets.is_empty(),
+                        })
+                    };
+                    loop {
+                        match found() {
+                            Ok(found) => assert!(found, "reader {reader}"),
+                            Err(error) => return assert!(matches!(error, StoreError::Closed), "{error}"),
+                        }
+                    }
+                });
+            }
+            store.close().unwrap();
+        });
+    }
 }
 
 #[test]

@@ -136,6 +136,8 @@ struct State {
     resumed: (i64, usize),
     /// Why a file may not be on disk: then the checkpoint must not move over it.
     sync_failure: Option<String>,
+    /// The directory may belong to another store already.
+    is_released: bool,
 }
 
 impl Index {
@@ -157,6 +159,7 @@ impl Index {
             pending: Vec::new(),
             resumed: (last, files.items_of_last),
             sync_failure: None,
+            is_released: false,
         };
         let index = Arc::new(Self {
             fs,
@@ -220,6 +223,14 @@ impl Index {
             Some(reason) => Err(StoreError::Poisoned { reason }),
             None => Ok(()),
         }
+    }
+
+    /// Lets go of the files. A query that is under way makes none any more.
+    pub(crate) fn release(&self) {
+        let mut state = self.state.lock();
+        state.is_released = true;
+        state.files.clear();
+        state.active = None;
     }
 
     /// Places of messages with that key, stored between `begin` and `end`. (`IndexService#queryOffset`)
@@ -304,6 +315,9 @@ impl Index {
     fn step(&self) -> Result<Step, StoreError> {
         let mut state = self.state.lock();
         let state = &mut *state;
+        if state.is_released {
+            return Err(StoreError::Closed);
+        }
         let mut more = true;
         if state.pending.is_empty() {
             more = state.scanner.scan(&self.log, &mut state.pending)?;

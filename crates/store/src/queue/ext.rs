@@ -108,6 +108,11 @@ impl Ext {
         self.tail_position = unwritten.position + unwritten.bytes.len() as i64;
     }
 
+    /// Lets go of the files.
+    pub(super) fn release(&self) {
+        self.files.release();
+    }
+
     /// The files and what of them is to be synced.
     pub(super) fn unsynced(&self) -> (Arc<SegmentedLog>, i64, i64) {
         (Arc::clone(&self.files), self.synced_position, self.tail_position)

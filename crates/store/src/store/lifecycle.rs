@@ -152,8 +152,9 @@ impl MessageStore {
         }))
     }
 
-    /// Ends the store cleanly: refuses puts, dispatches, flushes everything, moves the checkpoint, removes the abort file,
-    /// releases the directory. Idempotent.
+    /// Ends the store cleanly: refuses puts, dispatches, flushes everything, moves the checkpoint, removes the abort file, lets
+    /// go of all files and mappings whoever still has the store or a queue of it, releases the directory. A deletion and reads
+    /// that are under way end first, or fail with [`StoreError::Closed`]. Idempotent.
     ///
     /// # Errors
     /// Whatever could not be flushed; the abort file stays then, so the next start recovers.
@@ -161,11 +162,21 @@ impl MessageStore {
         let Some(lock) = self.lock.lock().take() else { return Ok(()) };
         self.commit_log.close();
         self.closed.store(true, Ordering::Release);
+        let deletion_ended = self.deleting.lock();
         self.dispatcher.drain();
         let flushed = self.stop_threads();
         let outcome = flushed.and_then(|()| self.finish());
+        drop(deletion_ended);
+        self.release();
         drop(lock);
         outcome
+    }
+
+    fn release(&self) {
+        self.commit_log.release();
+        self.queues.release();
+        self.index.release();
+        self.background.checkpoint.release();
     }
 
     fn stop_threads(&self) -> Result<(), StoreError> {
