@@ -16,6 +16,7 @@ import {
 import { MessageSysFlag } from '../../ts/message/sys-flag.js'
 import { TemporaryDirectory } from '../interop/helpers/owned.js'
 import { until } from '../interop/helpers/until.js'
+import { heldIn, onLinux } from './helpers/held-files.js'
 import { repositoryRoot } from '../unit/helpers/repository.js'
 
 const SMALL = { commitLogFileBytes: 16 * 1024, consumeQueueFileBytes: 2_000 }
@@ -442,6 +443,18 @@ describe('MessageStore', () => {
     assert.deepEqual(await bodies(first.queue('T')), ['kept'])
     assert.deepEqual(await bodies(second.log()), ['kept'])
     await assert.rejects(first.put({ topic: 'T', body: 'no' }), ClientStateError)
+  })
+
+  it('holds no file once it is closed, whoever still has it', onLinux, async () => {
+    using directory = new TemporaryDirectory()
+    const store = await MessageStore.open({ directory: directory.path, flushDiskType: 'SYNC_FLUSH' })
+    const puts = numbered(10).map(message => store.put(message))
+    assert.equal(store.get({ topic: 'Topic', offset: 0 }).messages.length, 10)
+    assert.notDeepEqual(heldIn(directory.path), [])
+    await store.close()
+    assert.deepEqual(heldIn(directory.path), [])
+    assert.equal((await Promise.all(puts)).length, 10)
+    assert.throws(() => store.get({ topic: 'Topic', offset: 0 }), ClientStateError)
   })
 
   it('lets a process end that forgot to close it, and loses nothing', async () => {

@@ -9,6 +9,7 @@ import { Broker, NameServer, startServer } from '../../ts/index.js'
 import { NativeServer } from '../interop/helpers/native-server.js'
 import { TemporaryDirectory } from '../interop/helpers/owned.js'
 import { until } from '../interop/helpers/until.js'
+import { heldIn, onLinux } from './helpers/held-files.js'
 import { TestConsumer, numbered, sendTexts, startProducer, queuesOf } from './helpers/clients.js'
 
 const portOf = (address: string): number => Number(address.slice(address.lastIndexOf(':') + 1))
@@ -24,6 +25,20 @@ describe('startServer', () => {
     assert.equal(summary.messagesPut, 1)
     assert.ok(!existsSync(server.dataDir))
     assert.equal(await server.shutdown(), summary)
+  })
+
+  it('holds no file after shutdown, whoever still has it', onLinux, async () => {
+    const server = await startServer()
+    await using producer = await startProducer(server)
+    await sendTexts(producer, 'Held', numbered('m', 20))
+    {
+      await using consumer = await TestConsumer.start(server, { topic: 'Held' })
+      await consumer.untilReceived(20)
+    }
+    assert.notDeepEqual(heldIn(server.dataDir), [])
+    await server.shutdown()
+    assert.deepEqual(heldIn(server.dataDir), [])
+    assert.ok(server.brokerAddress)
   })
 
   it('finds messages, topics and offsets again in a directory that was given', async () => {
