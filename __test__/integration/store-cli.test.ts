@@ -163,7 +163,7 @@ describe('rocketmq-native store', () => {
         stdio: ['ignore', full.fd, 'pipe'],
         encoding: 'utf8'
       })
-      assert.match(stderr, /^rocketmq-native: standard output cannot be written: [^\n]+\n$/, command)
+      assert.match(stderr, /^rocketmq-native: cannot write the output: [^\n]+\n$/, command)
       assert.equal(status, 1, command)
     }
   })

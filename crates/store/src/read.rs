@@ -16,7 +16,7 @@ const CHUNK_UNITS: usize = 64;
 /// How many units ahead the processor is told what will be read: records lie far from each other.
 const PREFETCH_UNITS: usize = 6;
 
-/// How much of a record it is told of: what comes behind it finds by itself.
+/// How much of a record it is told of, at its start and at its end, where the topic is: what lies between it finds by itself.
 const PREFETCH_BYTES: usize = 128;
 
 /// Bytes from the start of a record to the end of its store timestamp, with the longest born host.
@@ -112,7 +112,10 @@ pub(crate) fn get(
             if let Some(ahead) = buffer[..read].get(index + PREFETCH_UNITS) {
                 let unit = Unit::decode(ahead);
                 let (at, len) = (u64::try_from(unit.physical_offset), usize::try_from(unit.size));
-                reader.prefetch(at.unwrap_or(u64::MAX), len.unwrap_or(0).min(PREFETCH_BYTES));
+                let (at, len) = (at.unwrap_or(u64::MAX), len.unwrap_or(0));
+                let told = len.min(PREFETCH_BYTES);
+                reader.prefetch(at, told);
+                reader.prefetch(at.saturating_add((len - told) as u64), told);
             }
             if !state.take(&mut reader, Unit::decode(bytes), &mut each)? {
                 break 'chunks;
@@ -171,6 +174,7 @@ impl Loop<'_> {
         Ok(true)
     }
 
+<<<<<<< HEAD
     /// The message at `next` did not match the filter.
     fn pass_over(&mut self) {
         if self.count == 0 {
@@ -179,6 +183,10 @@ impl Loop<'_> {
     }
 
     /// Whether the record says itself that it is the message at `offset`. Those of light queues are of another one.
+=======
+    /// Whether the record says itself that it is the message at `offset`. Those of light queues are of another one. Asked of
+    /// each, for a single unit may be the wrong one; to look at the topic costs little where the record is copied next.
+>>>>>>> dcf0d55 (Reads: the processor is told of a record's end, where its topic is)
     fn is_its_own(&self, parts: &RecordParts<'_>, offset: i64) -> bool {
         let is_here = || {
             i32_at(parts.record, 12) == Some(self.queue.queue_id())
