@@ -174,7 +174,6 @@ impl Loop<'_> {
         Ok(true)
     }
 
-<<<<<<< HEAD
     /// The message at `next` did not match the filter.
     fn pass_over(&mut self) {
         if self.count == 0 {
@@ -182,11 +181,8 @@ impl Loop<'_> {
         }
     }
 
-    /// Whether the record says itself that it is the message at `offset`. Those of light queues are of another one.
-=======
     /// Whether the record says itself that it is the message at `offset`. Those of light queues are of another one. Asked of
     /// each, for a single unit may be the wrong one; to look at the topic costs little where the record is copied next.
->>>>>>> dcf0d55 (Reads: the processor is told of a record's end, where its topic is)
     fn is_its_own(&self, parts: &RecordParts<'_>, offset: i64) -> bool {
         let is_here = || {
             i32_at(parts.record, 12) == Some(self.queue.queue_id())
