@@ -37,7 +37,8 @@ export function summary({
   if (unindexed > 0)
     lines.push(`${counted(unindexed, 'message')} not in the index by all keys: "store rebuild" adds them`)
   if (!wasClean) {
-    lines.push(`not stopped cleanly: the next start recovers it (${grouped(unfinished)} places to be put right)`)
+    const faults = faultCount === 0 ? '' : '; the faults are not among them'
+    lines.push(`not stopped cleanly: the next start puts ${counted(unfinished, 'place')} right${faults}`)
   }
   return lines
 }
