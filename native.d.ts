@@ -78,8 +78,11 @@ export declare class NativeMessageStore {
   queues(): Array<NativeStoredQueue>
   /** The commit log's bounds. */
   positions(): NativeLogPositions
-  /** Resolves once an fdatasync covers everything below a position of the commit log. */
-  waitFlushed(low: number, high: number, timeoutMs: number): Promise<void>
+  /**
+   * Resolves once an fdatasync covers everything below a position of the commit log: to true, or to false when that is not so
+   * in time.
+   */
+  waitFlushed(low: number, high: number, timeoutMs: number): Promise<boolean>
   /** Flushes everything and ends the store. */
   close(): Promise<void>
 }

@@ -32,8 +32,6 @@ import {
 const NO_QUEUE = 0xffffffff
 const DEFAULT_COUNT = 32
 const DEFAULT_BYTES = 256 * 1024
-/** What the addon says of a flush that may still end well (`FlushError::Timeout` in `crates/log/src/flusher.rs`). */
-const FLUSH_TIMEOUT = 'flush took too long'
 /** Messages read at a time by an iteration. */
 const ITERATION_COUNT = 256
 
@@ -202,13 +200,8 @@ export class MessageStore {
 
   async #waitFlushed(position: number): Promise<PutMessageStatus> {
     const { low, high } = Long.fromNumber(position)
-    try {
-      await this.#native.waitFlushed(low, high, this.#syncFlushTimeoutMs)
-      return 'PUT_OK'
-    } catch (error) {
-      if (toError(error).message === FLUSH_TIMEOUT) return 'FLUSH_DISK_TIMEOUT'
-      throw storeError(error)
-    }
+    const isInTime = await this.#native.waitFlushed(low, high, this.#syncFlushTimeoutMs).catch(rethrow)
+    return isInTime ? 'PUT_OK' : 'FLUSH_DISK_TIMEOUT'
   }
 
   /**

@@ -22,10 +22,10 @@ export function listenerForms(consumer: PushConsumer, handle: (message: MessageE
     throw new Error('later')
   })
   consumer.registerMessageListener(either)
-  // @ts-expect-error no status
+  // @ts-expect-error no status of Apache's, so nobody knows whether it was consumed: SUCCESS is CONSUME_SUCCESS
   consumer.registerMessageListener(() => 'SUCCESS')
-  // @ts-expect-error no status
+  // @ts-expect-error the same behind a promise: an async listener must not hide it
   consumer.registerMessageListener(async () => 'SUCCESS')
-  // @ts-expect-error no status
+  // @ts-expect-error a number is no status; what a listener counts is not for the consumer
   consumer.registerMessageListener(messages => messages.length)
 }

@@ -45,7 +45,7 @@ describe('a producer with a serializer', () => {
       () => producer.send({ topic: 'T', body: { name: 'x' } }),
       // @ts-expect-error no serializer, so bodies are text or bytes
       () => plain.send({ topic: 'T', body: { id: 1 } }),
-      // @ts-expect-error orders, and nothing that makes bytes of them
+      // @ts-expect-error without a serializer nothing would make bytes of orders, and each send would fail
       () => new Producer<Order>(OPTIONS)
     ]
     assert.equal(sends.length, 3)

@@ -38,9 +38,9 @@ export function listenerForms(isPaid: (keys: string | undefined) => Promise<bool
         }
       }
     }),
-    // @ts-expect-error no state
+    // @ts-expect-error COMMIT is no state: it would count as UNKNOW, and the broker would ask for ever
     new TransactionProducer({ ...options, transactionListener: { checkLocalTransaction: () => 'COMMIT' } }),
-    // @ts-expect-error no state
+    // @ts-expect-error the same behind a promise, which no other overload may take either
     new TransactionProducer({ ...options, transactionListener: { checkLocalTransaction: async () => 'COMMIT' } })
   ]
 }
@@ -66,12 +66,12 @@ export async function sendForms(producer: TransactionProducer, pay: (amount: num
     await producer.sendMessageInTransaction(message, arg)
   }
   await producer.sendMessageInTransaction(message, { amount: 3 })
-  // @ts-expect-error no state
+  // @ts-expect-error a function is no argument for the listener: this is a local transaction, with a wrong state
   await producer.sendMessageInTransaction(message, async _half => 'COMMIT')
-  // @ts-expect-error no state
+  // @ts-expect-error 42 is no state, and a function that gives it no argument for the listener
   await producer.sendMessageInTransaction(message, () => 42)
-  // @ts-expect-error no state
+  // @ts-expect-error the same where an argument follows
   await producer.sendMessageInTransaction(message, async (_half, _amount) => 'COMMIT', 3)
-  // @ts-expect-error not what the local transaction takes
+  // @ts-expect-error a text is not what the local transaction takes
   await producer.sendMessageInTransaction(message, (_half, amount: number) => void pay(amount), 'three')
 }

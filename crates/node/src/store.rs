@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 use rocketmq_codec::message::{PullLimits, decode_pulled, decode_record, is_plain};
 use rocketmq_env::{Clock, Fs, OsFs, SystemClock};
 use rocketmq_store::{
-    Boundary, FlushDiskType, GetResult, HostAddr, MessageStore, PutBatch, Queue, RecoveryListener, StoreConfig,
-    StoreError, TagFilter,
+    Boundary, FlushDiskType, FlushError, GetResult, HostAddr, MessageStore, PutBatch, Queue, RecoveryListener,
+    StoreConfig, StoreError, TagFilter,
 };
 
 use crate::failure::{failure, invalid};
@@ -275,8 +275,9 @@ impl NativeMessageStore {
         }
     }
 
-    /// Resolves once an fdatasync covers everything below a position of the commit log.
-    #[napi(ts_return_type = "Promise<void>")]
+    /// Resolves once an fdatasync covers everything below a position of the commit log: to true, or to false when that is not so
+    /// in time.
+    #[napi(ts_return_type = "Promise<boolean>")]
     pub fn wait_flushed(&self, low: i32, high: i32, timeout_ms: u32) -> AsyncTask<WaitFlushed> {
         let timeout = Duration::from_millis(u64::from(timeout_ms));
         AsyncTask::new(WaitFlushed { store: Arc::clone(&self.store), position: join(low, high), timeout })
@@ -459,15 +460,19 @@ pub struct WaitFlushed {
 }
 
 impl Task for WaitFlushed {
-    type Output = ();
-    type JsValue = ();
+    type Output = bool;
+    type JsValue = bool;
 
-    fn compute(&mut self) -> Result<()> {
-        self.store.wait_flushed(self.position, self.timeout).map_err(|error| failure(&error))
+    fn compute(&mut self) -> Result<bool> {
+        match self.store.wait_flushed(self.position, self.timeout) {
+            Ok(()) => Ok(true),
+            Err(FlushError::Timeout) => Ok(false),
+            Err(error) => Err(failure(&error)),
+        }
     }
 
-    fn resolve(&mut self, _: Env, (): ()) -> Result<()> {
-        Ok(())
+    fn resolve(&mut self, _: Env, is_in_time: bool) -> Result<bool> {
+        Ok(is_in_time)
     }
 }
 

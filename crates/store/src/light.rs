@@ -38,12 +38,13 @@ pub(crate) fn light_queues<'a>(topic: &str, text: &'a str) -> impl Iterator<Item
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tags::SCHEDULE_TOPIC;
 
     #[test]
     fn a_record_names_its_light_queues_and_other_queues_are_passed_over() {
         let text = "INNER_MULTI_DISPATCH\u{1}%LMQ%a,other,%LMQ%b\u{2}INNER_MULTI_QUEUE_OFFSET\u{1}3,,0\u{2}";
         assert_eq!(light_queues("Orders", text).collect::<Vec<_>>(), [("%LMQ%a", 3), ("%LMQ%b", 0)]);
-        for topic in ["%RETRY%group", "rmq_sys_any", "SCHEDULE_TOPIC_XXXX"] {
+        for topic in ["%RETRY%group", "rmq_sys_any", SCHEDULE_TOPIC] {
             assert_eq!(light_queues(topic, text).count(), 0, "{topic}");
         }
         assert_eq!(light_queues("Orders", "INNER_MULTI_DISPATCH\u{1}%LMQ%a\u{2}").count(), 0, "no offsets");
@@ -52,7 +53,7 @@ mod tests {
     #[test]
     fn only_light_queues_count_and_not_those_of_retries_dead_letters_and_system_topics() {
         assert!(names_light_queue("Orders", "other,%LMQ%a") && !names_light_queue("Orders", "other,LMQ"));
-        for topic in ["%RETRY%group", "%DLQ%group", "rmq_sys_any", "SCHEDULE_TOPIC_XXXX"] {
+        for topic in ["%RETRY%group", "%DLQ%group", "rmq_sys_any", SCHEDULE_TOPIC] {
             assert!(!names_light_queue(topic, "%LMQ%a"), "{topic}");
         }
     }
