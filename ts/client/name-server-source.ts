@@ -101,17 +101,13 @@ export class ComputedNameServers implements NameServerSource {
 
   async fetch(): Promise<readonly string[]> {
     let given: NameServerList
-    let timer: NodeJS.Timeout | undefined
-    const tooSlow = new Promise<never>((_settle, fail) => {
-      const error = new Error(`it did not answer within ${FUNCTION_TIMEOUT_MS} ms`)
-      timer = setTimeout(() => fail(error), FUNCTION_TIMEOUT_MS)
-    })
+    const compute = async (): Promise<NameServerList> => this.identity()
     try {
-      given = await Promise.race([this.identity(), tooSlow])
+      given = await inTime(compute(), FUNCTION_TIMEOUT_MS, () => {
+        throw new Error(`it did not answer within ${FUNCTION_TIMEOUT_MS} ms`)
+      })
     } catch (thrown) {
       throw noNameServer(`${this.description} failed: ${toError(thrown).message}`, thrown)
-    } finally {
-      clearTimeout(timer)
     }
     return resolveAll(parseNameServerList('what the function namesrvAddr gives', given), this.#lookup)
   }
@@ -185,11 +181,23 @@ async function resolveAll(addresses: readonly string[], lookupHost: Lookup): Pro
 async function resolve(address: string, lookupHost: Lookup): Promise<readonly string[]> {
   const host = hostOf(address)
   if (isIP(host) !== 0) return [address]
-  let timer: NodeJS.Timeout | undefined
-  const tooSlow = new Promise<readonly string[]>(settle => (timer = setTimeout(() => settle([]), LOOKUP_TIMEOUT_MS)))
-  const found = await Promise.race([lookupHost(host).catch(() => []), tooSlow])
-  clearTimeout(timer)
+  const found = await inTime<readonly string[]>(
+    lookupHost(host).catch(() => []),
+    LOOKUP_TIMEOUT_MS,
+    () => []
+  )
   if (found.length < 2) return [address]
   const port = address.slice(address.lastIndexOf(':'))
   return [...new Set(found)].map(ip => (ip.includes(':') ? `[${ip}]${port}` : ip + port))
+}
+
+/** What the promise gives, or, when it takes longer, what `late` gives or throws. */
+async function inTime<T>(promise: Promise<T>, timeoutMs: number, late: () => T): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const tooSlow = new Promise<void>(fire => (timer = setTimeout(fire, timeoutMs))).then(late)
+  try {
+    return await Promise.race([promise, tooSlow])
+  } finally {
+    clearTimeout(timer)
+  }
 }
