@@ -95,13 +95,9 @@ impl BrokerState {
         if !changed || request.is_oneway() {
             return succeed_empty(request, out);
         }
-        let mut answer = Vec::new();
-        succeed_empty(request, &mut answer)?;
-        let (connection, registration) = (Arc::clone(connection), self.registration.clone());
-        self.topics.when_written(Box::new(move || {
-            registration.topics_changed_then(Box::new(move || connection.send(&answer)));
-        }));
-        Ok(())
+        let registration = self.registration.clone();
+        let told = |then| self.topics.when_written(Box::new(move || registration.topics_changed_then(then)));
+        succeed_when(told, connection, request, out)
     }
 
     fn get_all_topic_config(&self, request: &Command<'_>, out: &mut Vec<u8>) -> Handled {

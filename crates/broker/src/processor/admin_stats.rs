@@ -14,7 +14,7 @@ use crate::broker::BrokerState;
 use crate::client::ClientChannelInfo;
 
 /// Above so many queues an answer with an entry for each, of at least 96 bytes, does not fit into a frame.
-const MAX_STATS_QUEUES: i64 = (MAX_FRAME_BYTES / 96) as i64;
+pub(super) const MAX_ANSWERED_QUEUES: i64 = (MAX_FRAME_BYTES / 96) as i64;
 
 /// `remoting/protocol/body/Connection.java`.
 #[derive(Serialize)]
@@ -210,7 +210,7 @@ impl BrokerState {
         let mut queues = 0;
         for name in self.topics_for_consume_stats(request, group) {
             let Some(topic) = self.topics.select(&name) else { continue };
-            queues += i64::from(topic.config().read_queue_nums);
+            queues += i64::from(topic.config().read_queue_nums.max(0));
             check_stats_queues(queues)?;
             for queue_id in 0..topic.config().read_queue_nums {
                 let consumer_offset = self.offsets.query(group, &name, queue_id).unwrap_or(-1);
@@ -291,9 +291,9 @@ impl BrokerState {
 
 /// How many queues a topic has is whatever somebody asked for: an answer about too many is not even begun.
 fn check_stats_queues(count: i64) -> Handled {
-    if count > MAX_STATS_QUEUES {
+    if count > MAX_ANSWERED_QUEUES {
         let remark =
-            format!("the statistics of {count} queues do not fit into an answer, those of {MAX_STATS_QUEUES} do");
+            format!("the statistics of {count} queues do not fit into an answer, those of {MAX_ANSWERED_QUEUES} do");
         return Err(Refusal::system_error(remark));
     }
     Ok(())

@@ -12,6 +12,7 @@ use rocketmq_codec::header::GetRouteInfoRequestHeader;
 use rocketmq_codec::{Command, FrameWriter, Head, json, request_code, response_code};
 use rocketmq_remoting::{Client, Connection};
 
+use super::admin_stats::MAX_ANSWERED_QUEUES;
 use super::reply::{Handled, Refusal, json_body};
 use crate::broker::BrokerState;
 
@@ -44,7 +45,7 @@ impl BrokerState {
             let head = Head::response(response_code::SUCCESS, opaque);
             let mut frame = FrameWriter::begin(&mut out, serialize_type, head);
             frame.begin_body().extend_from_slice(&json::to_vec(&body));
-            // No topic has queues for a frame that is too long.
+            // There are no more queues than a frame holds, as a rule: their names may be long.
             if frame.finish().is_ok() && !is_oneway {
                 connection.send(&out);
             }
@@ -61,21 +62,30 @@ async fn readable_queues(client: &Client, namesrv_addrs: &[String], topic: &str)
         let answer = client.invoke(address, request_code::GET_ROUTEINFO_BY_TOPIC, &header, &[], ROUTE_TIMEOUT).await;
         let Some(answer) = answer.ok().filter(|answer| answer.code == response_code::SUCCESS) else { continue };
         let route: TopicRouteData = json::from_slice(&answer.body).ok()?;
-        let readable = route.queue_datas.iter().filter(|data| data.perm & perm::READ != 0);
-        let mut queues: Vec<_> = readable
-            .flat_map(|data| {
-                let broker_name = &data.broker_name;
-                (0..data.read_queue_nums).map(|queue_id| MessageQueue {
-                    topic: topic.to_owned(),
-                    broker_name: broker_name.clone(),
-                    queue_id,
-                })
-            })
-            .collect();
-        queues.sort_unstable();
-        return Some(queues);
+        return queues_of(topic, &route);
     }
     None
+}
+
+/// `None` for more queues than an answer holds: how many a route names is whatever somebody asked for, and must not become
+/// memory.
+fn queues_of(topic: &str, route: &TopicRouteData) -> Option<Vec<MessageQueue>> {
+    let readable = || route.queue_datas.iter().filter(|data| data.perm & perm::READ != 0);
+    if readable().map(|data| i64::from(data.read_queue_nums.max(0))).sum::<i64>() > MAX_ANSWERED_QUEUES {
+        return None;
+    }
+    let mut queues: Vec<_> = readable()
+        .flat_map(|data| {
+            let broker_name = &data.broker_name;
+            (0..data.read_queue_nums).map(|queue_id| MessageQueue {
+                topic: topic.to_owned(),
+                broker_name: broker_name.clone(),
+                queue_id,
+            })
+        })
+        .collect();
+    queues.sort_unstable();
+    Some(queues)
 }
 
 /// The queues of the client that asks, of all `queues`; `client_ids` are those of its group. Both are sorted. `None`: it is to
@@ -108,6 +118,8 @@ fn allocate(
 
 #[cfg(test)]
 mod tests {
+    use rocketmq_codec::body::QueueData;
+
     use super::*;
 
     /// The ids of the queues that each client gets, of so many queues.
@@ -125,6 +137,14 @@ mod tests {
             allocate(&asked, &queues, &members).unwrap_or_default().iter().map(|queue| queue.queue_id).collect()
         };
         members.iter().map(share).collect()
+    }
+
+    #[test]
+    fn a_route_with_any_number_of_queues_costs_no_memory() {
+        let data = |read_queue_nums| QueueData { perm: perm::READ, read_queue_nums, ..QueueData::default() };
+        let route = |queue_datas| TopicRouteData { queue_datas, ..TopicRouteData::default() };
+        assert_eq!(queues_of("T", &route(vec![data(2), data(-1)])).map(|queues| queues.len()), Some(2));
+        assert_eq!(queues_of("T", &route(vec![data(i32::MAX), data(-i32::MAX)])), None);
     }
 
     #[test]
