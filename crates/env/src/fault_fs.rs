@@ -51,6 +51,8 @@ pub enum Operation {
     Rename,
     Allocate,
     MapForWriting,
+    /// Of pages of a mapping.
+    BringIn,
     /// A write through a mapping, which cannot fail. The end of everything comes in the middle of it.
     MappedWrite,
 }
@@ -67,8 +69,8 @@ pub struct Fault {
     /// How many fail from then on.
     pub times: u64,
     /// The operating system's error number they fail with. For [`Operation::Write`] and [`Operation::Read`], `None` makes
-    /// the transfer short instead (half of the bytes, at least one); for [`Operation::Allocate`] and
-    /// [`Operation::MapForWriting`] it makes them unsupported.
+    /// the transfer short instead (half of the bytes, at least one); for [`Operation::Allocate`],
+    /// [`Operation::MapForWriting`] and [`Operation::BringIn`] it makes them unsupported.
     pub os_error: Option<i32>,
 }
 

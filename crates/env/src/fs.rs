@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt::{self, Debug};
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -168,10 +169,10 @@ pub trait File: Send + Sync + Debug {
         Ok(false)
     }
 
-    /// Maps `len` bytes from `offset`, a multiple of [`WriteMap::ALIGNMENT`], for writing, with their pages in place. Their
-    /// space must have been reserved by [`allocate`](File::allocate): where a page has none and the disk is full, a write to
-    /// it ends the process. `None` where that is not supported.
-    fn map_for_writing(&self, _offset: u64, _len: usize) -> io::Result<Option<WriteMap>> {
+    /// Maps the whole file, as long as it is now, for writing. What is written must have been reserved by
+    /// [`allocate`](File::allocate): where a page has no space and the disk is full, a write to it ends the process. `None` where
+    /// that is not supported.
+    fn map_for_writing(&self) -> io::Result<Option<WriteMap>> {
         Ok(None)
     }
 
@@ -311,7 +312,7 @@ impl Map {
     }
 }
 
-/// A part of a file that can be written without a system call.
+/// A file that can be written without a system call.
 pub struct WriteMap {
     pages: Pages,
 }
@@ -323,7 +324,7 @@ enum Pages {
 }
 
 impl WriteMap {
-    /// A mapping starts at a multiple of this: a page on every platform.
+    /// Pages start at multiples of this on every platform.
     pub const ALIGNMENT: u64 = 64 * 1024;
 
     pub(crate) fn new(raw: memmap2::MmapRaw) -> Self {
@@ -341,7 +342,31 @@ impl WriteMap {
         }
     }
 
-    /// Copies `bytes` to `offset` of the mapping; false if they do not lie within it.
+    /// Brings the pages of a range in, which starts at a multiple of [`ALIGNMENT`](WriteMap::ALIGNMENT), so that writes need not
+    /// wait for them; false where the platform cannot, and nothing should be written through the mapping: a disk that cannot
+    /// be read is an error here, and would be a signal there.
+    pub fn bring_in(&self, range: Range<u64>) -> io::Result<bool> {
+        match &self.pages {
+            Pages::Mapped(raw) => bring_in(raw, range),
+            Pages::Simulated(map) => map.bring_in(range),
+        }
+    }
+
+    /// Gives the pages of a range back, which starts and ends at multiples of [`ALIGNMENT`](WriteMap::ALIGNMENT): what was
+    /// written to them stays in the file. Does nothing where the platform has no such call.
+    pub fn release(&self, range: Range<u64>) {
+        #[cfg(unix)]
+        if let (Pages::Mapped(raw), Ok(start), Ok(end)) =
+            (&self.pages, usize::try_from(range.start), usize::try_from(range.end))
+        {
+            let len = end.min(raw.len()).saturating_sub(start);
+            // SAFETY: the mapping is shared, so dropping its pages loses nothing: who writes there brings them in again. A failure
+            // leaves them where they are.
+            let _ = unsafe { raw.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, start, len) };
+        }
+    }
+
+    /// Copies `bytes` to `offset` of the file; false if they do not lie within it.
     ///
     /// # Safety
     /// Nobody may read or write this range of the file meanwhile.
@@ -359,6 +384,23 @@ impl WriteMap {
         }
         true
     }
+}
+
+#[cfg(target_os = "linux")]
+fn bring_in(raw: &memmap2::MmapRaw, range: Range<u64>) -> io::Result<bool> {
+    let start = usize::try_from(range.start).map_err(io::Error::other)?;
+    let len = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
+    match raw.advise_range(memmap2::Advice::PopulateWrite, start, len) {
+        Ok(()) => Ok(true),
+        // Kernels before 5.14 bring pages in when they are written and no sooner.
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn bring_in(_raw: &memmap2::MmapRaw, _range: Range<u64>) -> io::Result<bool> {
+    Ok(false)
 }
 
 impl Debug for WriteMap {

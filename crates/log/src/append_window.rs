@@ -1,34 +1,45 @@
 //! The part of a file that is being appended to: its space on disk is reserved before it is needed, zeros are written to it,
-//! and writes go through a mapping of it, without a system call for each.
+//! and writes go through a mapping of the file, without a system call for each.
 //!
 //! Zeros are what brings the pages in at the least cost: the kernel takes them in large pieces, where a mapping alone has it
 //! read, clear and reserve page by page (measured: 0.05 us instead of 0.27 for the space of a record of 291 bytes).
+//!
+//! The whole file is mapped once. To map and unmap parts of it as the writer moves on takes the lock of the process's address
+//! space each time, and whoever brings pages in meanwhile, the writer among them, stands still until the thread that holds
+//! it gets a processor again (measured: a third of the writer's time on a busy machine).
 //!
 //! A mapping pays while syncs are rare: each makes the written pages read-only again, in the page tables of all cores. Where
 //! each write is synced, there is none and the zeros are synced: reserved space that was never written to has no place of
 //! its own on disk until the first sync, which then has to commit the file system's journal as well (measured: 165 us for
 //! the sync of 18 KB, 100 us with the zeros).
 //!
-//! A page of a mapped file that has no space on disk ends the process when it is written and the disk is full. In a window
-//! whose space is reserved that cannot happen: running out of space is an error of the reservation. (`FaultFs` panics at a
-//! write through a mapping to space that is not reserved.)
+//! A page of a mapped file that has no space on disk ends the process when it is written and the disk is full. In space that is
+//! reserved that cannot happen, and the writer stays in it: running out of space is an error of the reservation. (`FaultFs`
+//! panics at a write through a mapping to space that is not reserved.)
 
 use std::io;
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use parking_lot::Mutex;
 use rocketmq_env::{File, WriteMap};
 
 use crate::segment::Segment;
 
-/// Length of the first window. The following are twice as long each, so that a log that hardly grows takes little.
-const FIRST_WINDOW_BYTES: u64 = 128 * 1024;
+/// So much is reserved first. What follows is as long as all before it, so that a log that hardly grows takes little.
+const FIRST_BYTES: u64 = 128 * 1024;
 
-/// Length of the longest window: some thousand messages.
-const WINDOW_BYTES: u64 = 4 * 1024 * 1024;
+/// So much is reserved at a time at most, and made ready ahead of a writer whose syncs wait for nothing else.
+const RESERVED_BYTES: u64 = 4 * 1024 * 1024;
 
-/// So many zeros are written at a time, in some 0.1 ms: nobody who wants the window or the processor waits longer.
+/// So far ahead of a writer that uses a mapping all is made ready at most: some 10 ms of the fastest, as long as another thread
+/// may have to wait for a processor.
+const MAPPED_AHEAD_BYTES: u64 = 16 * 1024 * 1024;
+
+/// So many zeros are written at a time, in some 0.1 ms: nobody who wants the space or the processor waits longer.
 const ZEROS_BYTES: u64 = 256 * 1024;
+
+/// Pages behind the writer are given back so many bytes at a time.
+const RELEASED_BYTES: u64 = 4 * 1024 * 1024;
 
 /// What the one writer of a log keeps from write to write ([`SegmentedLog::append`](crate::SegmentedLog::append)).
 #[derive(Debug, Default)]
@@ -37,7 +48,7 @@ pub struct AppendCursor {
     pub(crate) window: OpenWindow,
 }
 
-/// The window that the writer is in.
+/// Where the writer may write without asking.
 #[derive(Debug, Default)]
 pub(crate) enum OpenWindow {
     #[default]
@@ -49,20 +60,11 @@ pub(crate) enum OpenWindow {
 
 #[derive(Debug)]
 pub(crate) struct Window {
-    start: u64,
-    end: u64,
-    map: Mapping,
+    range: Range<u64>,
+    map: Option<Arc<WriteMap>>,
 }
 
-#[derive(Debug)]
-enum Mapping {
-    /// Nothing was written yet.
-    NotNeeded,
-    Mapped(WriteMap),
-    Unsupported,
-}
-
-/// The windows of one file, as far as its writer and whoever works ahead of it share them.
+/// What is ready of one file, shared by its writer and whoever works ahead of it.
 #[derive(Debug, Default)]
 pub(crate) struct Windows {
     shared: Mutex<Shared>,
@@ -70,90 +72,109 @@ pub(crate) struct Windows {
 
 #[derive(Debug, Default)]
 struct Shared {
-    writer: WriterIn,
-    /// The window behind the writer's.
-    next: Option<Window>,
-    /// Where its next zeros belong; not within it when it has them all.
-    zeros_at: u64,
-    /// The window before the writer's, to be unmapped by somebody else.
-    left: Option<Window>,
+    space: Space,
+    map: Mapping,
+    /// Pages below are given back.
+    released_to: u64,
+}
+
+/// What is known of the file's space.
+#[derive(Debug, Default)]
+enum Space {
+    /// Nobody writes here as far as is known, or nobody any more.
+    #[default]
+    Unknown,
+    Reserved(Frontier),
+    Unsupported,
+}
+
+/// How far a file is ready. Behind that nobody has written anything.
+#[derive(Debug, Clone, Copy, Default)]
+struct Frontier {
+    start: u64,
+    /// `start..ready_to` is reserved, and its pages are in place if the file is mapped.
+    ready_to: u64,
+    /// The same with no zeros and pages.
+    reserved_to: u64,
+}
+
+#[derive(Debug, Default)]
+enum Mapping {
+    /// Nothing was written yet.
+    #[default]
+    NotNeeded,
+    Mapped(Arc<WriteMap>),
+    Unsupported,
+}
+
+/// A file of a log, and how its space is to be used.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    pub(crate) file: &'a dyn File,
+    /// Its length.
+    pub(crate) file_bytes: u64,
+    /// Whether it is written through a mapping.
+    pub(crate) mapped: bool,
 }
 
 /// What was done ahead of the writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Prepared {
-    /// Some of the zeros of the next window were written.
-    SomeZeros,
-    /// The last of them were. They are to be synced unless the window is mapped.
-    LastZeros,
+    /// Some zeros were written; more may be wanted.
+    Zeros,
     /// Nothing is left to be done for now.
     Nothing,
     /// What comes next lies in the next file.
     EndOfFile,
 }
 
-/// Where the writer is.
-#[derive(Debug, Default, Clone, Copy)]
-enum WriterIn {
-    #[default]
-    NoWindow,
-    Window {
-        start: u64,
-        end: u64,
-    },
-    Unsupported,
-}
-
 impl OpenWindow {
-    /// Writes `bytes` at `offset` of `file`, which has `file_bytes`, through the mapping of the window they are in.
+    /// Writes `bytes` at `offset`, through the mapping where there is one.
     ///
     /// # Safety
     /// Nobody may read or write the range meanwhile.
     pub(crate) unsafe fn write(
         &mut self,
         windows: &Windows,
-        (file, file_bytes): (&dyn File, u64),
+        target: Target<'_>,
         bytes: &[u8],
         offset: u64,
     ) -> io::Result<()> {
         let mut offset = offset;
         let mut rest = bytes;
         while !rest.is_empty() {
-            let room = self.enter(windows, (file, file_bytes), (offset, offset + rest.len() as u64))?;
-            // What crosses the end of a window goes in parts: the next one is ready, and begins there.
+            let room = self.enter(windows, target, (offset, offset + rest.len() as u64))?;
+            // What crosses the end of what is ready goes in parts.
             let (part, behind) = rest.split_at_checked(room).unwrap_or((rest, &[]));
             // SAFETY: the caller keeps everybody else away from the range.
-            unsafe { self.write_part(file, part, offset) }?;
+            unsafe { self.write_part(target.file, part, offset) }?;
             offset += part.len() as u64;
             rest = behind;
         }
         Ok(())
     }
 
-    /// Sees to it that `from..to` of `file`, which has `file_bytes`, lies in reserved space; false where none can be.
+    /// Sees to it that `from..to` lies in reserved space; false where none can be.
     pub(crate) fn reserve(
         &mut self,
         windows: &Windows,
-        (file, file_bytes): (&dyn File, u64),
+        target: Target<'_>,
         (from, to): (u64, u64),
     ) -> io::Result<bool> {
         let mut from = from;
         while from < to {
-            let room = self.enter(windows, (file, file_bytes), (from, to))?;
+            let room = self.enter(windows, target, (from, to))?;
             from = from.saturating_add(room as u64);
         }
         Ok(!matches!(self, Self::Unsupported))
     }
 
-    /// Moves the window to where `from` is if it is elsewhere. Returns how many bytes there lie in it.
-    fn enter(
-        &mut self,
-        windows: &Windows,
-        (file, file_bytes): (&dyn File, u64),
-        (from, to): (u64, u64),
-    ) -> io::Result<usize> {
+    /// Moves on if `from` is not in the window. Returns how many bytes there lie in it.
+    fn enter(&mut self, windows: &Windows, target: Target<'_>, (from, to): (u64, u64)) -> io::Result<usize> {
         if self.room_at(from) == 0 {
-            *self = windows.next(std::mem::take(self), (file, file_bytes), (from, to))?;
+            *self = Self::None;
+            // If somebody is just writing zeros ahead, this waits for them.
+            *self = windows.lock().window_at(target, (from, to))?;
         }
         let wanted = usize::try_from(to - from).map_err(io::Error::other)?;
         // A range that goes on behind the file does not fit into any window.
@@ -163,23 +184,21 @@ impl OpenWindow {
     /// # Safety
     /// That of [`write`](OpenWindow::write); the part lies in the window.
     unsafe fn write_part(&mut self, file: &dyn File, part: &[u8], offset: u64) -> io::Result<()> {
-        if let Self::Some(window) = self
-            && let Ok(at) = usize::try_from(offset - window.start)
-            && let Some(map) = window.map(file)?
-        {
+        if let Self::Some(Window { map: Some(map), .. }) = self
+            && let Ok(at) = usize::try_from(offset)
             // SAFETY: that of this function.
-            if unsafe { map.write(at, part) } {
-                return Ok(());
-            }
+            && unsafe { map.write(at, part) }
+        {
+            return Ok(());
         }
         file.write_all_at(part, offset)
     }
 
-    /// How many bytes from `offset` on can be written without moving the window.
+    /// How many bytes from `offset` on can be written without moving on.
     fn room_at(&self, offset: u64) -> usize {
         match self {
-            Self::Some(window) if window.start <= offset => {
-                usize::try_from(window.end.saturating_sub(offset)).unwrap_or(usize::MAX)
+            Self::Some(Window { range, .. }) if range.contains(&offset) => {
+                usize::try_from(range.end - offset).unwrap_or(usize::MAX)
             }
             Self::Some(_) | Self::None => 0,
             Self::Unsupported => usize::MAX,
@@ -188,113 +207,144 @@ impl OpenWindow {
 }
 
 impl Windows {
-    /// The window for a write to this range, in exchange for the one the writer was in.
-    fn next(
-        &self,
-        left: OpenWindow,
-        (file, file_bytes): (&dyn File, u64),
-        (from, to): (u64, u64),
-    ) -> io::Result<OpenWindow> {
-        // If somebody is just writing zeros ahead, this waits for them.
-        let mut shared = self.shared.lock();
-        let window = match shared.next.take().filter(|next| next.start <= from && from < next.end) {
-            Some(next) => Some(next),
-            None => {
-                let len = shared.writer.next_len();
-                shared.writer = WriterIn::NoWindow;
-                reserve(file, (from, to), len, file_bytes)?
-            }
-        };
-        let Some(window) = window else {
-            shared.writer = WriterIn::Unsupported;
-            return Ok(OpenWindow::Unsupported);
-        };
-        shared.writer = WriterIn::Window { start: window.start, end: window.end };
-        if let OpenWindow::Some(left) = left {
-            shared.left = Some(left);
-        }
-        Ok(OpenWindow::Some(window))
+    /// Those of a file that was just made.
+    pub(crate) fn untouched() -> Self {
+        Self { shared: Mutex::new(Shared { space: Space::Reserved(Frontier::default()), ..Shared::default() }) }
     }
 
-    /// Does a part of what the window that will be needed next still needs, so that the writer does not wait for it: the one
-    /// behind the window it is in, or one at the start of an untouched file. A writer that comes before the last part goes on
-    /// without the rest, at its own cost.
-    pub(crate) fn prepare_next(&self, file: &dyn File, file_bytes: u64, mapped: bool) -> io::Result<Prepared> {
-        drop(self.shared.lock().left.take());
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a part ready of what will be needed next, so that the writer, who has written up to `written_to`, does not wait for
+    /// it: as far ahead as the writer has come, or `at_least`, within limits. A writer that comes before it goes on by itself,
+    /// at its own cost.
+    pub(crate) fn prepare_next(&self, target: Target<'_>, written_to: u64, at_least: u64) -> io::Result<Prepared> {
+        self.release_behind(written_to);
         // Held to the end: the writer must not get ahead of the zeros, which would wipe out what it wrote.
-        let mut shared = self.shared.lock();
-        let shared = &mut *shared;
-        let (start, untouched) = match shared.writer {
-            WriterIn::NoWindow => (0, None),
-            WriterIn::Window { end, .. } if end >= file_bytes => return Ok(Prepared::EndOfFile),
-            WriterIn::Window { end, .. } => (end - end % WriteMap::ALIGNMENT, Some(end)),
-            WriterIn::Unsupported => return Ok(Prepared::Nothing),
-        };
-        if shared.next.as_ref().is_none_or(|next| next.start != start) {
-            shared.next = reserve(file, (start, start), shared.writer.next_len(), file_bytes)?;
-            // Of a file without an open window nobody knows here what is in it.
-            shared.zeros_at = untouched.unwrap_or(u64::MAX);
+        let mut shared = self.lock();
+        let Space::Reserved(frontier) = shared.space else { return Ok(Prepared::Nothing) };
+        if frontier.ready_to >= target.file_bytes {
+            return Ok(Prepared::EndOfFile);
         }
-        let Some(window) = shared.next.as_mut().filter(|next| shared.zeros_at < next.end) else {
+        let most = if target.mapped { MAPPED_AHEAD_BYTES } else { RESERVED_BYTES };
+        let ahead = written_to.saturating_sub(frontier.start).max(at_least).clamp(FIRST_BYTES, most);
+        if frontier.ready_to >= written_to + ahead {
             return Ok(Prepared::Nothing);
-        };
-        // Syncs that come in between would each write some of them and commit the journal for that.
-        let step = if mapped { ZEROS_BYTES } else { WINDOW_BYTES };
-        let end = window.end.min(shared.zeros_at + step);
-        file.write_zeros(shared.zeros_at, end - shared.zeros_at)?;
-        if end == window.end && mapped {
-            window.map(file)?;
         }
-        shared.zeros_at = end;
-        Ok(if end == window.end { Prepared::LastZeros } else { Prepared::SomeZeros })
+        let went_on = shared.go_on(target, frontier, frontier.ready_to, true)?;
+        Ok(if went_on { Prepared::Zeros } else { Prepared::Nothing })
     }
 
-    /// Forgets all windows, as the writer has left the file.
+    /// Gives the pages of the mapping back that the writer has left: a sync need not look at them any more.
+    fn release_behind(&self, written_to: u64) {
+        let mut shared = self.lock();
+        let Mapping::Mapped(map) = &shared.map else { return };
+        let (from, to) = (shared.released_to, written_to - written_to % WriteMap::ALIGNMENT);
+        if to < from + RELEASED_BYTES {
+            return;
+        }
+        let map = Arc::clone(map);
+        shared.released_to = to;
+        drop(shared);
+        map.release(from..to);
+    }
+
+    /// Forgets everything, as the writer has left the file.
     pub(crate) fn close(&self) {
-        *self.shared.lock() = Shared::default();
+        *self.lock() = Shared::default();
     }
 
-    /// Forgets all windows and makes a hole, so that what was reserved may not be any more. The writer has to have left its
+    /// Forgets everything and makes a hole, so that what was reserved may not be any more. The writer has to have left its
     /// window, and nobody makes a new one meanwhile.
     pub(crate) fn zero(&self, file: &dyn File, offset: u64, len: u64) -> io::Result<()> {
-        let mut shared = self.shared.lock();
+        let mut shared = self.lock();
         *shared = Shared::default();
         file.zero_range(offset, len)
     }
 }
 
-impl WriterIn {
-    fn next_len(self) -> u64 {
-        match self {
-            Self::Window { start, end } => (2 * (end - start)).clamp(FIRST_WINDOW_BYTES, WINDOW_BYTES),
-            _ => FIRST_WINDOW_BYTES,
+impl Shared {
+    /// The window for a write to this range, or for its first part.
+    fn window_at(&mut self, target: Target<'_>, (from, to): (u64, u64)) -> io::Result<OpenWindow> {
+        let frontier = match self.space {
+            Space::Unsupported => return Ok(OpenWindow::Unsupported),
+            Space::Reserved(frontier) if (frontier.start..=frontier.ready_to).contains(&from) => Some(frontier),
+            Space::Reserved(_) | Space::Unknown => None,
+        };
+        let is_ready = frontier.is_some_and(|frontier| from < frontier.ready_to);
+        if !is_ready {
+            // Where nobody knows what is in the file there are no zeros to write. Where each write is synced the writer does
+            // without them, as they had to be synced as well.
+            let zeros = frontier.is_some() && target.mapped;
+            let start = from - from % WriteMap::ALIGNMENT;
+            let frontier = frontier.unwrap_or(Frontier { start, ready_to: start, reserved_to: start });
+            if !self.go_on(target, frontier, to, zeros)? {
+                return Ok(OpenWindow::Unsupported);
+            }
         }
+        let Space::Reserved(Frontier { start, ready_to, .. }) = self.space else { return Ok(OpenWindow::None) };
+        let map = if let Mapping::Mapped(map) = &self.map { Some(Arc::clone(map)) } else { None };
+        Ok(OpenWindow::Some(Window { range: start..ready_to, map }))
     }
-}
 
-impl Window {
-    fn map(&mut self, file: &dyn File) -> io::Result<Option<&WriteMap>> {
+    /// Makes more ready behind `frontier`, as much as goes at a time, for a write that ends at `to`; false where no space can be
+    /// reserved.
+    fn go_on(&mut self, target: Target<'_>, frontier: Frontier, to: u64, zeros: bool) -> io::Result<bool> {
+        let Target { file, file_bytes, mapped } = target;
+        let Some(mut frontier) = frontier.reserved(file, file_bytes, to)? else {
+            self.space = Space::Unsupported;
+            return Ok(false);
+        };
+        // Syncs that come in between would each write some of the zeros and commit the journal for that.
+        let step = if zeros && mapped { ZEROS_BYTES } else { u64::MAX };
+        let end = frontier.reserved_to.min(frontier.ready_to.saturating_add(step));
+        if zeros {
+            file.write_zeros(frontier.ready_to, end - frontier.ready_to)?;
+        }
+        if mapped {
+            self.bring_in(file, frontier.ready_to - frontier.ready_to % WriteMap::ALIGNMENT..end)?;
+        }
+        // Not before all of it succeeded: the next who goes on writes zeros behind `ready_to`.
+        frontier.ready_to = end;
+        self.space = Space::Reserved(frontier);
+        Ok(true)
+    }
+
+    fn bring_in(&mut self, file: &dyn File, range: Range<u64>) -> io::Result<()> {
         if matches!(self.map, Mapping::NotNeeded) {
-            let len = usize::try_from(self.end - self.start).map_err(io::Error::other)?;
-            self.map = file.map_for_writing(self.start, len)?.map_or(Mapping::Unsupported, Mapping::Mapped);
+            let map = file.map_for_writing()?;
+            self.map = map.map_or(Mapping::Unsupported, |map| Mapping::Mapped(Arc::new(map)));
+            self.released_to = range.start;
         }
-        Ok(if let Mapping::Mapped(map) = &self.map { Some(map) } else { None })
+        if let Mapping::Mapped(map) = &self.map
+            && !map.bring_in(range)?
+        {
+            self.map = Mapping::Unsupported;
+        }
+        Ok(())
     }
 }
 
-/// Reserves a window of about `len` bytes that holds `from..to`; `None` where space cannot be reserved.
-fn reserve(file: &dyn File, (from, to): (u64, u64), len: u64, file_bytes: u64) -> io::Result<Option<Window>> {
-    let start = from - from % WriteMap::ALIGNMENT;
-    let mut end = (start + len).max(to).min(file_bytes);
-    let reserved = match file.allocate(start, end - start) {
-        // Space for this write may be left.
-        Err(error) if error.kind() == io::ErrorKind::StorageFull => {
-            end = to.min(file_bytes);
-            file.allocate(start, end - start)?
+impl Frontier {
+    /// With more space reserved if all of it is ready, for a write that ends at `to`; `None` where space cannot be reserved.
+    fn reserved(self, file: &dyn File, file_bytes: u64, to: u64) -> io::Result<Option<Self>> {
+        if self.ready_to < self.reserved_to {
+            return Ok(Some(self));
         }
-        other => other?,
-    };
-    Ok(reserved.then_some(Window { start, end, map: Mapping::NotNeeded }))
+        let from = self.ready_to;
+        let len = (from - self.start).clamp(FIRST_BYTES, RESERVED_BYTES);
+        let mut end = (from + len).max(to).min(file_bytes);
+        let reserved = match file.allocate(from, end - from) {
+            // Space for this write may be left.
+            Err(error) if error.kind() == io::ErrorKind::StorageFull && to > from => {
+                end = to.min(file_bytes);
+                file.allocate(from, end - from)?
+            }
+            other => other?,
+        };
+        Ok(reserved.then_some(Self { reserved_to: end, ..self }))
+    }
 }
 
 #[cfg(test)]
@@ -302,6 +352,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
 
+    use parking_lot::Mutex;
     use rocketmq_env::Map;
 
     use super::*;
@@ -361,68 +412,102 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_file_whose_content_nobody_knows_is_prepared_without_zeros() {
-        let (file, windows) = (Memory::new(), Windows::default());
-        assert_eq!(windows.prepare_next(&file, FILE_BYTES, false).unwrap(), Prepared::Nothing);
-        assert!(windows.shared.lock().next.is_some() && file.bytes.lock().iter().all(|byte| *byte == 9));
+    /// A file whose writer writes sevens.
+    struct Written {
+        file: Memory,
+        windows: Windows,
+        window: OpenWindow,
+        mapped: bool,
+    }
+
+    impl Written {
+        fn new(windows: Windows, mapped: bool) -> Self {
+            Self { file: Memory::new(), windows, window: OpenWindow::None, mapped }
+        }
+
+        fn target(&self) -> Target<'_> {
+            Target { file: &self.file, file_bytes: FILE_BYTES, mapped: self.mapped }
+        }
+
+        fn write(&mut self, at: u64, len: u64) {
+            let target = Target { file: &self.file, file_bytes: FILE_BYTES, mapped: self.mapped };
+            // SAFETY: nobody reads the file, and one thread writes to it.
+            unsafe { self.window.write(&self.windows, target, &vec![7; len as usize], at) }.unwrap();
+        }
+
+        fn prepare(&self, written_to: u64, at_least: u64) -> Prepared {
+            self.windows.prepare_next(self.target(), written_to, at_least).unwrap()
+        }
+
+        /// Whether each byte of the range is this one.
+        fn is(&self, byte: u8, range: Range<u64>) -> bool {
+            self.file.bytes.lock()[range.start as usize..range.end as usize].iter().all(|found| *found == byte)
+        }
     }
 
     #[test]
-    fn a_write_across_the_end_of_a_window_goes_on_in_the_one_that_was_prepared() {
-        let (file, windows, mut window) = (Memory::new(), Windows::default(), OpenWindow::None);
-        let mut write = |at: u64, len: usize| {
-            // SAFETY: nobody reads the file, and one thread writes to it.
-            unsafe { window.write(&windows, (&file, FILE_BYTES), &vec![7; len], at) }.unwrap();
-        };
-        write(0, 1_024);
-        assert_eq!(windows.prepare_next(&file, FILE_BYTES, false).unwrap(), Prepared::LastZeros);
-        write(1_024, FIRST_WINDOW_BYTES as usize);
-        assert!(file.bytes.lock()[..FIRST_WINDOW_BYTES as usize + 1_024].iter().all(|byte| *byte == 7));
-        let shared = windows.shared.lock();
-        assert!(matches!(shared.writer, WriterIn::Window { start: FIRST_WINDOW_BYTES, .. }), "{shared:?}");
+    fn a_file_whose_content_nobody_knows_is_left_alone_until_the_writer_is_there_and_before_its_window() {
+        for mapped in [false, true] {
+            let mut file = Written::new(Windows::default(), mapped);
+            assert_eq!(file.prepare(0, FILE_BYTES), Prepared::Nothing);
+            let window = WriteMap::ALIGNMENT..WriteMap::ALIGNMENT + FIRST_BYTES;
+            file.write(window.start + 1_024, 1_024);
+            assert_eq!(file.prepare(window.start + 2_048, FIRST_BYTES), Prepared::Zeros);
+            assert!(file.is(9, 0..window.start + 1_024) && file.is(9, window.start + 2_048..window.end));
+            assert!(file.is(7, window.start + 1_024..window.start + 2_048), "mapped {mapped}");
+            assert!(file.is(0, window.end..window.end + FIRST_BYTES), "mapped {mapped}");
+        }
     }
 
     #[test]
-    fn a_writer_that_comes_before_the_last_zeros_takes_the_window_as_it_is() {
-        let (file, windows, mut window) = (Memory::new(), Windows::default(), OpenWindow::None);
-        let mut write = |at: u64, len: u64| {
-            // SAFETY: nobody reads the file, and one thread writes to it.
-            unsafe { window.write(&windows, (&file, FILE_BYTES), &vec![7; len as usize], at) }.unwrap();
-        };
-        let prepare = || windows.prepare_next(&file, FILE_BYTES, true).unwrap();
-        write(0, 1_024);
-        assert_eq!(prepare(), Prepared::LastZeros);
-        write(FIRST_WINDOW_BYTES, 1_024);
-        // The third window is twice as long as what is written at a time.
-        let third = 3 * FIRST_WINDOW_BYTES;
-        assert_eq!(prepare(), Prepared::SomeZeros);
-        let len = ZEROS_BYTES + 1_024;
-        write(third, len);
-        assert_eq!(prepare(), Prepared::LastZeros, "of the window behind it");
-        let bytes = file.bytes.lock();
-        let (written, behind) = bytes[third as usize..third as usize + 2 * ZEROS_BYTES as usize].split_at(len as usize);
-        assert!(written.iter().all(|byte| *byte == 7));
-        assert!(behind.iter().all(|byte| *byte == 9), "zeros where the writer is");
+    fn a_file_that_was_just_made_is_prepared_from_its_start_as_far_ahead_as_is_wanted() {
+        for mapped in [false, true] {
+            let mut file = Written::new(Windows::untouched(), mapped);
+            assert_eq!(file.prepare(0, 0), Prepared::Zeros);
+            assert_eq!(file.prepare(0, 0), Prepared::Nothing, "the least is there");
+            assert!(file.is(0, 0..FIRST_BYTES) && file.is(9, FIRST_BYTES..FILE_BYTES));
+            while file.prepare(0, FILE_BYTES) == Prepared::Zeros {}
+            assert_eq!(file.prepare(0, FILE_BYTES), Prepared::EndOfFile);
+            assert!(file.is(0, 0..FILE_BYTES));
+            file.write(0, FILE_BYTES);
+            file.windows.close();
+            assert_eq!(file.prepare(0, FILE_BYTES), Prepared::Nothing, "the writer has left it");
+            assert!(file.is(7, 0..FILE_BYTES), "mapped {mapped}");
+        }
+    }
+
+    #[test]
+    fn a_writer_that_comes_before_the_zeros_goes_on_by_itself_and_they_follow_behind_it() {
+        for mapped in [false, true] {
+            let mut file = Written::new(Windows::untouched(), mapped);
+            file.write(0, 1_024);
+            let len = 2 * FIRST_BYTES + 1_024;
+            file.write(1_024, len);
+            let end = 1_024 + len;
+            assert_eq!(file.prepare(end, FIRST_BYTES), Prepared::Zeros);
+            assert!(file.is(7, 0..end), "mapped {mapped}");
+            let bytes = file.file.bytes.lock().clone();
+            let zeros = bytes.iter().rposition(|byte| *byte == 0).unwrap() as u64;
+            assert!(zeros > end + FIRST_BYTES, "mapped {mapped}: {zeros}");
+        }
     }
 
     #[test]
     fn a_write_into_the_space_that_is_being_prepared_comes_after_its_zeros() {
-        let (file, windows, mut window) = (Memory::new(), Windows::default(), OpenWindow::None);
-        let mut write = |at: u64| {
-            // SAFETY: nobody reads the file, and one thread at a time writes to a range.
-            unsafe { window.write(&windows, (&file, FILE_BYTES), &[7; 1_024], at) }.unwrap();
-        };
-        write(0);
+        let mut file = Written::new(Windows::untouched(), false);
+        file.write(0, 1_024);
+        let (target, windows, window) =
+            (Target { file: &file.file, file_bytes: FILE_BYTES, mapped: false }, &file.windows, &mut file.window);
         thread::scope(|scope| {
-            scope.spawn(|| windows.prepare_next(&file, FILE_BYTES, false).unwrap());
-            while !file.zeroing.load(Ordering::Acquire) {
+            let ahead = Target { ..target };
+            scope.spawn(move || windows.prepare_next(ahead, 1_024, 0).unwrap());
+            while !file.file.zeroing.load(Ordering::Acquire) {
                 thread::yield_now();
             }
-            write(FIRST_WINDOW_BYTES);
+            // SAFETY: nobody reads the file, and one thread at a time writes to a range.
+            unsafe { window.write(windows, target, &[7; 1_024], FIRST_BYTES) }.unwrap();
         });
-        let bytes = file.bytes.lock();
-        assert!(bytes[..1_024].iter().chain(&bytes[FIRST_WINDOW_BYTES as usize..][..1_024]).all(|byte| *byte == 7));
-        assert!(bytes[FIRST_WINDOW_BYTES as usize + 1_024..][..1_024].iter().all(|byte| *byte == 0), "no zeros ahead");
+        assert!(file.is(7, 0..1_024) && file.is(7, FIRST_BYTES..FIRST_BYTES + 1_024));
+        assert!(file.is(0, FIRST_BYTES + 1_024..2 * FIRST_BYTES), "no zeros ahead");
     }
 }

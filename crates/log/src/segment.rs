@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use rocketmq_env::{File, Fs, Map, OpenMode};
 
 use crate::LogError;
-use crate::append_window::{OpenWindow, Prepared, Windows};
+use crate::append_window::{OpenWindow, Prepared, Target, Windows};
 
 /// Of the usual block of a file system.
 const BLOCK_BYTES: usize = 4096;
@@ -74,7 +74,7 @@ impl Segment {
             file,
             map: OnceLock::new(),
             mapped_reads: AtomicU64::new(0),
-            windows: Windows::default(),
+            windows: Windows::untouched(),
             entry_synced: AtomicBool::new(false),
         })
     }
@@ -112,7 +112,7 @@ impl Segment {
         segment_bytes: u64,
     ) -> Result<(), LogError> {
         // SAFETY: passed on to the caller.
-        let written = unsafe { window.write(&self.windows, (&*self.file, segment_bytes), bytes, offset) };
+        let written = unsafe { window.write(&self.windows, self.target(segment_bytes, true), bytes, offset) };
         written.map_err(|source| fail("write", &self.path, offset, source))
     }
 
@@ -124,15 +124,27 @@ impl Segment {
         (from, to): (u64, u64),
         segment_bytes: u64,
     ) -> Result<bool, LogError> {
-        let reserved = window.reserve(&self.windows, (&*self.file, segment_bytes), (from, to));
+        let reserved = window.reserve(&self.windows, self.target(segment_bytes, false), (from, to));
         reserved.map_err(|source| fail("reserve space in", &self.path, from, source))
     }
 
-    /// Does a part of what makes the space ready that will be appended to next.
-    pub(crate) fn reserve_ahead(&self, fs: &dyn Fs, segment_bytes: u64, mapped: bool) -> Result<Prepared, LogError> {
-        let prepared = self.windows.prepare_next(&*self.file, segment_bytes, mapped);
+    fn target(&self, file_bytes: u64, mapped: bool) -> Target<'_> {
+        Target { file: &*self.file, file_bytes, mapped }
+    }
+
+    /// Does a part of what makes the space ready that will be appended to next, `at_least` so far ahead if there are limits that
+    /// allow it. The log ends at `log_end`.
+    pub(crate) fn reserve_ahead(
+        &self,
+        fs: &dyn Fs,
+        (segment_bytes, mapped): (u64, bool),
+        log_end: u64,
+        at_least: u64,
+    ) -> Result<Prepared, LogError> {
+        let target = self.target(segment_bytes, mapped);
+        let prepared = self.windows.prepare_next(target, log_end.saturating_sub(self.base), at_least);
         let prepared = prepared.map_err(|source| fail("reserve space in", &self.path, 0, source))?;
-        if prepared == Prepared::LastZeros && !mapped {
+        if prepared == Prepared::Zeros && !mapped {
             self.open_apart(fs)?.sync_data().map_err(|source| fail("fdatasync", &self.path, 0, source))?;
         }
         Ok(prepared)

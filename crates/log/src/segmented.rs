@@ -302,7 +302,13 @@ impl SegmentedLog {
             made.map_err(|source| fail("create directory", &self.directory, 0, source))?;
         }
         let path = self.directory.join(format!("{base:020}"));
-        Segment::create(&*self.fs, path, base, self.segment_bytes).map(Arc::new)
+        let segment = Segment::create(&*self.fs, path, base, self.segment_bytes)?;
+        if self.reserve_mapped.is_some() {
+            // Now, as nothing is in it. Once it is, its length and entry wait until all of that is on disk, and the next file
+            // waits for them, and the writer for that.
+            segment.sync_entry(&*self.fs)?;
+        }
+        Ok(Arc::new(segment))
     }
 
     /// Reserves the space behind the part that is being written, in the next file too if that was made, and writes some of its
@@ -311,13 +317,15 @@ impl SegmentedLog {
     pub fn reserve_ahead(&self) -> Result<bool, LogError> {
         let Some(mapped) = self.reserve_mapped else { return Ok(false) };
         let Some(last) = self.segments.read().last().cloned() else { return Ok(false) };
-        let mut prepared = last.reserve_ahead(&*self.fs, self.segment_bytes, mapped)?;
-        if prepared == Prepared::EndOfFile {
-            let spare = self.spare.lock().clone();
-            prepared =
-                spare.map_or(Ok(prepared), |spare| spare.reserve_ahead(&*self.fs, self.segment_bytes, mapped))?;
+        let how = (self.segment_bytes, mapped);
+        let mut prepared = last.reserve_ahead(&*self.fs, how, self.end(), 0)?;
+        if prepared == Prepared::EndOfFile
+            && let Some(spare) = self.spare.lock().clone()
+        {
+            // The log that fills the last one will go on in this as fast.
+            prepared = spare.reserve_ahead(&*self.fs, how, self.end(), self.segment_bytes)?;
         }
-        Ok(prepared == Prepared::SomeZeros)
+        Ok(prepared == Prepared::Zeros)
     }
 
     /// Makes the file after the last one, if there is none yet, so that the writer does not wait for it.

@@ -102,7 +102,15 @@ fn a_sync_that_fails_for_those_who_prepare_fails_for_those_who_wait_as_well() {
         [|log| log.reserve_ahead().is_err(), |log| log.prepare_spare().is_err()];
     for (way, prepare) in prepare.into_iter().enumerate() {
         let fs = FaultFs::new();
-        let log = SegmentedLog::open(fs.process(), "/log".into(), SEGMENT_BYTES).unwrap().with_space_reserved(false);
+        let open =
+            || SegmentedLog::open(fs.process(), "/log".into(), SEGMENT_BYTES).unwrap().with_space_reserved(false);
+        let mut log = open();
+        if way == 1 {
+            // A file that somebody else made may have no entry yet.
+            log.append(&mut AppendCursor::default(), 0, b"first").unwrap();
+            log = open();
+            log.truncate(0).unwrap();
+        }
         let mut cursor = AppendCursor::default();
         log.append(&mut cursor, 0, &[1; 8 * 1_024]).unwrap();
         log.publish(8 * 1_024);

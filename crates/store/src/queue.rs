@@ -25,8 +25,12 @@ use crate::unit::{UNIT_BYTES, Unit};
 /// A tail of this length asks for the background thread.
 pub(crate) const TAIL_FULL_BYTES: usize = 64 * 1024;
 
-/// At this length whoever appends writes the tail out, so that memory is bounded whatever the background thread does.
-pub(crate) const TAIL_LIMIT_BYTES: usize = 1024 * 1024;
+/// At this length whoever appends writes the tail out, so that memory is bounded whatever the background thread does. That may
+/// wait for a disk for a second when a file is full, as that is synced then: here is room for 800,000 messages.
+pub(crate) const TAIL_LIMIT_BYTES: usize = 16 * 1024 * 1024;
+
+/// So much of a tail is written at a time: it is copied for that, while nobody can append.
+const TAIL_PART_BYTES: usize = 1024 * 1024;
 
 /// Room of a new tail: growing costs more than that memory.
 const FIRST_TAIL_BYTES: usize = 8 * UNIT_BYTES;
@@ -221,13 +225,12 @@ impl Queue {
     /// the last two only.
     pub(crate) fn write_tail(&self) -> Result<bool, LogError> {
         let _one_at_a_time = self.writing.lock();
-        let (files, position, tail, ext) = {
+        let (end, ext) = {
             let state = self.state.lock();
             if state.tail.is_empty() {
                 return Ok(false);
             }
-            let ext = state.ext.as_ref().map(|ext| ext.unwritten());
-            (Arc::clone(&state.files), state.tail_position, state.tail.clone(), ext)
+            (state.end(), state.ext.as_ref().map(|ext| ext.unwritten()))
         };
         // What units point to goes first.
         if let Some(unwritten) = ext {
@@ -236,9 +239,24 @@ impl Queue {
                 ext.written(&unwritten);
             }
         }
-        let at = write_out(&files, position as u64, &tail)?;
+        while self.write_tail_part(end)? {}
+        Ok(true)
+    }
+
+    /// Writes what a part of the tail holds below `end`; false if nothing is left.
+    fn write_tail_part(&self, end: i64) -> Result<bool, LogError> {
+        let (files, position, part) = {
+            let state = self.state.lock();
+            let len = usize::try_from(end - state.tail_position).unwrap_or(0).min(TAIL_PART_BYTES);
+            let part = state.tail.get(..len).unwrap_or(&state.tail).to_owned();
+            (Arc::clone(&state.files), state.tail_position, part)
+        };
+        if part.is_empty() {
+            return Ok(false);
+        }
+        let at = write_out(&files, position as u64, &part)?;
         let mut state = self.state.lock();
-        state.tail.drain(..tail.len());
+        state.tail.drain(..part.len());
         if state.tail.is_empty() {
             // Of 40,000 queues most have nothing to say for a while.
             state.tail = Vec::new();

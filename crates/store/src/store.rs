@@ -112,12 +112,13 @@ impl MessageStore {
         self.queues.writable()
     }
 
-    /// Asks for the next commit log file when the current one is half full; false if that is no news.
+    /// Asks for the next commit log file when an eighth of the current one is full, for the disk may be slow; false if that is
+    /// no news.
     fn want_spare(&self, end: u64) -> bool {
         let segment_bytes = self.config.commit_log_segment_bytes;
         let file_end = end.next_multiple_of(segment_bytes);
         let wanted = &self.background.control.spare_wanted_at;
-        let is_news = end + segment_bytes / 2 >= file_end
+        let is_news = end + (segment_bytes - segment_bytes / 8) >= file_end
             && wanted.load(Ordering::Relaxed) < file_end
             && wanted.fetch_max(file_end, Ordering::AcqRel) < file_end;
         if is_news {

@@ -40,7 +40,8 @@ struct Plan {
 impl Plan {
     /// Each call fails with either kind of flush, that is, with either way of appending.
     fn is_mapped(&self) -> bool {
-        self.operation == Operation::MapForWriting || (self.end == End::Kill) != self.for_ever
+        matches!(self.operation, Operation::MapForWriting | Operation::BringIn)
+            || (self.end == End::Kill) != self.for_ever
     }
 }
 
@@ -96,9 +97,9 @@ fn run(plan: Plan) -> bool {
     let times = if for_ever { u64::MAX } else { 1 };
     fs.inject(Fault { operation, path_contains: String::new(), after, times, os_error });
     if operation == Operation::ZeroRange {
-        // Only what a failed put leaves is zeroed. One fails where it needs a new file.
+        // Only what a failed put leaves is zeroed. The first has nobody ahead of it who would meet the failure instead.
         let path_contains = "commitlog".to_owned();
-        fs.inject(Fault { operation: Operation::Allocate, path_contains, after: 1, times: 1, os_error: EIO });
+        fs.inject(Fault { operation: Operation::Allocate, path_contains, after: 0, times: 1, os_error: EIO });
     }
     let mut how = End::Kill;
     for round in 0..2 {
@@ -205,6 +206,11 @@ fn whichever_space_cannot_be_reserved_nothing_is_lost() {
 #[test]
 fn whichever_space_cannot_be_mapped_nothing_is_lost() {
     each_call(Operation::MapForWriting, &[EIO, ENOMEM, UNSUPPORTED]);
+}
+
+#[test]
+fn whichever_pages_cannot_be_brought_in_nothing_is_lost() {
+    each_call(Operation::BringIn, &[EIO, ENOMEM, UNSUPPORTED]);
 }
 
 #[test]

@@ -214,9 +214,12 @@ fn what_was_written_out_or_read_survives_the_process_without_a_flush() {
 #[test]
 fn a_failed_reservation_or_mapping_stores_nothing_of_its_batch_and_the_next_put_succeeds() {
     let (sync, mapped) = (FlushDiskType::SyncFlush, FlushDiskType::AsyncFlush);
-    for (operation, flush_disk_type) in
-        [(Operation::Allocate, sync), (Operation::Allocate, mapped), (Operation::MapForWriting, mapped)]
-    {
+    for (operation, flush_disk_type) in [
+        (Operation::Allocate, sync),
+        (Operation::Allocate, mapped),
+        (Operation::MapForWriting, mapped),
+        (Operation::BringIn, mapped),
+    ] {
         for nth in 0..2 {
             let fs = FaultFs::new();
             let config = StoreConfig { flush_disk_type, ..small("/store") };
@@ -260,7 +263,8 @@ fn a_disk_without_space_for_a_whole_window_takes_messages_until_it_is_full_and_g
         let clock = Arc::new(VirtualClock::new(START_MS));
         let config = StoreConfig {
             flush_disk_type,
-            commit_log_segment_bytes: 1 << 20,
+            // An eighth is more than is put on the full disk: the next file is not asked for.
+            commit_log_segment_bytes: 4 << 20,
             consume_queue_segment_bytes: 20_000,
             max_message_bytes: 1 << 17,
             ..small("/store")

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -69,10 +70,8 @@ impl File for Handle {
         self.world.lock().reserve(self, offset, len)
     }
 
-    fn map_for_writing(&self, offset: u64, len: usize) -> io::Result<Option<WriteMap>> {
-        if !self.world.lock().map_for_writing(self, offset, len)? {
-            return Ok(None);
-        }
+    fn map_for_writing(&self) -> io::Result<Option<WriteMap>> {
+        let Some(len) = self.world.lock().map_for_writing(self)? else { return Ok(None) };
         let handle = Self {
             world: Arc::clone(&self.world),
             path: self.path.clone(),
@@ -80,7 +79,7 @@ impl File for Handle {
             failures_told: AtomicU64::default(),
             ..*self
         };
-        Ok(Some(WriteMap::simulated(FaultMap { handle, offset, len })))
+        Ok(Some(WriteMap::simulated(FaultMap { handle, len })))
     }
 
     fn may_have_data(&self, offset: u64) -> io::Result<bool> {
@@ -96,10 +95,9 @@ impl File for Handle {
     }
 }
 
-/// A part of a file that is mapped for writing.
+/// A file that is mapped for writing.
 pub(crate) struct FaultMap {
     handle: Handle,
-    offset: u64,
     len: usize,
 }
 
@@ -108,8 +106,12 @@ impl FaultMap {
         self.len
     }
 
+    pub(crate) fn bring_in(&self, range: Range<u64>) -> io::Result<bool> {
+        self.handle.world.lock().bring_in(&self.handle, range)
+    }
+
     /// Without effect once everything has ended: then there is no process that could write.
     pub(crate) fn write(&self, offset: usize, bytes: &[u8]) {
-        self.handle.world.lock().write_mapped(&self.handle, self.offset + offset as u64, bytes);
+        self.handle.world.lock().write_mapped(&self.handle, offset as u64, bytes);
     }
 }

@@ -171,7 +171,7 @@ fn mapped_in(fs: &FaultFs, name: &str) -> (PathBuf, Arc<dyn File>, WriteMap) {
     file.sync_all().unwrap();
     fs.sync_dir(Path::new("/data")).unwrap();
     assert!(file.allocate(0, 64 * 1024).unwrap());
-    let map = file.map_for_writing(0, 128 * 1024).unwrap().unwrap();
+    let map = file.map_for_writing().unwrap().unwrap();
     (path, file, map)
 }
 
@@ -245,7 +245,7 @@ fn reserved_space_reads_as_before_and_never_runs_out() {
 #[test]
 fn reservations_and_mappings_fail_or_are_unsupported_as_planned() {
     let fs = FaultFs::new();
-    let (_, file, _) = mapped_in(&fs, "a");
+    let (_, file, map) = mapped_in(&fs, "a");
     let plan = |operation, os_error| {
         fs.inject(Fault { operation, path_contains: "a".into(), after: 0, times: 1, os_error });
     };
@@ -254,9 +254,14 @@ fn reservations_and_mappings_fail_or_are_unsupported_as_planned() {
     plan(Operation::Allocate, None);
     assert!(!file.allocate(0, 10).unwrap());
     plan(Operation::MapForWriting, Some(12));
-    assert_eq!(file.map_for_writing(0, 10).unwrap_err().raw_os_error(), Some(12));
+    assert_eq!(file.map_for_writing().unwrap_err().raw_os_error(), Some(12));
     plan(Operation::MapForWriting, None);
-    assert!(file.map_for_writing(0, 10).unwrap().is_none());
+    assert!(file.map_for_writing().unwrap().is_none());
+    plan(Operation::BringIn, Some(5));
+    assert_eq!(map.bring_in(0..10).unwrap_err().raw_os_error(), Some(5));
+    plan(Operation::BringIn, None);
+    assert!(!map.bring_in(0..10).unwrap());
+    assert!(map.bring_in(0..10).unwrap());
     assert_eq!((fs.calls_of(Operation::Allocate), fs.calls_of(Operation::MapForWriting)), (3, 3));
 }
 

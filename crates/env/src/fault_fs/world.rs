@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -408,12 +409,22 @@ impl World {
         call.done(true)
     }
 
-    pub(super) fn map_for_writing(&mut self, handle: &Handle, offset: u64, len: usize) -> io::Result<bool> {
-        self.inode(handle)?;
+    /// The length of the mapping.
+    pub(super) fn map_for_writing(&mut self, handle: &Handle) -> io::Result<Option<usize>> {
+        let len = self.inode(handle)?.live.len();
         let call = self.enter(Operation::MapForWriting, &handle.path, false)?;
-        let is_within = offset as usize + len <= self.inode(handle)?.live.len();
-        assert!(is_within, "a mapping of {len} at {offset} reaches over the end of {}", handle.path.display());
-        assert!(offset.is_multiple_of(WriteMap::ALIGNMENT), "no mapping can start at {offset}");
+        Ok((!call.short).then_some(len))
+    }
+
+    pub(super) fn bring_in(&mut self, handle: &Handle, range: Range<u64>) -> io::Result<bool> {
+        self.inode(handle)?;
+        let call = self.enter(Operation::BringIn, &handle.path, false)?;
+        assert!(range.start.is_multiple_of(WriteMap::ALIGNMENT), "no page starts at {}", range.start);
+        let inode = self.inode(handle)?;
+        let (start, end) = (range.start as usize, range.end as usize);
+        let is_safe = end <= inode.live.len()
+            && (start / SECTOR..end.div_ceil(SECTOR)).all(|sector| inode.allocated.contains(&sector));
+        assert!(is_safe, "{start}..{end} of {} is brought in and has no space reserved", handle.path.display());
         Ok(!call.short)
     }
 
