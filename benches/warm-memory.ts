@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { freemem, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,7 +13,8 @@ const PIECE = Buffer.alloc(32 * 1024)
  * Writes a file and removes it, so that no measure pays for what the machine did with its memory before: a virtual machine gives
  * free pages back to its host within seconds, and the first touch of such a page costs 3 to 11 us instead of 0.3
  * (docs/performance.md). What the file's pages were is what the next files get; memory of a process that was touched and
- * given back is, as a rule, not. Takes some seconds, and 3 GiB or half of what is free.
+ * given back is, as a rule, not. Takes some seconds, and 3 GiB or half of what is free. Then everything is synced: else the
+ * next who syncs waits for the disk to give up what was removed.
  */
 export function warmMemory(): void {
   const bytes = Math.min(ENOUGH_GIB * BYTES_PER_GIB, freemem() / 2)
@@ -24,4 +26,5 @@ export function warmMemory(): void {
   } finally {
     rmSync(directory, { recursive: true })
   }
+  spawnSync('sync')
 }

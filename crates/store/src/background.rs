@@ -1,8 +1,7 @@
-//! The store's housekeeping thread: writes consume queue tails, syncs queues and checkpoint, makes the next commit log file
-//! before it is needed. (`FlushConsumeQueueService`, `AllocateMappedFileService`)
+//! The store's housekeeping thread: writes consume queue tails, syncs queues and checkpoint. (`FlushConsumeQueueService`)
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -42,8 +41,6 @@ pub(crate) struct Background {
 #[derive(Debug, Default)]
 pub(crate) struct Control {
     pub(crate) stopping: AtomicBool,
-    /// Ends of commit log files behind which a next one is wanted.
-    pub(crate) spare_wanted_at: AtomicU64,
     /// The store was opened to be read: no file is deleted, not even from the view of it.
     pub(crate) keeps_files: AtomicBool,
     /// How many rounds more delete expired files at any hour.
@@ -70,14 +67,9 @@ impl Background {
     pub(crate) fn run(&self, parker: &Parker) {
         let mut thorough_at = self.clock.uptime() + self.thorough_interval;
         let mut thorough_end = self.log.end();
-        let mut spare_made_at = 0;
         let mut retention = Retention::new(self.clock.uptime());
         while !self.control.stopping.load(Ordering::Acquire) {
             parker.park_for(self.interval.min(retention.due().saturating_sub(self.clock.uptime())));
-            let spare_wanted_at = self.control.spare_wanted_at.load(Ordering::Acquire);
-            if spare_wanted_at > spare_made_at && self.log.prepare_spare().is_ok() {
-                spare_made_at = spare_wanted_at;
-            }
             self.log.release_maps(MAPPED_READ_BYTES);
             // Failures of writes are kept by the queues, refuse puts, and are retried here.
             let written = self.queues.write_tails_if_worth_it();

@@ -1,10 +1,10 @@
 //! Reading the commit log itself, record after record, whatever queue they belong to.
 
-use rocketmq_codec::message::{BLANK_MAGIC, RecordParts};
+use rocketmq_codec::message::BLANK_MAGIC;
 use rocketmq_log::SegmentedLog;
 
 use crate::StoreError;
-use crate::read::record_head;
+use crate::read::{copy_whole, record_head};
 
 /// What [`MessageStore::records_from`](crate::MessageStore::records_from) found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,11 +49,7 @@ pub(crate) fn records_from(
         if count > 0 && out.len() - start + size > max_bytes {
             break;
         }
-        let is_whole = reader.with_bytes(at, size, |record| {
-            let is_whole = RecordParts::of(record).is_ok();
-            out.extend_from_slice(if is_whole { record } else { &[] });
-            is_whole
-        })?;
+        let is_whole = reader.with_bytes(at, size, |record| copy_whole(record, out))?;
         if is_whole != Some(true) {
             if count == 0 {
                 return no_record(at);

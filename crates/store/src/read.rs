@@ -16,13 +16,14 @@ const CHUNK_UNITS: usize = 64;
 /// How many units ahead the processor is told what will be read: records lie far from each other.
 const PREFETCH_UNITS: usize = 6;
 
-/// How much of a record it is told of, at its start and at its end, where the topic is: what lies between it finds by itself.
+/// How much of a record it is told of: what lies behind it finds by itself.
 const PREFETCH_BYTES: usize = 128;
 
 /// Bytes from the start of a record to the end of its store timestamp, with the longest born host.
 const HEAD_BYTES: usize = 76;
 
-/// Where a record has its queue offset and its physical offset.
+/// Where a record has its queue's number, its queue offset and its physical offset.
+const QUEUE_ID_AT: usize = 12;
 const QUEUE_OFFSET_AT: usize = 20;
 const PHYSICAL_OFFSET_AT: usize = 28;
 
@@ -52,15 +53,17 @@ struct Loop<'a> {
     filter: Option<&'a TagFilter>,
     /// For a filter.
     ext: Window,
+    /// A record said that it is of this topic.
+    knows_topic: bool,
 }
 
-/// Shows messages to `each`. (`DefaultMessageStore#getMessage`)
+/// Shows messages to `each`, who looks whether their parts fit and says so. (`DefaultMessageStore#getMessage`)
 pub(crate) fn get(
     log: &SegmentedLog,
     config: &StoreConfig,
     queue: &Queue,
     get: &Get<'_>,
-    mut each: impl FnMut(&[u8]),
+    mut each: impl FnMut(&[u8]) -> bool,
 ) -> Result<GetResult, StoreError> {
     let (min_offset, max_offset) = queue.offsets();
     let result = |status, next_begin_offset, count, bytes| GetResult {
@@ -93,6 +96,7 @@ pub(crate) fn get(
         max_bytes: get.max_bytes.clamp(100, MAX_PULL_BYTES).min(config.max_transfer_bytes),
         filter: get.filter,
         ext: Window::default(),
+        knows_topic: false,
     };
     let mut reader = log.reader();
     let scan_units = config.max_filter_message_bytes.max(get.max_count.saturating_mul(UNIT_BYTES)).div_ceil(UNIT_BYTES);
@@ -113,9 +117,7 @@ pub(crate) fn get(
                 let unit = Unit::decode(ahead);
                 let (at, len) = (u64::try_from(unit.physical_offset), usize::try_from(unit.size));
                 let (at, len) = (at.unwrap_or(u64::MAX), len.unwrap_or(0));
-                let told = len.min(PREFETCH_BYTES);
-                reader.prefetch(at, told);
-                reader.prefetch(at.saturating_add((len - told) as u64), told);
+                reader.prefetch(at, len.min(PREFETCH_BYTES));
             }
             if !state.take(&mut reader, Unit::decode(bytes), &mut each)? {
                 break 'chunks;
@@ -127,7 +129,12 @@ pub(crate) fn get(
 
 impl Loop<'_> {
     /// Handles the unit at `next`; false when the result is full before it.
-    fn take(&mut self, reader: &mut Reader<'_>, unit: Unit, each: &mut impl FnMut(&[u8])) -> Result<bool, LogError> {
+    fn take(
+        &mut self,
+        reader: &mut Reader<'_>,
+        unit: Unit,
+        each: &mut impl FnMut(&[u8]) -> bool,
+    ) -> Result<bool, LogError> {
         let size = usize::try_from(unit.size).unwrap_or(0);
         if self.count > 0 && (self.count + 1 > self.max_count || self.bytes + size > self.max_bytes) {
             return Ok(false);
@@ -144,13 +151,14 @@ impl Loop<'_> {
         }
         let offset = self.next - 1;
         let mut is_wanted = true;
-        let mut show_wanted = |record: &[u8]| {
-            is_wanted = self.filter.is_none_or(|filter| filter.matches_record(record));
-            if is_wanted {
-                each(record);
+        let show = |record: &[u8]| {
+            if !self.is_its_own(record, offset) {
+                return false;
             }
+            is_wanted = self.filter.is_none_or(|filter| filter.matches_record(record));
+            !is_wanted || each(record)
         };
-        if show_record(reader, unit, |parts| self.is_its_own(parts, offset), &mut show_wanted)? {
+        if show_record(reader, unit, show)? {
             if !is_wanted {
                 self.pass_over();
                 return Ok(true);
@@ -181,39 +189,41 @@ impl Loop<'_> {
         }
     }
 
-    /// Whether the record says itself that it is the message at `offset`. Those of light queues are of another one. Asked of
-    /// each, for a single unit may be the wrong one; to look at the topic costs little where the record is copied next.
-    fn is_its_own(&self, parts: &RecordParts<'_>, offset: i64) -> bool {
-        let is_here = || {
-            i32_at(parts.record, 12) == Some(self.queue.queue_id())
-                && i64_at(parts.record, QUEUE_OFFSET_AT) == Some(offset)
-                && *parts.topic == *self.queue.topic().as_bytes()
-        };
-        is_here() || is_light(self.queue.topic())
+    /// Whether the record says itself that it is the message at `offset`. Those of light queues are of another one. A single
+    /// unit may be the wrong one, so each is asked for number and offset; the topic lies at the far end of a record, and is
+    /// another one if all units are those of another queue: then the first says so.
+    fn is_its_own(&mut self, record: &[u8], offset: i64) -> bool {
+        if is_light(self.queue.topic()) {
+            return true;
+        }
+        let is_here = i32_at(record, QUEUE_ID_AT) == Some(self.queue.queue_id())
+            && i64_at(record, QUEUE_OFFSET_AT) == Some(offset);
+        let is_of_topic = || RecordParts::of(record).is_ok_and(|parts| *parts.topic == *self.queue.topic().as_bytes());
+        self.knows_topic = is_here && (self.knows_topic || is_of_topic());
+        self.knows_topic
     }
 }
 
-/// Shows the record of a unit to `each`, if it is there and `fits`. A unit or a record that is damaged must not make the
+/// Shows the record of a unit, if one is there; whether `show` wants it. A unit or a record that is damaged must not make the
 /// answer unreadable, nor return another message.
-fn show_record(
-    reader: &mut Reader<'_>,
-    unit: Unit,
-    fits: impl FnOnce(&RecordParts<'_>) -> bool,
-    each: &mut impl FnMut(&[u8]),
-) -> Result<bool, LogError> {
+fn show_record(reader: &mut Reader<'_>, unit: Unit, show: impl FnOnce(&[u8]) -> bool) -> Result<bool, LogError> {
     let (Ok(offset), Ok(size)) = (u64::try_from(unit.physical_offset), usize::try_from(unit.size)) else {
         return Ok(false);
     };
     let shown = reader.with_bytes(offset, size, |record| {
-        let fits = RecordParts::of(record).is_ok_and(|parts| {
-            parts.record.len() == size && parts.physical_offset() == unit.physical_offset && fits(&parts)
-        });
-        if fits {
-            each(record);
-        }
-        fits
+        i32_at(record, 0) == Some(unit.size)
+            && matches!(i32_at(record, 4), Some(MAGIC_V1 | MAGIC_V2))
+            && i64_at(record, PHYSICAL_OFFSET_AT) == Some(unit.physical_offset)
+            && show(record)
     })?;
     Ok(shown.unwrap_or(false))
+}
+
+/// Appends a record to `out` if its parts fit: whoever reads several from there finds the next behind it.
+pub(crate) fn copy_whole(record: &[u8], out: &mut Vec<u8>) -> bool {
+    let is_whole = RecordParts::of(record).is_ok();
+    out.extend_from_slice(if is_whole { record } else { &[] });
+    is_whole
 }
 
 /// What the fixed part of a record says.
@@ -241,7 +251,7 @@ pub(crate) fn record_at(log: &SegmentedLog, offset: i64, out: &mut Vec<u8>) -> R
     let mut reader = log.reader();
     let Some(head) = record_head(&mut reader, offset)? else { return Ok(false) };
     let unit = Unit { physical_offset: offset, size: head.size, tags_code: 0 };
-    Ok(show_record(&mut reader, unit, |_| true, &mut |record| out.extend_from_slice(record))?)
+    Ok(show_record(&mut reader, unit, |record| copy_whole(record, out))?)
 }
 
 /// Store timestamp of the message at `offset` of the queue.

@@ -97,10 +97,7 @@ impl MessageStore {
         let also_check = || self.check_flush_and_queues();
         let (ticket, claim) = self.commit_log.append(batch, &self.dispatcher, also_check)?;
         self.dispatcher.finish(claim, batch.arrivals());
-        // What is wanted in a new file comes after it, with the next put: one thread at a time is woken.
-        if !self.want_spare(ticket.end as u64) {
-            self.ahead.grown_to(ticket.end as u64);
-        }
+        self.ahead.grown_to(ticket.end as u64);
         Ok(ticket)
     }
 
@@ -110,21 +107,6 @@ impl MessageStore {
             return Err(StoreError::Poisoned { reason: reason.to_string() });
         }
         self.queues.writable()
-    }
-
-    /// Asks for the next commit log file when an eighth of the current one is full, for the disk may be slow; false if that is
-    /// no news.
-    fn want_spare(&self, end: u64) -> bool {
-        let segment_bytes = self.config.commit_log_segment_bytes;
-        let file_end = end.next_multiple_of(segment_bytes);
-        let wanted = &self.background.control.spare_wanted_at;
-        let is_news = end + (segment_bytes - segment_bytes / 8) >= file_end
-            && wanted.load(Ordering::Relaxed) < file_end
-            && wanted.fetch_max(file_end, Ordering::AcqRel) < file_end;
-        if is_news {
-            self.unparker.unpark();
-        }
-        is_news
     }
 
     /// Whether a put would be refused now, and why.
@@ -167,10 +149,13 @@ impl MessageStore {
         filter: Option<&TagFilter>,
         out: &mut Vec<u8>,
     ) -> Result<GetResult, StoreError> {
-        self.get_each(topic, queue_id, offset, max_count, max_bytes, filter, |record| out.extend_from_slice(record))
+        let copy = |record: &[u8]| read::copy_whole(record, out);
+        self.get_each(topic, queue_id, offset, max_count, max_bytes, filter, copy)
     }
 
-    /// As [`get`](MessageStore::get), but shows each record where it lies, without a copy.
+    /// As [`get`](MessageStore::get), but shows each record where it lies, without a copy. It is the message's, and as long as its
+    /// head says; whether its parts fit is for `each` to see ([`RecordParts`](rocketmq_codec::message::RecordParts)), who leaves
+    /// it out with `false`.
     #[expect(clippy::too_many_arguments, reason = "those of Apache's getMessage")]
     pub fn get_each(
         &self,
@@ -180,7 +165,7 @@ impl MessageStore {
         max_count: usize,
         max_bytes: usize,
         filter: Option<&TagFilter>,
-        each: impl FnMut(&[u8]),
+        each: impl FnMut(&[u8]) -> bool,
     ) -> Result<GetResult, StoreError> {
         self.while_open(|| {
             let Some(queue) = self.find_queue(topic, queue_id)? else {

@@ -36,8 +36,8 @@ impl World {
     fn pass(&self, seconds: u64) {
         for _ in 0..seconds {
             self.clock.advance(Duration::from_secs(1));
-            // Flusher, housekeeping and who reserves space ahead, all there is without an index, sleep again.
-            while self.clock.pending_timers() < 3 {
+            // Flusher, housekeeping and those who work ahead, all there is without an index, sleep again.
+            while self.clock.pending_timers() < 4 {
                 std::thread::yield_now();
             }
         }

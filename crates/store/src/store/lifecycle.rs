@@ -106,7 +106,7 @@ impl MessageStore {
             }),
         };
         let flusher = Arc::new(Flusher::start(Arc::clone(&log), options));
-        let ahead = Ahead::start(Arc::clone(&log), &clock);
+        let ahead = Ahead::start(&log, &clock);
         let index = Index::start(
             Arc::clone(&fs),
             Arc::clone(&clock),

@@ -209,8 +209,10 @@ fn get(store: &MessageStore, queue_id: i32, (count, stop): (&AtomicU64, &AtomicB
     let mut offset = store.min_offset(TOPIC, queue_id)?;
     let mut shown_bytes = 0;
     while !stop.load(Ordering::Relaxed) {
-        let result =
-            store.get_each(TOPIC, queue_id, offset, 32, usize::MAX, None, |record| shown_bytes += record.len())?;
+        let result = store.get_each(TOPIC, queue_id, offset, 32, usize::MAX, None, |record| {
+            shown_bytes += record.len();
+            true
+        })?;
         offset = if result.count > 0 { result.next_begin_offset } else { store.min_offset(TOPIC, queue_id)? };
         count.fetch_add(result.count as u64, Ordering::Relaxed);
     }
