@@ -8,11 +8,11 @@ use napi::bindgen_prelude::{AsyncTask, BigInt, Buffer, BufferSlice, Function};
 use napi::{Env, Error, Result, Status, Task};
 use napi_derive::napi;
 use parking_lot::Mutex;
-use rocketmq_codec::message::{PullLimits, RecordParts, decode_pulled, decode_record, is_plain};
+use rocketmq_codec::message::{PullLimits, decode_pulled, decode_record, is_plain};
 use rocketmq_env::{Clock, Fs, OsFs, SystemClock};
 use rocketmq_store::{
     Boundary, FlushDiskType, FlushError, GetResult, HostAddr, MessageStore, PutBatch, Queue, RecoveryListener,
-    StoreConfig, StoreError, TagFilter,
+    StoreConfig, StoreError, TagFilter, is_whole,
 };
 
 use crate::failure::{failure, invalid};
@@ -165,7 +165,7 @@ impl NativeMessageStore {
         let (topic, queue_id, bytes) = (queue.topic(), queue.queue_id(), max_bytes as usize);
         let mut room = Room { bytes: into.get_mut(at as usize..).unwrap_or_default(), used: HEAD_BYTES };
         let found = self.store.get_each(topic, queue_id, offset, count, bytes, filter.as_ref(), |record| {
-            if RecordParts::of(record).is_err() {
+            if !is_whole(record, topic) {
                 return false;
             }
             // In order: behind one that needs work or room come all others.

@@ -46,6 +46,7 @@ pub use inspect::{Fault, VerifyReport, rebuild, verify};
 pub use log_read::LogRead;
 pub use message::{Arrival, PutMessage, PutOutcome, PutTicket};
 pub use queue::Queue;
+pub use read::is_whole;
 pub use recovery_progress::{RecoveryListener, RecoveryPhase, RecoveryProgress};
 pub use rocketmq_codec::message::HostAddr;
 pub use rocketmq_log::{FlushDone, FlushError};

@@ -53,11 +53,9 @@ struct Loop<'a> {
     filter: Option<&'a TagFilter>,
     /// For a filter.
     ext: Window,
-    /// A record said that it is of this topic.
-    knows_topic: bool,
 }
 
-/// Shows messages to `each`, who looks whether their parts fit and says so. (`DefaultMessageStore#getMessage`)
+/// Shows messages to `each`, who says whether it can use them ([`is_whole`]). (`DefaultMessageStore#getMessage`)
 pub(crate) fn get(
     log: &SegmentedLog,
     config: &StoreConfig,
@@ -96,7 +94,6 @@ pub(crate) fn get(
         max_bytes: get.max_bytes.clamp(100, MAX_PULL_BYTES).min(config.max_transfer_bytes),
         filter: get.filter,
         ext: Window::default(),
-        knows_topic: false,
     };
     let mut reader = log.reader();
     let scan_units = config.max_filter_message_bytes.max(get.max_count.saturating_mul(UNIT_BYTES)).div_ceil(UNIT_BYTES);
@@ -189,18 +186,11 @@ impl Loop<'_> {
         }
     }
 
-    /// Whether the record says itself that it is the message at `offset`. Those of light queues are of another one. A single
-    /// unit may be the wrong one, so each is asked for number and offset; the topic lies at the far end of a record, and is
-    /// another one if all units are those of another queue: then the first says so.
-    fn is_its_own(&mut self, record: &[u8], offset: i64) -> bool {
-        if is_light(self.queue.topic()) {
-            return true;
-        }
+    /// Whether the record's head says that it is the message at `offset`. Those of light queues are of another queue.
+    fn is_its_own(&self, record: &[u8], offset: i64) -> bool {
         let is_here = i32_at(record, QUEUE_ID_AT) == Some(self.queue.queue_id())
             && i64_at(record, QUEUE_OFFSET_AT) == Some(offset);
-        let is_of_topic = || RecordParts::of(record).is_ok_and(|parts| *parts.topic == *self.queue.topic().as_bytes());
-        self.knows_topic = is_here && (self.knows_topic || is_of_topic());
-        self.knows_topic
+        is_here || is_light(self.queue.topic())
     }
 }
 
@@ -217,6 +207,12 @@ fn show_record(reader: &mut Reader<'_>, unit: Unit, show: impl FnOnce(&[u8]) -> 
             && show(record)
     })?;
     Ok(shown.unwrap_or(false))
+}
+
+/// Whether the parts of a record fit, and it is one of `topic`, as far as it says so itself: those in light queues name the topic
+/// that they were sent to. Both lie at the far end of it, which costs little where all of it is copied next.
+pub fn is_whole(record: &[u8], topic: &str) -> bool {
+    RecordParts::of(record).is_ok_and(|parts| *parts.topic == *topic.as_bytes() || is_light(topic))
 }
 
 /// Appends a record to `out` if its parts fit: whoever reads several from there finds the next behind it.

@@ -149,13 +149,17 @@ impl MessageStore {
         filter: Option<&TagFilter>,
         out: &mut Vec<u8>,
     ) -> Result<GetResult, StoreError> {
-        let copy = |record: &[u8]| read::copy_whole(record, out);
+        let copy = |record: &[u8]| {
+            let is_whole = read::is_whole(record, topic);
+            out.extend_from_slice(if is_whole { record } else { &[] });
+            is_whole
+        };
         self.get_each(topic, queue_id, offset, max_count, max_bytes, filter, copy)
     }
 
-    /// As [`get`](MessageStore::get), but shows each record where it lies, without a copy. It is the message's, and as long as its
-    /// head says; whether its parts fit is for `each` to see ([`RecordParts`](rocketmq_codec::message::RecordParts)), who leaves
-    /// it out with `false`.
+    /// As [`get`](MessageStore::get), but shows each record where it lies, without a copy. Its head
+    /// says that it is the message, and as long as it is; whether all of it is right is for `each` to see
+    /// ([`is_whole`](crate::is_whole)), who leaves it out with `false`.
     #[expect(clippy::too_many_arguments, reason = "those of Apache's getMessage")]
     pub fn get_each(
         &self,
