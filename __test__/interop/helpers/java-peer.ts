@@ -23,8 +23,18 @@ export const PEER_JVM_FLAGS: readonly string[] = [
   '--add-opens=java.base/sun.nio.ch=ALL-UNNAMED'
 ]
 
+/** Gives what was made its name, unless another process that made the same was faster. */
+function publish(partial: string, directory: string): void {
+  try {
+    renameSync(partial, directory)
+  } catch (error) {
+    rmSync(partial, { recursive: true, force: true })
+    if (!existsSync(directory)) throw error
+  }
+}
+
 async function fetchJars(lib: string): Promise<void> {
-  const partial = `${lib}.partial`
+  const partial = `${lib}.partial-${process.pid}`
   rmSync(partial, { recursive: true, force: true })
   mkdirSync(partial, { recursive: true })
   const progress = setInterval(() => console.error(`  ${readdirSync(partial).length} jars ...`), 5_000)
@@ -35,7 +45,7 @@ async function fetchJars(lib: string): Promise<void> {
   } finally {
     clearInterval(progress)
   }
-  renameSync(partial, lib)
+  publish(partial, lib)
 }
 
 /** The directory of the peer's jars: ROCKETMQ_PEER_LIB where set, else fetched with Maven on first use. */
@@ -57,10 +67,10 @@ async function compile(sources: string, lib: string): Promise<string> {
   for (const file of files) hash.update(readFileSync(file))
   const classes = join(cache, `classes-${hash.digest('hex').slice(0, 16)}`)
   if (existsSync(classes)) return classes
-  const partial = `${classes}.partial`
+  const partial = `${classes}.partial-${process.pid}`
   mkdirSync(partial, { recursive: true })
   await run('javac', ['-nowarn', '-cp', join(lib, '*'), '-d', partial, ...files])
-  renameSync(partial, classes)
+  publish(partial, classes)
   return classes
 }
 

@@ -354,6 +354,7 @@ impl WriteMap {
 
     /// Gives the pages of a range back, which starts and ends at multiples of [`ALIGNMENT`](WriteMap::ALIGNMENT): what was
     /// written to them stays in the file. Does nothing where the platform has no such call.
+    #[cfg_attr(not(unix), expect(unused_variables, reason = "there is no such call"))]
     pub fn release(&self, range: Range<u64>) {
         #[cfg(unix)]
         if let (Pages::Mapped(raw), Ok(start), Ok(end)) =
