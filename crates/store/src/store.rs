@@ -157,9 +157,9 @@ impl MessageStore {
         self.get_each(topic, queue_id, offset, max_count, max_bytes, filter, copy)
     }
 
-    /// As [`get`](MessageStore::get), but shows each record where it lies, without a copy. Its head
-    /// says that it is the message, and as long as it is; whether all of it is right is for `each` to see
-    /// ([`is_whole`](crate::is_whole)), who leaves it out with `false`.
+    /// As [`get`](MessageStore::get), but shows each record where it lies, without a copy. Its head says that it is the message, and
+    /// how long it is; whether all of it is right is for `each` to see ([`is_whole`](crate::is_whole)), who leaves it out with
+    /// `false`.
     #[expect(clippy::too_many_arguments, reason = "those of Apache's getMessage")]
     pub fn get_each(
         &self,
