@@ -334,7 +334,9 @@ impl SegmentedLog {
         let base = last.base() + self.segment_bytes;
         self.sync_last_entry()?;
         let mut spare = self.spare.lock();
-        if self.segment_at(base).is_none() && spare.as_ref().is_none_or(|spare| spare.base() != base) {
+        // Meanwhile the writer may have made that file itself, and even filled it, and retention removed it.
+        let is_still_last = self.segments.read().last().is_some_and(|now| Arc::ptr_eq(now, &last));
+        if is_still_last && spare.as_ref().is_none_or(|spare| spare.base() != base) {
             *spare = Some(self.create_segment(base)?);
         }
         Ok(())

@@ -8,8 +8,12 @@
 //! Six i64, big endian, in a file of 4096 bytes. (`StoreCheckpoint`, 5.5.0)
 //!
 //! Timestamps are coarse: many records share one. So the last 16 bytes, which Apache leaves alone, hold the exact position up
-//! to which the log is on disk, and a copy of physicMsgTimestamp; it counts only while the copy agrees, that is, until Apache
-//! has flushed. The 16 bytes before say how many queues and units there were when the store was closed last.
+//! to which the log is on disk, and a check of it and physicMsgTimestamp; it counts only while that agrees, that is, until
+//! Apache has flushed. The 16 bytes before say how many queues and units there were when the store was closed last.
+//!
+//! A power cut may tear a field: its high bytes are new and its low ones old then, which is more than either where a byte
+//! was carried, and claims for the disk what is not on it. So a check of the six fields follows them. Where that disagrees, a
+//! write was torn or Apache's was the last one, and what they say of queues and index counts for less.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,6 +28,9 @@ const FILE_BYTES: usize = 4096;
 const FIELD_BYTES: usize = 8;
 const POSITION_AT: usize = FILE_BYTES - 2 * FIELD_BYTES;
 const TOTALS_AT: usize = POSITION_AT - 2 * FIELD_BYTES;
+const FIELDS: usize = 6;
+/// As much as tearing off the last two bytes of a timestamp can add to it.
+const TORN_MS: i64 = 1 << 16;
 
 /// The values of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -191,7 +198,7 @@ impl Checkpoint {
 }
 
 impl CheckpointValues {
-    fn fields(&mut self) -> [&mut i64; 6] {
+    fn fields(&mut self) -> [&mut i64; FIELDS] {
         [
             &mut self.physic_msg_timestamp,
             &mut self.logics_msg_timestamp,
@@ -208,11 +215,21 @@ impl CheckpointValues {
         for (field, bytes) in values.fields().into_iter().zip(fields) {
             *field = i64::from_be_bytes(*bytes);
         }
-        if let [.., position, timestamp] = fields {
+        if let [.., position, check] = fields {
             let position = i64::from_be_bytes(*position);
             // 0 in a new file, which may stand for one that was removed, says nothing of the log.
-            let counts = position > 0 && i64::from_be_bytes(*timestamp) == values.physic_msg_timestamp;
+            let counts =
+                position > 0 && i64::from_be_bytes(*check) == check_of([position, values.physic_msg_timestamp]);
             values.flushed_position = counts.then_some(position);
+        }
+        let check = fields.get(FIELDS).map_or(0, |check| i64::from_be_bytes(*check));
+        // Without one, nobody but Apache has written here.
+        if check != 0 && check != check_of(values.fields().map(|field| *field)) {
+            values.logics_physical_offset = 0;
+            // Not that of the log: to make too much of it keeps a store from being opened, too little would lose messages.
+            for timestamp in [&mut values.logics_msg_timestamp, &mut values.index_msg_timestamp] {
+                *timestamp = (*timestamp - TORN_MS).max(0);
+            }
         }
         if let Some([queues, max_offsets]) = page.get(TOTALS_AT..POSITION_AT).map(|totals| totals.as_chunks().0) {
             let (queues, max_offsets) = (i64::from_be_bytes(*queues), i64::from_be_bytes(*max_offsets));
@@ -226,12 +243,104 @@ impl CheckpointValues {
         for (value, bytes) in totals.into_iter().zip(page[TOTALS_AT..].as_chunks_mut().0) {
             *bytes = value.to_be_bytes();
         }
-        let position = self.flushed_position.map(|position| [position, self.physic_msg_timestamp]);
-        for (field, bytes) in self.fields().into_iter().zip(page.as_chunks_mut().0) {
+        let position = self.flushed_position;
+        let position = position.map(|position| [position, check_of([position, self.physic_msg_timestamp])]);
+        let fields = self.fields().map(|field| *field);
+        for (field, bytes) in fields.into_iter().chain([check_of(fields)]).zip(page.as_chunks_mut().0) {
             *bytes = field.to_be_bytes();
         }
         for (value, bytes) in position.into_iter().flatten().zip(page[POSITION_AT..].as_chunks_mut().0) {
             *bytes = value.to_be_bytes();
         }
+    }
+}
+
+/// Other values have another check, whatever bytes of them are exchanged. (The finish of splitmix64, value by value.)
+fn check_of<const N: usize>(values: [i64; N]) -> i64 {
+    let mixed = values.into_iter().fold(0u64, |check, value| {
+        let mut mixed = (check ^ value as u64).wrapping_add(0x9E37_79B9_7F4A_7C15);
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    });
+    mixed as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn values(position: i64, timestamp: i64) -> CheckpointValues {
+        CheckpointValues {
+            physic_msg_timestamp: timestamp,
+            logics_msg_timestamp: timestamp - 1,
+            index_msg_timestamp: timestamp - 2,
+            master_flushed_offset: 0,
+            confirm_phy_offset: 0,
+            logics_physical_offset: position - 1,
+            flushed_position: Some(position),
+            closed_with: QueueTotals { queues: 0, max_offsets: 0 },
+        }
+    }
+
+    fn page(values: CheckpointValues) -> Box<[u8; FILE_BYTES]> {
+        let mut page = Box::new([0; FILE_BYTES]);
+        values.encode(&mut page);
+        page
+    }
+
+    #[test]
+    fn a_page_that_was_written_is_read_as_it_was() {
+        for values in [values(4_096, 1_700_000_000_255), values(i64::MAX, i64::MAX)] {
+            assert_eq!(CheckpointValues::decode(&page(values)), values);
+        }
+        assert_eq!(CheckpointValues::decode(&[0; FILE_BYTES]), CheckpointValues::default());
+    }
+
+    #[test]
+    fn a_write_that_was_torn_in_any_two_places_claims_no_more_than_it_would_have_or_the_one_before_did() {
+        let sector = 512;
+        // Two bytes are carried in each field (a third one in a timestamp every five hours).
+        let befores = [values(0xFFF0, 0x18B_CFE5_FFF0), values(0xFFF0, 0x18B_CFE6_0010)];
+        let after = values(0x1_0010, 0x18B_CFE6_0010);
+        for before in befores {
+            let (old, new) = (page(before), page(after));
+            for first in 0..=8 * FIELD_BYTES {
+                for last in FILE_BYTES - 4 * FIELD_BYTES..=FILE_BYTES {
+                    let mut torn = old.clone();
+                    torn[..first].copy_from_slice(&new[..first]);
+                    let last_sector = FILE_BYTES - sector;
+                    torn[last_sector..last].copy_from_slice(&new[last_sector..last]);
+                    let found = CheckpointValues::decode(&torn);
+                    let context = format!("torn at {first} and {last}: {found:?}");
+                    let is_torn = found.physic_msg_timestamp > after.physic_msg_timestamp;
+                    assert!(!is_torn || found.flushed_position.is_none(), "{context}");
+                    assert!(found.logics_msg_timestamp <= after.logics_msg_timestamp, "{context}");
+                    assert!(found.index_msg_timestamp <= after.index_msg_timestamp, "{context}");
+                    assert!(
+                        [0, before.logics_physical_offset, after.logics_physical_offset]
+                            .contains(&found.logics_physical_offset),
+                        "{context}"
+                    );
+                    let positions = [None, before.flushed_position, after.flushed_position];
+                    assert!(positions.contains(&found.flushed_position), "{context}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_apache_wrote_last_tells_no_positions_and_a_little_less_of_the_queues() {
+        let mut page = page(values(4_096, 1_700_000_000_000));
+        for field in page.as_chunks_mut::<FIELD_BYTES>().0.iter_mut().take(2) {
+            *field = 1_700_000_100_000i64.to_be_bytes();
+        }
+        let found = CheckpointValues::decode(&page);
+        assert_eq!(found.physic_msg_timestamp, 1_700_000_100_000);
+        assert_eq!(found.logics_msg_timestamp, 1_700_000_100_000 - TORN_MS);
+        assert_eq!((found.flushed_position, found.logics_physical_offset), (None, 0));
+        // A file that only Apache has written counts as it is.
+        page[FIELDS * FIELD_BYTES..].fill(0);
+        assert_eq!(CheckpointValues::decode(&page).logics_msg_timestamp, 1_700_000_100_000);
     }
 }
