@@ -12,8 +12,8 @@
 //! Apache has flushed. The 16 bytes before say how many queues and units there were when the store was closed last.
 //!
 //! A power cut may tear a field: its high bytes are new and its low ones old then, which is more than either where a byte
-//! was carried, and claims for the disk what is not on it. So a check of the six fields follows them. Where that disagrees, a
-//! write was torn or Apache's was the last one, and what they say of queues and index counts for less.
+//! was carried, and claims for the disk what is not on it. So a check of the six fields follows them. Where that disagrees,
+//! Apache has written them since, or a write of ours was torn: the abort file tells.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,7 @@ use parking_lot::Mutex;
 use rocketmq_env::{File, Fs, OpenMode};
 
 use crate::StoreError;
+use crate::directory::abort_is_ours;
 
 const FILE_BYTES: usize = 4096;
 const FIELD_BYTES: usize = 8;
@@ -95,7 +96,7 @@ impl Checkpoint {
         }
         let mut page = Box::new([0; FILE_BYTES]);
         file.read_exact_at(&mut *page, 0).map_err(fail("read"))?;
-        let values = CheckpointValues::decode(&page);
+        let values = CheckpointValues::decode(&page, abort_is_ours(fs, root)?);
         let state = Mutex::new(State { values, written: values, synced: values, page });
         Ok(Self { path, file: Mutex::new(Some(file)), state })
     }
@@ -209,7 +210,8 @@ impl CheckpointValues {
         ]
     }
 
-    fn decode(page: &[u8; FILE_BYTES]) -> Self {
+    /// `may_be_torn` if a store of ours wrote it last, and was not closed.
+    fn decode(page: &[u8; FILE_BYTES], may_be_torn: bool) -> Self {
         let (fields, _) = page.as_chunks();
         let mut values = Self::default();
         for (field, bytes) in values.fields().into_iter().zip(fields) {
@@ -223,11 +225,10 @@ impl CheckpointValues {
             values.flushed_position = counts.then_some(position);
         }
         let check = fields.get(FIELDS).map_or(0, |check| i64::from_be_bytes(*check));
-        // Without one, nobody but Apache has written here.
-        if check != 0 && check != check_of(values.fields().map(|field| *field)) {
+        if may_be_torn && check != check_of(values.fields().map(|field| *field)) {
             values.logics_physical_offset = 0;
-            // Not that of the log: to make too much of it keeps a store from being opened, too little would lose messages.
-            for timestamp in [&mut values.logics_msg_timestamp, &mut values.index_msg_timestamp] {
+            let Self { physic_msg_timestamp, logics_msg_timestamp, index_msg_timestamp, .. } = &mut values;
+            for timestamp in [physic_msg_timestamp, logics_msg_timestamp, index_msg_timestamp] {
                 *timestamp = (*timestamp - TORN_MS).max(0);
             }
         }
@@ -292,55 +293,45 @@ mod tests {
     #[test]
     fn a_page_that_was_written_is_read_as_it_was() {
         for values in [values(4_096, 1_700_000_000_255), values(i64::MAX, i64::MAX)] {
-            assert_eq!(CheckpointValues::decode(&page(values)), values);
+            assert_eq!(CheckpointValues::decode(&page(values), true), values);
         }
-        assert_eq!(CheckpointValues::decode(&[0; FILE_BYTES]), CheckpointValues::default());
+        assert_eq!(CheckpointValues::decode(&[0; FILE_BYTES], true), CheckpointValues::default());
     }
 
     #[test]
     fn a_write_that_was_torn_in_any_two_places_claims_no_more_than_it_would_have_or_the_one_before_did() {
-        let sector = 512;
+        const SECTOR_BYTES: usize = 512;
         // Two bytes are carried in each field (a third one in a timestamp every five hours).
         let befores = [values(0xFFF0, 0x18B_CFE5_FFF0), values(0xFFF0, 0x18B_CFE6_0010)];
         let after = values(0x1_0010, 0x18B_CFE6_0010);
-        for before in befores {
-            let (old, new) = (page(before), page(after));
-            for first in 0..=8 * FIELD_BYTES {
-                for last in FILE_BYTES - 4 * FIELD_BYTES..=FILE_BYTES {
-                    let mut torn = old.clone();
-                    torn[..first].copy_from_slice(&new[..first]);
-                    let last_sector = FILE_BYTES - sector;
-                    torn[last_sector..last].copy_from_slice(&new[last_sector..last]);
-                    let found = CheckpointValues::decode(&torn);
-                    let context = format!("torn at {first} and {last}: {found:?}");
-                    let is_torn = found.physic_msg_timestamp > after.physic_msg_timestamp;
-                    assert!(!is_torn || found.flushed_position.is_none(), "{context}");
-                    assert!(found.logics_msg_timestamp <= after.logics_msg_timestamp, "{context}");
-                    assert!(found.index_msg_timestamp <= after.index_msg_timestamp, "{context}");
-                    assert!(
-                        [0, before.logics_physical_offset, after.logics_physical_offset]
-                            .contains(&found.logics_physical_offset),
-                        "{context}"
-                    );
-                    let positions = [None, before.flushed_position, after.flushed_position];
-                    assert!(positions.contains(&found.flushed_position), "{context}");
-                }
+        let new = page(after);
+        for (before, first) in befores.into_iter().flat_map(|before| (0..=8 * FIELD_BYTES).map(move |at| (before, at)))
+        {
+            for last in FILE_BYTES - 4 * FIELD_BYTES..=FILE_BYTES {
+                let mut torn = page(before);
+                torn[..first].copy_from_slice(&new[..first]);
+                let last_sector = FILE_BYTES - SECTOR_BYTES;
+                torn[last_sector..last].copy_from_slice(&new[last_sector..last]);
+                let found = CheckpointValues::decode(&torn, true);
+                let context = format!("torn at {first} and {last}: {found:?}");
+                assert!(found.physic_msg_timestamp <= after.physic_msg_timestamp, "{context}");
+                assert!(found.logics_msg_timestamp <= after.logics_msg_timestamp, "{context}");
+                assert!(found.index_msg_timestamp <= after.index_msg_timestamp, "{context}");
+                let offsets = [0, before.logics_physical_offset, after.logics_physical_offset];
+                assert!(offsets.contains(&found.logics_physical_offset), "{context}");
+                let positions = [None, before.flushed_position, after.flushed_position];
+                assert!(positions.contains(&found.flushed_position), "{context}");
             }
         }
     }
 
     #[test]
-    fn what_apache_wrote_last_tells_no_positions_and_a_little_less_of_the_queues() {
+    fn what_apache_wrote_last_counts_but_for_the_position_it_knows_nothing_of() {
         let mut page = page(values(4_096, 1_700_000_000_000));
-        for field in page.as_chunks_mut::<FIELD_BYTES>().0.iter_mut().take(2) {
-            *field = 1_700_000_100_000i64.to_be_bytes();
-        }
-        let found = CheckpointValues::decode(&page);
-        assert_eq!(found.physic_msg_timestamp, 1_700_000_100_000);
-        assert_eq!(found.logics_msg_timestamp, 1_700_000_100_000 - TORN_MS);
-        assert_eq!((found.flushed_position, found.logics_physical_offset), (None, 0));
-        // A file that only Apache has written counts as it is.
-        page[FIELDS * FIELD_BYTES..].fill(0);
-        assert_eq!(CheckpointValues::decode(&page).logics_msg_timestamp, 1_700_000_100_000);
+        page[..FIELD_BYTES].copy_from_slice(&1_700_000_100_000i64.to_be_bytes());
+        let found = CheckpointValues::decode(&page, false);
+        let physic_msg_timestamp = 1_700_000_100_000;
+        let expected = values(4_096, 1_700_000_000_000);
+        assert_eq!(found, CheckpointValues { physic_msg_timestamp, flushed_position: None, ..expected });
     }
 }

@@ -48,13 +48,35 @@ pub(crate) fn lock(fs: &dyn Fs, root: &Path) -> Result<Arc<dyn File>, StoreError
     Ok(lock)
 }
 
-/// The file that tells the next start of an unclean stop. (`DefaultMessageStore#createTempFile`)
+/// Second line of the abort file of a store of ours; Apache's has none.
+const ABORT_IS_OURS: &str = "rocketmq-native";
+
+/// The file that tells the next start of an unclean stop, and whose. (`DefaultMessageStore#createTempFile`)
 pub(crate) fn write_abort(fs: &dyn Fs, root: &Path) -> Result<(), StoreError> {
     let path = root.join("abort");
     let file = fs.open(&path, OpenMode::CreateTruncate).map_err(io_at("create", &path))?;
-    file.write_all_at(std::process::id().to_string().as_bytes(), 0).map_err(io_at("write", &path))?;
+    let text = format!("{}\n{ABORT_IS_OURS}\n", std::process::id());
+    file.write_all_at(text.as_bytes(), 0).map_err(io_at("write", &path))?;
     file.sync_all().map_err(io_at("fsync", &path))?;
     fs.sync_dir(root).map_err(io_at("fsync", root))
+}
+
+/// Whether a store of ours was the last one to run here, and was not closed.
+pub(crate) fn abort_is_ours(fs: &dyn Fs, root: &Path) -> Result<bool, StoreError> {
+    let path = root.join("abort");
+    let file = match fs.open(&path, OpenMode::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        file => file.map_err(io_at("open", &path))?,
+    };
+    let mut text = [0; 64];
+    let mut len = 0;
+    while len < text.len() {
+        match file.read_at(&mut text[len..], len as u64).map_err(io_at("read", &path))? {
+            0 => break,
+            read => len += read,
+        }
+    }
+    Ok(text[..len].trim_ascii_end().ends_with(ABORT_IS_OURS.as_bytes()))
 }
 
 pub(crate) fn io_at<'p>(op: &'static str, path: &'p Path) -> impl FnOnce(io::Error) -> StoreError + 'p {

@@ -39,8 +39,9 @@ pub fn rebuild(
     }
     let root = config.root.as_path();
     let lock = lock(&**fs, root)?;
-    write_abort(&**fs, root)?;
+    // Before the abort file says that a store of ours ran here.
     let checkpoint = Checkpoint::open(&**fs, root)?;
+    write_abort(&**fs, root)?;
     checkpoint.forget_queues()?;
     checkpoint.index_flushed(0)?;
     checkpoint.sync()?;
