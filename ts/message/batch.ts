@@ -80,7 +80,7 @@ export function encodeBatch(messages: readonly Message[], nowMs: number, maxByte
   let bodyBytes = 0
   for (const message of messages) bodyBytes += FIXED_BYTES + message.body.length
   if (bodyBytes > maxBytes) throw tooLarge(messages.length, bodyBytes, maxBytes)
-  const encoder = (idleEncoder ??= new BatchEncoder(INITIAL_BYTES))
+  const encoder = (idleEncoder ??= new BatchEncoder(SLAB_BYTES))
   const idHead = uniqueIdHead(nowMs)
   const nextIdHead = `,${idHead}`
   // Grown piece by piece it is a tree of strings, which nobody pays for who does not look at it.
@@ -92,7 +92,7 @@ export function encodeBatch(messages: readonly Message[], nowMs: number, maxByte
     encoder.append(message, idHead, count, batchProperties(message))
   }
   if (encoder.used > maxBytes) throw tooLarge(messages.length, encoder.used, maxBytes)
-  return { body: encoder.copy(), uniqueIds }
+  return { body: encoder.take(), uniqueIds }
 }
 
 /**
@@ -113,7 +113,8 @@ function tooLarge(count: number, bytes: number, maxBytes: number): InvalidArgume
   )
 }
 
-const INITIAL_BYTES = 64 * 1024
+/** Batches one after the other share a buffer of this size: to get memory for each took a tenth of a send. */
+const SLAB_BYTES = 256 * 1024
 /** A buffer that one large batch made grow beyond this is given back. */
 const KEEP_BYTES = 1024 * 1024
 
@@ -131,32 +132,44 @@ function propertiesUnitsAtMost({ tags }: Message, rest: string): number {
 
 /** Writes the messages of a batch one after the other into a buffer that is kept and reused. */
 export class BatchEncoder {
+  readonly #slabBytes: number
   #buffer: Buffer
   #view: DataView
-  #used = 0
+  /** Where the batch begins. */
+  #start = 0
+  /** Where it ends. */
+  #end = 0
   readonly #head = new SharedHead()
 
-  constructor(initialBytes: number) {
-    this.#buffer = Buffer.allocUnsafeSlow(initialBytes)
+  constructor(slabBytes: number) {
+    this.#slabBytes = slabBytes
+    this.#buffer = Buffer.allocUnsafeSlow(slabBytes)
     this.#view = new DataView(this.#buffer.buffer)
   }
 
-  /** Bytes written since the last `reset()`. */
+  /** Bytes written since the last `reset()` or `take()`. */
   get used(): number {
-    return this.#used
+    return this.#end - this.#start
   }
 
   /** Forgets what was written. */
   reset(): void {
-    this.#used = 0
-    if (this.#buffer.length > KEEP_BYTES) this.#replace(INITIAL_BYTES)
+    this.#end = this.#start
+    if (this.#buffer.length > KEEP_BYTES) this.#replace(this.#slabBytes)
   }
 
   /** What was written, in memory of its own. */
   copy(): Buffer {
-    const copy = Buffer.allocUnsafe(this.#used)
-    copy.set(this.#buffer.subarray(0, this.#used))
+    const copy = Buffer.allocUnsafe(this.used)
+    copy.set(this.#buffer.subarray(this.#start, this.#end))
     return copy
+  }
+
+  /** What was written, which this does not touch any more: the next batch begins behind it. It keeps the buffer in memory. */
+  take(): Buffer {
+    const taken = this.#buffer.subarray(this.#start, this.#end)
+    this.#start = this.#end
+    return taken
   }
 
   /**
@@ -167,9 +180,9 @@ export class BatchEncoder {
    */
   append(message: Message, idHead: string, count: number, rest: string): void {
     const { body } = message
-    const start = this.#used
-    const bodyStart = start + FIXED_BYTES - 2
     this.#reserve(batchBytesAtMost(message, rest))
+    const start = this.#end
+    const bodyStart = start + FIXED_BYTES - 2
     const view = this.#view
     view.setInt32(start + 4, 0)
     view.setInt32(start + 8, 0)
@@ -183,20 +196,23 @@ export class BatchEncoder {
     let end = propertiesStart + head.length
     if (rest !== '') end += buffer.write(rest, end, 'utf8')
     view.setInt16(propertiesStart - 2, end - propertiesStart)
-    this.#used = end
+    this.#end = end
     view.setInt32(start, end - start)
   }
 
   #reserve(bytes: number): void {
-    const needed = this.#used + bytes
-    if (needed <= this.#buffer.length) return
-    const old = this.#buffer
-    this.#replace(Math.max(needed, old.length * 2))
-    old.copy(this.#buffer, 0, 0, this.#used)
+    if (this.#end + bytes <= this.#buffer.length) return
+    const written = this.#buffer.subarray(this.#start, this.#end)
+    const needed = written.length + bytes
+    this.#replace(needed <= this.#slabBytes ? this.#slabBytes : Math.max(needed, written.length * 2))
+    this.#buffer.set(written)
+    this.#end = written.length
   }
 
   #replace(capacity: number): void {
     this.#buffer = Buffer.allocUnsafeSlow(capacity)
     this.#view = new DataView(this.#buffer.buffer)
+    this.#start = 0
+    this.#end = 0
   }
 }

@@ -82,6 +82,27 @@ pub(crate) fn overwrite(bytes: &mut [u8], at: usize, value: &[u8]) {
     }
 }
 
+/// Calls `at` with each place of a byte, and with the end. Eight bytes at a look: what is between them is too short for a
+/// vectorised search to pay.
+#[inline]
+pub(crate) fn each_place(bytes: &[u8], byte: u8, mut at: impl FnMut(usize)) {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const LOW_BITS: u64 = ONES * 0x7F;
+    let (words, tail) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word) ^ (ONES * u64::from(byte));
+        // The top bit of each byte that is zero, and of no other.
+        let mut found = !(((word & LOW_BITS) + LOW_BITS) | word | LOW_BITS);
+        while found != 0 {
+            at(index * 8 + found.trailing_zeros() as usize / 8);
+            found &= found - 1;
+        }
+    }
+    let tail_at = bytes.len() - tail.len();
+    tail.iter().enumerate().filter(|(_, other)| **other == byte).for_each(|(index, _)| at(tail_at + index));
+    at(bytes.len());
+}
+
 /// Where the first of two byte values is, eight bytes at a look: the strings searched are too short for a vectorised search to pay.
 #[inline]
 pub(crate) fn find_either(bytes: &[u8], first: u8, second: u8) -> Option<usize> {

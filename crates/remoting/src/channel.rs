@@ -30,6 +30,7 @@ pub struct Channel<H: ChannelHandler> {
     address: String,
     shared: Arc<Shared<H>>,
     state: Mutex<State<H::Pending>>,
+    collected: Mutex<Collected<H::Pending>>,
 }
 
 struct State<P> {
@@ -39,8 +40,21 @@ struct State<P> {
     /// Connections that were left, with their generation, as long as the peer has something to answer on them.
     left: Vec<(Arc<Connection>, u32)>,
     pending: PendingTable<P>,
-    /// Kept between submissions for its memory.
-    scratch: Vec<u8>,
+}
+
+/// What a submission collects; kept between them for its memory.
+struct Collected<P> {
+    frames: Vec<u8>,
+    /// The requests in them, by opaque.
+    requests: Vec<(i32, Entry<P>)>,
+    /// Opaques that nobody else uses.
+    opaques: Vec<i32>,
+}
+
+impl<P> Default for Collected<P> {
+    fn default() -> Self {
+        Self { frames: Vec::new(), requests: Vec::new(), opaques: Vec::new() }
+    }
 }
 
 enum Phase {
@@ -50,12 +64,12 @@ enum Phase {
 }
 
 /// Requests being added to a channel. What was added is sent, in one write as a rule, when the submission ends.
+///
+/// Their frames are written without the channel's lock, which each answer needs as well.
 pub struct Submission<'a, H: ChannelHandler> {
-    shared: &'a Shared<H>,
-    frames: &'a mut Vec<u8>,
-    pending: &'a mut PendingTable<H::Pending>,
+    channel: &'a Channel<H>,
+    collected: Collected<H::Pending>,
     refused: Vec<(H::Pending, Option<FrameError>)>,
-    generation: u32,
     now_ms: u64,
     room_bytes: usize,
     earliest_ms: u64,
@@ -69,45 +83,49 @@ impl<H: ChannelHandler> Submission<'_, H> {
         timeout: Duration,
         write: impl FnOnce(&mut Vec<u8>, i32) -> Result<(), FrameError>,
     ) {
-        let full = self.shared.pending_requests.load(Ordering::Relaxed) >= self.shared.options.max_pending_requests;
-        if full || self.frames.len() >= self.room_bytes {
+        let shared = &*self.channel.shared;
+        let full = shared.pending_requests.load(Ordering::Relaxed) >= shared.options.max_pending_requests;
+        if full || self.collected.frames.len() >= self.room_bytes {
             self.refused.push((pending, None));
             return;
         }
-        self.shared.pending_requests.fetch_add(1, Ordering::Relaxed);
+        let opaque = self.opaque();
+        if let Err(error) = write(&mut self.collected.frames, opaque) {
+            self.refused.push((pending, Some(error)));
+            return;
+        }
+        shared.pending_requests.fetch_add(1, Ordering::Relaxed);
         let deadline_ms = self.now_ms + u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX / 4).max(1);
         self.earliest_ms = self.earliest_ms.min(deadline_ms);
-        let opaque =
-            self.pending.insert(Entry { pending, started_ms: self.now_ms, deadline_ms, generation: self.generation });
-        if let Err(error) = write(self.frames, opaque)
-            && let Some(entry) = self.pending.take(opaque)
-        {
-            self.shared.pending_requests.fetch_sub(1, Ordering::Relaxed);
-            self.refused.push((entry.pending, Some(error)));
-        }
+        let entry = Entry { pending, started_ms: self.now_ms, deadline_ms, generation: 0 };
+        self.collected.requests.push((opaque, entry));
     }
 
     /// Adds a request that nobody answers. False: refused, too many bytes wait already or it does not fit a frame.
     pub fn oneway(&mut self, write: impl FnOnce(&mut Vec<u8>, i32) -> Result<(), FrameError>) -> bool {
-        if self.frames.len() >= self.room_bytes {
+        if self.collected.frames.len() >= self.room_bytes {
             return false;
         }
-        let opaque = self.pending.next_opaque();
-        write(self.frames, opaque).is_ok()
+        let opaque = self.opaque();
+        write(&mut self.collected.frames, opaque).is_ok()
+    }
+
+    fn opaque(&mut self) -> i32 {
+        let Collected { requests, opaques, .. } = &mut self.collected;
+        if opaques.is_empty() {
+            // A single request takes one, many take them by the dozen.
+            let count = requests.len().clamp(1, 64);
+            self.channel.state.lock().pending.reserve(count, opaques);
+        }
+        opaques.pop().unwrap_or_default()
     }
 }
 
 impl<H: ChannelHandler> Channel<H> {
     /// A channel without a connection.
     pub(crate) fn new(address: &str, shared: Arc<Shared<H>>) -> Self {
-        let state = State {
-            phase: Phase::Idle,
-            generation: 0,
-            left: Vec::new(),
-            pending: PendingTable::default(),
-            scratch: Vec::new(),
-        };
-        Self { address: address.to_owned(), shared, state: Mutex::new(state) }
+        let state = State { phase: Phase::Idle, generation: 0, left: Vec::new(), pending: PendingTable::default() };
+        Self { address: address.to_owned(), shared, state: Mutex::new(state), collected: Mutex::default() }
     }
 
     /// `host:port` as given.
@@ -118,49 +136,70 @@ impl<H: ChannelHandler> Channel<H> {
     /// Adds requests and sends them together. Connects first if there is no connection.
     pub fn submit(self: &Arc<Self>, fill: impl FnOnce(&mut Submission<'_, H>)) {
         let shared = &*self.shared;
-        let mut guard = self.state.lock();
-        let state = &mut *guard;
-        let mut frames = std::mem::take(&mut state.scratch);
-        let waiting = match &state.phase {
+        let waiting = match &self.state.lock().phase {
             Phase::Idle => 0,
             Phase::Connecting { backlog } => backlog.len(),
             Phase::Open(connection) => connection.outbound_bytes(),
         };
         let closed = shared.closed.load(Ordering::Acquire);
-        let room_bytes = if closed { 0 } else { shared.options.max_pending_bytes.saturating_sub(waiting) };
         let mut submission = Submission {
-            shared,
-            frames: &mut frames,
-            pending: &mut state.pending,
+            channel: self,
+            collected: std::mem::take(&mut *self.collected.lock()),
             refused: Vec::new(),
-            generation: state.generation,
             now_ms: uptime_ms(&shared.clock),
-            room_bytes,
+            room_bytes: if closed { 0 } else { shared.options.max_pending_bytes.saturating_sub(waiting) },
             earliest_ms: u64::MAX,
         };
         fill(&mut submission);
-        let (refused, earliest_ms) = (submission.refused, submission.earliest_ms);
-        let mut open = None;
-        match &mut state.phase {
-            Phase::Open(connection) => open = Some(Arc::clone(connection)),
-            Phase::Connecting { backlog } => backlog.extend_from_slice(&frames),
-            Phase::Idle if frames.is_empty() => {}
-            Phase::Idle => {
-                state.phase = Phase::Connecting { backlog: frames.clone() };
-                let channel = Arc::clone(self);
-                shared.loops.next().spawn(async move { channel.connect().await });
-            }
-        }
-        drop(guard);
-        if let Some(connection) = open {
-            if frames.len() < HAND_OVER_BYTES { connection.send(&frames) } else { connection.hand_over(&mut frames) }
-        }
-        frames.clear();
-        if frames.capacity() <= 1024 * 1024 {
-            self.state.lock().scratch = frames;
+        let Submission { mut collected, mut refused, earliest_ms, .. } = submission;
+        let closed = self.send(&mut collected, &mut refused);
+        collected.frames.clear();
+        if collected.frames.capacity() <= 1024 * 1024 {
+            *self.collected.lock() = collected;
         }
         shared.sweep_no_later_than(earliest_ms);
         self.refuse(refused, closed);
+    }
+
+    /// Lets the requests wait for their answers and sends them, unless the client is closed, which is returned: they are
+    /// refused then.
+    fn send(
+        self: &Arc<Self>,
+        collected: &mut Collected<H::Pending>,
+        refused: &mut Vec<(H::Pending, Option<FrameError>)>,
+    ) -> bool {
+        let Collected { frames, requests, .. } = collected;
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        // Under the lock, which whoever closes the client takes afterwards to fail what waits.
+        if self.shared.closed.load(Ordering::Acquire) {
+            self.shared.pending_requests.fetch_sub(requests.len(), Ordering::Relaxed);
+            refused.extend(requests.drain(..).map(|(_, entry)| (entry.pending, None)));
+            return true;
+        }
+        let generation = state.generation;
+        for (opaque, entry) in requests.drain(..) {
+            state.pending.insert(opaque, Entry { generation, ..entry });
+        }
+        let open = match &mut state.phase {
+            Phase::Open(connection) => Some(Arc::clone(connection)),
+            Phase::Connecting { backlog } => {
+                backlog.extend_from_slice(frames);
+                None
+            }
+            Phase::Idle if frames.is_empty() => None,
+            Phase::Idle => {
+                state.phase = Phase::Connecting { backlog: frames.clone() };
+                let channel = Arc::clone(self);
+                self.shared.loops.next().spawn(async move { channel.connect().await });
+                None
+            }
+        };
+        drop(guard);
+        if let Some(connection) = open {
+            if frames.len() < HAND_OVER_BYTES { connection.send(frames) } else { connection.hand_over(frames) }
+        }
+        false
     }
 
     fn refuse(&self, refused: Vec<(H::Pending, Option<FrameError>)>, closed: bool) {

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -69,15 +69,24 @@ pub(crate) const PEER_CLOSED_UNHEARD: &str = "the peer closed the connection bef
 /// Bytes that the socket did not take yet, and what encrypts them.
 #[derive(Debug, Default)]
 struct Outbound {
+    /// Behind those that the event loop took.
     bytes: Vec<u8>,
-    sent: usize,
+    /// The event loop is writing bytes that it took out of here: without the lock, so that nobody waits for the system call.
+    taken: bool,
     /// Both directions of the TLS, if there is any: its keys belong together.
     tls: Option<Box<TlsSession>>,
 }
 
-impl Outbound {
-    fn len(&self) -> usize {
-        self.bytes.len() - self.sent
+/// What the event loop took of the outbound bytes, and how much of that the socket has.
+#[derive(Debug, Default)]
+struct Writing {
+    bytes: Vec<u8>,
+    sent: usize,
+}
+
+impl Writing {
+    fn rest(&self) -> &[u8] {
+        self.bytes.get(self.sent..).unwrap_or_default()
     }
 }
 
@@ -90,6 +99,8 @@ pub struct Connection {
     stream: TcpStream,
     encrypted: bool,
     outbound: Mutex<Outbound>,
+    /// How many bytes wait, those that the event loop took included.
+    outbound_bytes: AtomicUsize,
     /// There are outbound bytes for the loop to write, or the connection is to be closed.
     changed: Notify,
     closed: AtomicBool,
@@ -115,6 +126,7 @@ impl Connection {
             stream,
             encrypted: tls.is_some(),
             outbound: Mutex::new(Outbound { tls: tls.map(Box::new), ..Outbound::default() }),
+            outbound_bytes: AtomicUsize::new(0),
             changed: Notify::new(),
             closed: AtomicBool::new(false),
             finishing: AtomicBool::new(false),
@@ -147,7 +159,7 @@ impl Connection {
 
     /// Bytes that wait for the peer to read.
     pub fn outbound_bytes(&self) -> usize {
-        self.outbound.lock().len()
+        self.outbound_bytes.load(Ordering::Acquire)
     }
 
     /// Milliseconds of uptime at which the last bytes came in.
@@ -171,7 +183,7 @@ impl Connection {
         }
         let mut outbound = self.outbound.lock();
         let mut written = 0;
-        if outbound.len() == 0 {
+        if outbound.bytes.is_empty() && !outbound.taken {
             match self.write_some(frames) {
                 Ok(count) => written = count,
                 Err(error) => {
@@ -183,6 +195,7 @@ impl Connection {
         }
         if let Some(rest) = frames.get(written..).filter(|rest| !rest.is_empty()) {
             outbound.bytes.extend_from_slice(rest);
+            self.outbound_bytes.fetch_add(rest.len(), Ordering::AcqRel);
             drop(outbound);
             self.changed.notify_one();
         }
@@ -195,6 +208,7 @@ impl Connection {
             return self.send(frames);
         }
         let mut outbound = self.outbound.lock();
+        self.outbound_bytes.fetch_add(frames.len(), Ordering::AcqRel);
         if outbound.bytes.is_empty() {
             std::mem::swap(&mut outbound.bytes, frames);
         } else {
@@ -220,10 +234,16 @@ impl Connection {
         encrypt: impl FnOnce(&mut TlsSession, &mut Vec<u8>) -> io::Result<()>,
     ) -> io::Result<bool> {
         let mut outbound = self.outbound.lock();
-        let Outbound { bytes, tls: Some(tls), .. } = &mut *outbound else { return Ok(true) };
+        let Outbound { bytes, taken, tls: Some(tls) } = &mut *outbound else { return Ok(true) };
+        let before = bytes.len();
         encrypt(tls, bytes)?;
-        self.flush(&mut outbound)?;
-        Ok(outbound.len() == 0)
+        self.outbound_bytes.fetch_add(bytes.len() - before, Ordering::AcqRel);
+        if !*taken {
+            let written = self.write_some(bytes)?;
+            bytes.drain(..written);
+            self.outbound_bytes.fetch_sub(written, Ordering::AcqRel);
+        }
+        Ok(bytes.is_empty() && !*taken)
     }
 
     /// Closes the connection; of what waits in its outbound buffer the peer gets what the socket takes at once. The first
@@ -260,51 +280,69 @@ impl Connection {
         Ok(written)
     }
 
-    /// Writes what waits, as far as the socket takes it.
-    fn flush(&self, outbound: &mut Outbound) -> io::Result<()> {
-        let written = self.write_some(outbound.bytes.get(outbound.sent..).unwrap_or_default())?;
-        outbound.sent += written;
-        if outbound.len() == 0 {
-            outbound.sent = 0;
-            outbound.bytes.clear();
-            if outbound.bytes.capacity() > KEEP_BYTES {
-                outbound.bytes = Vec::new();
+    /// Writes what waits, as far as the socket takes it, and once what was added meanwhile.
+    fn flush(&self, writing: &mut Writing) -> io::Result<()> {
+        for _ in 0..2 {
+            if writing.rest().is_empty() && !self.take_outbound(writing) {
+                return Ok(());
+            }
+            let written = self.write_some(writing.rest())?;
+            writing.sent += written;
+            self.outbound_bytes.fetch_sub(written, Ordering::AcqRel);
+            if !writing.rest().is_empty() {
+                return Ok(());
             }
         }
+        let mut outbound = self.outbound.lock();
+        outbound.taken = !outbound.bytes.is_empty();
         Ok(())
+    }
+
+    /// Takes what waits in place of what was written; whether there is anything.
+    fn take_outbound(&self, writing: &mut Writing) -> bool {
+        writing.sent = 0;
+        writing.bytes.clear();
+        if writing.bytes.capacity() > KEEP_BYTES {
+            writing.bytes = Vec::new();
+        }
+        let mut outbound = self.outbound.lock();
+        std::mem::swap(&mut outbound.bytes, &mut writing.bytes);
+        outbound.taken = !writing.bytes.is_empty();
+        outbound.taken
     }
 
     /// Reads and serves until the connection ends, then tells the service.
     pub(crate) async fn run<S: Service>(self: Arc<Self>, service: Arc<S>, limits: Limits) {
-        let reason = match self.drive(&*service, limits).await {
+        let mut writing = Writing::default();
+        let reason = match self.drive(&*service, limits, &mut writing).await {
             Ok(()) => self.close_reason.lock().take().unwrap_or_else(|| "closed".to_owned()),
             Err(reason) => reason,
         };
-        let reason = if self.encrypted { self.end_tls(reason) } else { self.end_plain(reason) };
+        let reason = self.end(reason, &mut writing);
         self.closed.store(true, Ordering::Release);
         service.disconnected(&self, &reason);
     }
 
     /// Writes what was handed over and not written yet: who submitted a oneway request has no other way to know that it left.
-    fn end_plain(&self, reason: String) -> String {
-        // The connection ends either way, and for the reason that is known.
-        let _ = self.flush(&mut self.outbound.lock());
-        reason
-    }
-
-    /// Takes leave of the peer, and prefers its words to ours for why the connection ends.
-    fn end_tls(&self, reason: String) -> String {
-        if reason.starts_with(WRITE_FAILED) {
+    /// Through TLS takes leave of the peer, and prefers its words to ours for why the connection ends.
+    fn end(&self, reason: String, writing: &mut Writing) -> String {
+        if self.encrypted && reason.starts_with(WRITE_FAILED) {
             let mut outbound = self.outbound.lock();
             let last_words = outbound.tls.as_mut().and_then(|tls| tls.last_words(&self.stream));
             return last_words.unwrap_or(reason);
         }
-        // Good manners only: to the peer the end of the connection says the same.
+        // The connection ends either way, and for the reason that is known; good manners only.
+        let _ = self.flush(writing);
         let _ = self.encrypt_and_write(TlsSession::end);
         reason
     }
 
-    async fn drive<S: Service>(self: &Arc<Self>, service: &S, limits: Limits) -> Result<(), String> {
+    async fn drive<S: Service>(
+        self: &Arc<Self>,
+        service: &S,
+        limits: Limits,
+        writing: &mut Writing,
+    ) -> Result<(), String> {
         let mut session = S::Session::default();
         let mut input = Input::default();
         let mut reply = Vec::new();
@@ -326,7 +364,7 @@ impl Connection {
                 ready = self.stream.ready(interest) => ready.map_err(|error| format!("socket failed: {error}"))?,
             };
             if waiting > 0 && ready.is_writable() {
-                self.flush(&mut self.outbound.lock()).map_err(|error| format!("{WRITE_FAILED}: {error}"))?;
+                self.flush(writing).map_err(|error| format!("{WRITE_FAILED}: {error}"))?;
             }
             if interest.is_readable() && ready.is_readable() {
                 let read = match self.encrypted {

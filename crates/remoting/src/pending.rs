@@ -27,22 +27,24 @@ impl<P> Default for PendingTable<P> {
 }
 
 impl<P> PendingTable<P> {
-    /// The opaque of a request without an answer.
-    pub(crate) fn next_opaque(&mut self) -> i32 {
-        let opaque = self.next_opaque;
-        // 31 bits: Java counts in a signed int and some peers take a negative one for an error.
-        self.next_opaque = opaque.wrapping_add(1) & i32::MAX;
-        opaque
+    /// Appends opaques that no request uses, the first of them last.
+    pub(crate) fn reserve(&mut self, count: usize, opaques: &mut Vec<i32>) {
+        let start = opaques.len();
+        while opaques.len() < start + count {
+            let opaque = self.next_opaque;
+            // 31 bits: Java counts in a signed int and some peers take a negative one for an error.
+            self.next_opaque = opaque.wrapping_add(1) & i32::MAX;
+            // After 2^31 requests an old one may still wait.
+            if !self.entries.contains_key(&opaque) {
+                opaques.push(opaque);
+            }
+        }
+        opaques[start..].reverse();
     }
 
-    pub(crate) fn insert(&mut self, entry: Entry<P>) -> i32 {
-        let mut opaque = self.next_opaque();
-        // After 2^31 requests an old one may still wait.
-        while self.entries.contains_key(&opaque) {
-            opaque = self.next_opaque();
-        }
+    /// Lets a request wait for its answer, with an opaque that was reserved for it.
+    pub(crate) fn insert(&mut self, opaque: i32, entry: Entry<P>) {
         self.entries.insert(opaque, entry);
-        opaque
     }
 
     pub(crate) fn take(&mut self, opaque: i32) -> Option<Entry<P>> {
@@ -106,10 +108,17 @@ mod tests {
         Entry { pending, started_ms: 0, deadline_ms, generation: 0 }
     }
 
+    fn insert(table: &mut PendingTable<u32>, entry: Entry<u32>) -> i32 {
+        let mut opaques = Vec::new();
+        table.reserve(1, &mut opaques);
+        table.insert(opaques[0], entry);
+        opaques[0]
+    }
+
     #[test]
     fn an_answer_finds_its_request_once() {
         let mut table = PendingTable::default();
-        let opaque = table.insert(entry(7, 10));
+        let opaque = insert(&mut table, entry(7, 10));
         assert_eq!(table.take(opaque).map(|e| e.pending), Some(7));
         assert!(table.take(opaque).is_none());
     }
@@ -118,7 +127,7 @@ mod tests {
     fn what_is_due_expires_and_the_next_deadline_is_told() {
         let mut table = PendingTable::default();
         for deadline in [30, 10, 20] {
-            table.insert(entry(deadline, u64::from(deadline)));
+            insert(&mut table, entry(deadline, u64::from(deadline)));
         }
         let (due, next) = table.expire(10);
         assert_eq!(due.iter().map(|e| e.pending).collect::<Vec<_>>(), [10]);
@@ -129,10 +138,10 @@ mod tests {
     #[test]
     fn opaques_wrap_at_31_bits_and_skip_those_still_in_use() {
         let mut table = PendingTable::default();
-        let first = table.insert(entry(1, 1));
+        let first = insert(&mut table, entry(1, 1));
         table.next_opaque = i32::MAX;
-        assert_eq!(table.insert(entry(2, 1)), i32::MAX);
-        let third = table.insert(entry(3, 1));
-        assert!(third > first);
+        let mut opaques = Vec::new();
+        table.reserve(2, &mut opaques);
+        assert_eq!(opaques, [first + 1, i32::MAX]);
     }
 }

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::bytes::{find_either, text};
+use crate::bytes::{each_place, text};
 
 /// Between name and value.
 pub const NAME_VALUE_SEPARATOR: char = '\u{1}';
@@ -106,24 +106,29 @@ pub fn bytes_of_each<'a, const N: usize>(properties: &'a [u8], names: [&str; N])
     find_each(properties, names).map(|found| properties.get(found?))
 }
 
+/// Inlined where names are known, whose lengths are then, too: each message passes here twice.
+#[inline]
 fn find_each<const N: usize>(properties: &[u8], names: [&str; N]) -> [Option<Range<usize>>; N] {
     let (mut start, mut found) = (0, [const { None }; N]);
-    while let Some(rest) = properties.get(start..) {
-        let end = find_either(rest, PROPERTY_SEPARATOR as u8, PROPERTY_SEPARATOR as u8);
-        let entry = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
-        for (name, found) in names.iter().zip(&mut found).filter(|(name, _)| !name.is_empty()) {
-            // The one byte tells most others apart.
-            let fits =
-                entry.get(name.len()) == Some(&(NAME_VALUE_SEPARATOR as u8)) && entry.starts_with(name.as_bytes());
-            let value = start + name.len() + 1..start + entry.len();
-            if fits && !value.is_empty() {
+    each_place(properties, PROPERTY_SEPARATOR as u8, |end| {
+        let entry = properties.get(start..end).unwrap_or_default();
+        for (name, found) in names.iter().zip(&mut found) {
+            let value = start + name.len() + 1..end;
+            if has_name(entry, name.as_bytes()) && !value.is_empty() {
                 *found = Some(value);
             }
         }
-        let Some(end) = end else { break };
-        start += end + 1;
-    }
+        start = end + 1;
+    });
     found
+}
+
+#[inline]
+fn has_name(entry: &[u8], name: &[u8]) -> bool {
+    // Two bytes tell most others apart.
+    entry.first() == name.first()
+        && entry.get(name.len()) == Some(&(NAME_VALUE_SEPARATOR as u8))
+        && entry.starts_with(name)
 }
 
 /// Appends a property, with the separator that may be missing before it.
