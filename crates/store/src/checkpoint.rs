@@ -12,8 +12,9 @@
 //! Apache has flushed. The 16 bytes before say how many queues and units there were when the store was closed last.
 //!
 //! A power cut may tear a field: its high bytes are new and its low ones old then, which is more than either where a byte
-//! was carried, and claims for the disk what is not on it. So a check of the six fields follows them. Where that disagrees,
-//! Apache has written them since, or a write of ours was torn: the abort file tells.
+//! was carried, and claims for the disk what is not on it. So the last bytes of their sector are a check of the six fields, out
+//! of the way of those that later versions may add. Where that disagrees, Apache has written them since, or a write of ours was
+//! torn: the abort file tells.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,7 @@ const FIELD_BYTES: usize = 8;
 const POSITION_AT: usize = FILE_BYTES - 2 * FIELD_BYTES;
 const TOTALS_AT: usize = POSITION_AT - 2 * FIELD_BYTES;
 const FIELDS: usize = 6;
+const CHECK_AT: usize = 512 - FIELD_BYTES;
 /// As much as tearing off the last two bytes of a timestamp can add to it.
 const TORN_MS: i64 = 1 << 16;
 
@@ -224,7 +226,7 @@ impl CheckpointValues {
                 position > 0 && i64::from_be_bytes(*check) == check_of([position, values.physic_msg_timestamp]);
             values.flushed_position = counts.then_some(position);
         }
-        let check = fields.get(FIELDS).map_or(0, |check| i64::from_be_bytes(*check));
+        let check = fields.get(CHECK_AT / FIELD_BYTES).map_or(0, |check| i64::from_be_bytes(*check));
         if may_be_torn && check != check_of(values.fields().map(|field| *field)) {
             values.logics_physical_offset = 0;
             let Self { physic_msg_timestamp, logics_msg_timestamp, index_msg_timestamp, .. } = &mut values;
@@ -247,9 +249,10 @@ impl CheckpointValues {
         let position = self.flushed_position;
         let position = position.map(|position| [position, check_of([position, self.physic_msg_timestamp])]);
         let fields = self.fields().map(|field| *field);
-        for (field, bytes) in fields.into_iter().chain([check_of(fields)]).zip(page.as_chunks_mut().0) {
+        for (field, bytes) in fields.into_iter().zip(page.as_chunks_mut().0) {
             *bytes = field.to_be_bytes();
         }
+        page[CHECK_AT..][..FIELD_BYTES].copy_from_slice(&check_of(fields).to_be_bytes());
         for (value, bytes) in position.into_iter().flatten().zip(page[POSITION_AT..].as_chunks_mut().0) {
             *bytes = value.to_be_bytes();
         }
