@@ -155,7 +155,7 @@ export class BatchEncoder {
   /** Forgets what was written. */
   reset(): void {
     this.#end = this.#start
-    if (this.#buffer.length > KEEP_BYTES) this.#replace(this.#slabBytes)
+    if (this.#buffer.length > Math.max(KEEP_BYTES, this.#slabBytes)) this.#replace(this.#slabBytes)
   }
 
   /** What was written, in memory of its own. */

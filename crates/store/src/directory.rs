@@ -68,15 +68,10 @@ pub(crate) fn abort_is_ours(fs: &dyn Fs, root: &Path) -> Result<bool, StoreError
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         file => file.map_err(io_at("open", &path))?,
     };
-    let mut text = [0; 64];
-    let mut len = 0;
-    while len < text.len() {
-        match file.read_at(&mut text[len..], len as u64).map_err(io_at("read", &path))? {
-            0 => break,
-            read => len += read,
-        }
-    }
-    Ok(text[..len].trim_ascii_end().ends_with(ABORT_IS_OURS.as_bytes()))
+    let len = file.len().map_err(io_at("stat", &path))?;
+    let mut text = vec![0; usize::try_from(len).map_or(64, |len| len.min(64))];
+    file.read_exact_at(&mut text, 0).map_err(io_at("read", &path))?;
+    Ok(text.trim_ascii_end().ends_with(ABORT_IS_OURS.as_bytes()))
 }
 
 pub(crate) fn io_at<'p>(op: &'static str, path: &'p Path) -> impl FnOnce(io::Error) -> StoreError + 'p {
