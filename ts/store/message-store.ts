@@ -151,8 +151,8 @@ export class MessageStore {
     const writer = this.#takeWriter()
     try {
       const msgId = writer.write(this.#queueFor(message), message, Date.now())
-      const { storeTimestamp, at } = this.#store(writer, 1, mayWait)
-      return new PutResult(at, 0, storeTimestamp, msgId, message.storeHost ?? this.#host)
+      this.#store(writer, mayWait)
+      return writer.result(0, msgId, message.storeHost ?? this.#host)
     } finally {
       this.#writer = writer
     }
@@ -172,8 +172,8 @@ export class MessageStore {
       const nowMs = Date.now()
       const ids: string[] = []
       for (const message of messages) ids.push(writer.write(this.#queueFor(message), message, nowMs))
-      const { storeTimestamp, at } = this.#store(writer, ids.length, mayWait)
-      return ids.map((id, i) => new PutResult(at, i * 4, storeTimestamp, id, messages[i]!.storeHost ?? this.#host))
+      this.#store(writer, mayWait)
+      return ids.map((id, i) => writer.result(i, id, messages[i]!.storeHost ?? this.#host))
     } finally {
       this.#writer = writer
     }
@@ -423,17 +423,15 @@ export class MessageStore {
     if (this.readOnly) throw new ClientStateError('the message store was opened read-only')
   }
 
-  #store(writer: PutWriter, count: number, mayWait: boolean): { storeTimestamp: number; at: Int32Array } {
+  #store(writer: PutWriter, mayWait: boolean): void {
     const waits = mayWait && writer.waits
     try {
       this.#native.put(writer.bytes, writer.used, waits)
     } catch (error) {
       throw storeError(error)
     }
-    const outcomes = writer.outcomes(count)
-    this.#end = outcomes.end
+    this.#end = writer.end
     this.#waits = waits
-    return outcomes
   }
 
   #read(read: (into: Buffer, at: number) => number, isGiven = true): ReturnType<RecordReader['answer']> {

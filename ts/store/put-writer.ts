@@ -2,8 +2,8 @@ import { KEY_SEPARATOR, MessageConst, checkPropertyText, encodeProperty } from '
 import { createUniqueId } from '../message/message-id.js'
 import { toLong } from '../message/record.js'
 import { checkProperties, checkText, checkTexts, int32, refuse } from './arguments.js'
-import { hostBytes } from './host.js'
-import type { StoreMessage } from './types.js'
+import { hostBytes, type Host } from './host.js'
+import { PutResult, type StoreMessage } from './types.js'
 
 const INITIAL_BYTES = 64 * 1024
 /** A buffer that one large put made grow beyond this is given back. */
@@ -21,6 +21,8 @@ const WAIT_FALSE = '\u0002WAIT\u0001false'
 export class PutWriter {
   #buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES)
   #view = new DataView(this.#buffer.buffer)
+  /** The same memory, kept, as making a view takes longer than reading through it. */
+  #numbers = new Int32Array(this.#buffer.buffer)
   #used = 0
   #waits = false
 
@@ -48,12 +50,14 @@ export class PutWriter {
     if (this.#buffer.length > KEEP_BYTES) this.#replace(INITIAL_BYTES)
   }
 
-  /** Where the messages went, four numbers for each, and when they were stored. */
-  outcomes(count: number): { storeTimestamp: number; end: number; at: Int32Array } {
-    const view = this.#view
-    const end = view.getInt32(12, true) * 0x1_0000_0000 + view.getUint32(8, true)
-    // The view of it, not a copy: read before the next put.
-    return { storeTimestamp: view.getFloat64(0, true), end, at: new Int32Array(this.#buffer.buffer, 16, count * 4) }
+  /** Where the log ends after the put. */
+  get end(): number {
+    return this.#view.getInt32(12, true) * 0x1_0000_0000 + this.#view.getUint32(8, true)
+  }
+
+  /** What became of message `index` of the put, whose unique key is given. */
+  result(index: number, msgId: string, host: string | Host): PutResult {
+    return new PutResult(this.#numbers, 4 + index * 4, this.#view.getFloat64(0, true), msgId, host)
   }
 
   /**
@@ -167,6 +171,7 @@ export class PutWriter {
   #replace(capacity: number): void {
     this.#buffer = Buffer.allocUnsafeSlow(capacity)
     this.#view = new DataView(this.#buffer.buffer)
+    this.#numbers = new Int32Array(this.#buffer.buffer)
   }
 }
 
