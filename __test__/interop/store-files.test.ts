@@ -147,7 +147,8 @@ function sameAnswers(actual: string, expected: string | undefined, what: string)
   assert.fail(`${what}: more lines than ${at}`)
 }
 
-describe('a store directory of small files', () => {
+// Apache's store sleeps for three seconds whenever it is stopped.
+describe('a store directory of small files', { concurrency: 2 }, () => {
   let stores: { apache: Store; ours: Store }
 
   before(async () => {

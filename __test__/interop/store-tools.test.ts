@@ -54,7 +54,8 @@ async function assertReads(directory: string, topic: string): Promise<void> {
   assert.ok(depth.gt(0))
 }
 
-describe("the store commands on a directory of Apache's", () => {
+// Apache's store sleeps for three seconds whenever it is stopped.
+describe("the store commands on a directory of Apache's", { concurrency: 2 }, () => {
   let classPath: string
 
   before(async () => {

@@ -14,8 +14,8 @@ interface Options {
 }
 
 const NOTES = `
-Without a body each line of standard input is a message. For each message one
-line is printed: status, message id, broker, queue id and queue offset.`
+Without a body each line of standard input that is not empty is a message. For
+each message one line is printed: status, message id, broker, queue id and queue offset.`
 
 /** `rocketmq-native send` */
 export function sendCommand(): Command {

@@ -18,7 +18,10 @@ interface Answered {
   readonly response: RemotingCommand
 }
 
-/** Requests to name servers. One server is asked until it cannot be reached, then the next of the list. */
+/**
+ * Requests to name servers. One server is asked until it cannot be reached, then the next of the list; the time there is is
+ * shared among those that are left, so that one that hangs does not cost it all, and the send that waits for the answer.
+ */
 export class NameServerApi {
   /** The servers, and which of them is asked. */
   readonly nameServers: NameServers
@@ -70,6 +73,7 @@ export class NameServerApi {
     options: WaitOptions,
     failures: Map<string, Error>
   ): Promise<Answered | undefined> {
+    const deadlineMs = Date.now() + options.timeoutMs
     for (let tries = this.nameServers.addresses.length; tries > 0; tries--) {
       const address = this.nameServers.choose()
       if (address === undefined) return undefined
@@ -77,8 +81,9 @@ export class NameServerApi {
         this.nameServers.failed(address)
         continue
       }
+      const timeoutMs = Math.max(Math.ceil((deadlineMs - Date.now()) / tries), 1)
       try {
-        const response = await this.#remoting.invoke(address, { code, extFields }, options)
+        const response = await this.#remoting.invoke(address, { code, extFields }, { ...options, timeoutMs })
         this.#onAnswer(address)
         return { address, response }
       } catch (error) {

@@ -11,7 +11,6 @@ export interface TransactionCheck {
   readonly address: string
   /** The half message. */
   readonly message: MessageExt
-  readonly topic: string | undefined
   /** Where the half message is now: each check moves it. */
   readonly tranStateTableOffset: string
   readonly commitLogOffset: string
@@ -46,10 +45,10 @@ export function receiveTransactionCheck(
 }
 
 function decodeCheck(address: string, { extFields, body }: RemotingCommand): TransactionCheck {
-  const { topic, tranStateTableOffset, commitLogOffset, transactionId, bname } = extFields
+  const { tranStateTableOffset, commitLogOffset, transactionId, bname } = extFields
   if (tranStateTableOffset === undefined || commitLogOffset === undefined) {
     throw new ProtocolError(`${address} asked for a transaction without tranStateTableOffset or commitLogOffset`)
   }
   const message = viewRecord(body, { brokerName: bname ?? '', transactionCheck: true })
-  return { address, message, topic, tranStateTableOffset, commitLogOffset, transactionId, bname }
+  return { address, message, tranStateTableOffset, commitLogOffset, transactionId, bname }
 }

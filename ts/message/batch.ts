@@ -113,6 +113,15 @@ function tooLarge(count: number, bytes: number, maxBytes: number): InvalidArgume
   )
 }
 
+/** The messages of an encoded batch, each as it would be encoded alone. */
+export function* messagesOf(batch: Buffer): Generator<Buffer> {
+  for (let at = 0; at < batch.length;) {
+    const end = at + batch.readInt32BE(at)
+    yield batch.subarray(at, end)
+    at = end
+  }
+}
+
 /** Batches one after the other share a buffer of this size: to get memory for each took a tenth of a send. */
 const SLAB_BYTES = 256 * 1024
 /** A buffer that one large batch made grow beyond this is given back. */

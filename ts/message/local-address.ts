@@ -13,8 +13,14 @@ export function localAddress(): string {
   return v4.find(address => !address.startsWith('192.168')) ?? v4.at(-1) ?? v6?.address ?? '127.0.0.1'
 }
 
-/** The 4 or 16 bytes of a textual IP address. */
+/** The 4 or 16 bytes of a textual IP address; an IPv6 address may end as an IPv4 address (`::ffff:10.0.0.1`). */
 export function ipBytes(address: string): Buffer {
+  const v4At = address.lastIndexOf(':') + 1
+  if (v4At > 0 && address.includes('.', v4At)) {
+    const [a = 0, b = 0, c = 0, d = 0] = address.slice(v4At).split('.').map(Number)
+    const groups = [a * 256 + b, c * 256 + d].map(group => group.toString(16))
+    return ipBytes(address.slice(0, v4At) + groups.join(':'))
+  }
   if (!address.includes(':')) return Buffer.from(address.split('.').map(Number))
   const [head = '', tail = ''] = address.split('::')
   const before = head === '' ? [] : head.split(':')

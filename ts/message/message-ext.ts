@@ -17,6 +17,8 @@ export interface ReceivedFrom {
   readonly maxOffset: Long | undefined
   /** Set when the queue is the group's retry queue: then `topic` is the one the message had before. */
   readonly retryTopic: string | undefined
+  /** Set when the program knows the topic by another name than the record: without its namespace. */
+  readonly topic?: string
   /** Set when a broker asks for the state of its transaction: the record itself does not say so any more. */
   readonly transactionCheck?: boolean
 }
@@ -162,7 +164,7 @@ export class MessageExt {
   /** The topic; for a message that came through the retry topic, the one it was sent to. */
   get topic(): string {
     if (this.#topic === undefined) {
-      const stored = this.storedTopic
+      const stored = this.#from.topic ?? this.storedTopic
       this.#topic = stored === this.#from.retryTopic ? (this.#property(MessageConst.RETRY_TOPIC) ?? stored) : stored
     }
     return this.#topic
@@ -227,6 +229,11 @@ export class MessageExt {
     const type = this.sysFlag & MessageSysFlag.TRANSACTION_ROLLBACK
     const isHalf = type === MessageSysFlag.TRANSACTION_PREPARED || this.#from.transactionCheck === true
     return isHalf ? this.#property(MessageConst.UNIQ_KEY) : undefined
+  }
+
+  /** The same message, in a program that knows its topic by this name. */
+  withTopic(topic: string): MessageExt {
+    return new MessageExt(this.#buffer, this.#start, { ...this.#from, topic })
   }
 
   /** A copy with memory of its own, for keeping. */

@@ -7,7 +7,8 @@ import {
   RESERVED_PROPERTIES,
   checkPropertiesLength,
   checkPropertyText,
-  encodeProperty
+  encodeProperty,
+  isBlank
 } from './properties.js'
 
 /** What a message is made of. `Body` is what the serializer of a producer takes, if it has one. */
@@ -185,7 +186,7 @@ export class Message {
     if (RESERVED_PROPERTIES.has(name)) {
       throw new InvalidArgumentError(`the property ${name} is used by the system, take another name`)
     }
-    if (typeof name !== 'string' || typeof value !== 'string' || name.trim() === '' || value.trim() === '') {
+    if (typeof name !== 'string' || typeof value !== 'string' || isBlank(name) || isBlank(value)) {
       throw new InvalidArgumentError(`name and value of a property must be texts that are not blank (${name}=${value})`)
     }
     this.#put(checkPropertyText('the name of a property', name), checkPropertyText(`property ${name}`, value))

@@ -112,6 +112,12 @@ export function findProperty(encoded: Buffer, start: number, end: number, name: 
   return foundAt < 0 ? undefined : encoded.toString('utf8', foundAt, foundEnd)
 }
 
+/** Whether nothing is left of a text after Java's `trim()`, which takes away all up to U+0020 and no other blanks. */
+export function isBlank(text: string): boolean {
+  for (let at = 0; at < text.length; at++) if (text.charCodeAt(at) > 0x20) return false
+  return true
+}
+
 /**
  * Refuses what would break the encoded form for every reader.
  *

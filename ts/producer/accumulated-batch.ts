@@ -97,8 +97,8 @@ export class AccumulatedBatch {
       return
     }
     for (let index = 0; index < count; index++) {
-      const msgId = this.#idHeads[index]! + uniqueIdTail(this.#idCounts[index]!)
-      this.#settle(index, partOf(result, index, msgId, offsetMsgIds?.[index] ?? result.offsetMsgId))
+      const offsetMsgId = offsetMsgIds?.[index] ?? result.offsetMsgId
+      this.#settle(index, partOf(result, index, this.#msgId(index), offsetMsgId))
     }
   }
 
@@ -106,6 +106,21 @@ export class AccumulatedBatch {
   fail(reason: RocketMQError): void {
     for (const resolve of this.#resolves) resolve(Promise.reject(reason))
     for (const callback of this.#callbacks) callback.tell(reason, undefined)
+  }
+
+  /** Gives one message the result it had by itself. */
+  succeedAlone(index: number, result: SendResult): void {
+    this.#settle(index, partOf(result, 0, this.#msgId(index), result.offsetMsgId))
+  }
+
+  /** Tells whoever waits for one message that it was not sent. */
+  failAlone(index: number, reason: RocketMQError): void {
+    if (this.#resolves.length > 0) this.#resolves[index]!(Promise.reject(reason))
+    else this.#callbacks[index]!.tell(reason, undefined)
+  }
+
+  #msgId(index: number): string {
+    return this.#idHeads[index]! + uniqueIdTail(this.#idCounts[index]!)
   }
 
   #settle(index: number, result: SendResult): void {

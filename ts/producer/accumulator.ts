@@ -1,12 +1,13 @@
 import { abortable } from '../client/abortable.js'
 import { checkMessage } from '../client/validators.js'
 import type { RocketMQError } from '../errors.js'
-import { AbortedError, asRocketMQError } from '../errors.js'
-import { BatchEncoder, batchBytesAtMost, batchProperties } from '../message/batch.js'
+import { AbortedError, SendError, asRocketMQError } from '../errors.js'
+import { BatchEncoder, batchBytesAtMost, batchProperties, messagesOf } from '../message/batch.js'
 import { createUniqueId, nextUniqueCount, uniqueIdHead } from '../message/message-id.js'
 import type { MessageQueue } from '../message/message-queue.js'
 import { Message } from '../message/message.js'
 import { MAX_PROPERTIES_BYTES, MessageConst } from '../message/properties.js'
+import { ResponseCode } from '../remoting/request-code.js'
 import { AccumulatedBatch } from './accumulated-batch.js'
 import type { ResultListener } from './callback.js'
 import type { ProducerConfig } from './options.js'
@@ -62,6 +63,11 @@ class Lane {
       this.waitStoreMsgOK === message.waitStoreMsgOK
     )
   }
+}
+
+/** Whether a broker says that a message is at fault, not the topic or itself. */
+function isOfOneMessage(error: RocketMQError): boolean {
+  return error instanceof SendError && error.responseCode === ResponseCode.MESSAGE_ILLEGAL
 }
 
 /**
@@ -234,8 +240,9 @@ export class Accumulator {
     const ended = (error: RocketMQError | undefined, result: SendResult | undefined): void => {
       this.#batchedBytes -= bytes
       lane.underWay--
-      if (result === undefined) batch.fail(error!)
-      else batch.succeed(result)
+      if (result !== undefined) batch.succeed(result)
+      else if (batch.count > 1 && isOfOneMessage(error!)) this.#sendApart(lane, batch, content)
+      else batch.fail(error!)
       // In a microtask: what the senders do next, now that they have their results, travels with what was held.
       if (lane.open !== undefined) this.#schedule(lane)
       else if (lane.underWay === 0 && this.#lanes.size > MAX_IDLE_LANES) this.#forget(lane)
@@ -245,6 +252,26 @@ export class Accumulator {
       result => ended(undefined, result),
       (error: unknown) => ended(asRocketMQError(error), undefined)
     )
+  }
+
+  /**
+   * A broker refuses a batch whole for one message that it does not take. Who sent the others did not ask to travel with it:
+   * each goes by itself now, in their order and within the time of the batch.
+   */
+  #sendApart(lane: Lane, batch: AccumulatedBatch, content: SendContent): void {
+    let count = 0
+    for (const body of messagesOf(content.body)) {
+      const index = count++
+      const ended = (error: RocketMQError | undefined, result: SendResult | undefined): void => {
+        if (result === undefined) batch.failAlone(index, error!)
+        else batch.succeedAlone(index, result)
+      }
+      const callback = lane.forCallbacks ? { tell: ended } : undefined
+      this.#sendBatch({ ...content, body }, batch.startMs, lane.mq, callback)?.then(
+        result => ended(undefined, result),
+        (error: unknown) => ended(asRocketMQError(error), undefined)
+      )
+    }
   }
 
   #forget(lane: Lane): void {

@@ -57,6 +57,9 @@ export function readLimits(given: unknown, into: Pick<SendArguments, 'timeoutMs'
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw new InvalidArgumentError(`a timeout in milliseconds or an options object is wanted, not ${String(given)}`)
   }
+  if ('brokerName' in options || 'queueId' in options) {
+    throw new InvalidArgumentError('a queue must be a MessageQueue: new MessageQueue(topic, brokerName, queueId)')
+  }
   for (const name in options) {
     if (name !== 'timeoutMs' && name !== 'signal') {
       const known = nearest(name, ['timeoutMs', 'signal'])

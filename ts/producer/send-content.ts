@@ -52,6 +52,7 @@ export function toMessage<Body>(given: Sendable<Body>, serializer: Serializer<un
   if (given instanceof Message) return given
   if (given instanceof MessageExt) return sendAgain(given)
   if (typeof given !== 'object' || given === null) throw new InvalidArgumentError('the message is missing')
+  if (Array.isArray(given)) throw new InvalidArgumentError('one message is wanted here, not a list of them')
   // Without a serializer `Body` is MessageBody, and what is none is refused by the message.
   if (serializer === undefined) return new Message(given as MessageInit)
   return new Message({ ...given, body: serialize(serializer, given.body, given.topic) })

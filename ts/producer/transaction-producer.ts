@@ -5,6 +5,7 @@ import type { EndTransactionHeader } from '../client/broker-api.js'
 import type { ClientRegistry } from '../client/client-registry.js'
 import { clientRegistry } from '../client/client-registry.js'
 import type { Promised } from '../client/promised.js'
+import { withoutNamespace } from '../client/namespace.js'
 import type { TransactionCheck } from '../client/transaction-check.js'
 import type { Message } from '../message/message.js'
 import { withProperties } from '../message/message.js'
@@ -223,16 +224,24 @@ export class TransactionProducer<Body = MessageBody> extends Producer<Body> {
     instance.brokerApi.endTransaction(address, header, remark)
   }
 
-  /** `impl/producer/DefaultMQProducerImpl.java#checkTransactionState`. */
+  /**
+   * `impl/producer/DefaultMQProducerImpl.java#checkTransactionState`. Java gives back the topic that the check names, which is that
+   * of all half messages: a broker with authorization ignores the end then, unless one may send to that. This names the
+   * message's own, as an end without a check does.
+   */
   async #check(context: SendContext, check: TransactionCheck): Promise<void> {
     const { instance, config } = context
-    const { address, message, topic, tranStateTableOffset, commitLogOffset, transactionId, bname } = check
+    const { address, tranStateTableOffset, commitLogOffset, transactionId, bname } = check
+    const { namespace } = config
+    const { storedTopic } = check.message
+    const message =
+      namespace === undefined ? check.message : check.message.withTopic(withoutNamespace(namespace, storedTopic))
     const { state, error } = await outcomeOf('checkLocalTransaction', () =>
       this.#listener.checkLocalTransaction(message)
     )
     if (error !== undefined) instance.report(error, `checkLocalTransaction of ${message.msgId}`)
     const header: EndTransactionHeader = {
-      topic,
+      topic: storedTopic,
       producerGroup: config.producerGroup,
       tranStateTableOffset,
       commitLogOffset,

@@ -47,6 +47,11 @@ export function checkQueue(topic: string, queueId: number): void {
   }
 }
 
+/** A topic that has a form in UTF-8: half a surrogate pair would be stored as another text. */
+export function checkWellFormed(topic: string): void {
+  if (/\p{Surrogate}/u.test(topic)) refuse('topic', 'a text without lone surrogates', topic)
+}
+
 /** A whole number of 32 bits. */
 export function int32(what: string, value: number): number {
   if (typeof value !== 'number' || (value | 0) !== value) refuse(what, 'a whole number of 32 bits', value)

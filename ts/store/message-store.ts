@@ -8,7 +8,16 @@ import { KEY_SEPARATOR } from '../message/properties.js'
 import { type LongLike, toLong } from '../message/record.js'
 import { type NativeMessageStore, type NativeStoredQueue, openMessageStore } from '../native.js'
 import { readOptions } from '../options.js'
-import { checkObject, checkQueue, checkText, checkTexts, checkTime, limit, refuse } from './arguments.js'
+import {
+  checkObject,
+  checkQueue,
+  checkText,
+  checkTexts,
+  checkTime,
+  checkWellFormed,
+  limit,
+  refuse
+} from './arguments.js'
 import { filesUnder } from './files.js'
 import { FlushWaiter } from './flush-waiter.js'
 import { type Host, hostBytes, splitHost } from './host.js'
@@ -444,6 +453,7 @@ export class MessageStore {
     checkQueue(topic, queueId)
     const known = this.#numbers.get(topic)?.[queueId]
     if (known !== undefined) return known
+    checkWellFormed(topic)
     return this.#remember(
       topic,
       queueId,
@@ -455,6 +465,7 @@ export class MessageStore {
     checkQueue(topic, queueId)
     const known = this.#numbers.get(topic)?.[queueId]
     if (known !== undefined) return known
+    checkWellFormed(topic)
     const number = attempt(() => this.#native.findQueue(topic, queueId))
     return number === NO_QUEUE ? number : this.#remember(topic, queueId, number)
   }

@@ -146,7 +146,8 @@ class SendTelemetry {
       span.end()
     }
     const attributes = metricAttributes(event)
-    if (event.attempts > 0) this.#sentMessages.add(event.messages.length, attributes)
+    // Messages that travelled in a batch of others have a result and no attempts of their own.
+    if (event.attempts > 0 || event.result !== undefined) this.#sentMessages.add(event.messages.length, attributes)
     this.#duration.record((performance.now() - startMs) / 1000, attributes)
   }
 

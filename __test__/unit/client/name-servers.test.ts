@@ -14,7 +14,7 @@ import {
   parseNameServerList
 } from '../../../ts/client/name-server-source.js'
 import { NameServers } from '../../../ts/client/name-servers.js'
-import { ConfigError, ConnectionError, RouteError } from '../../../ts/errors.js'
+import { ConfigError, ConnectionError, RouteError, TimeoutError } from '../../../ts/errors.js'
 import { readOptions } from '../../../ts/options.js'
 import { Producer } from '../../../ts/producer/producer.js'
 import { FakeRemoting, registryOf, routeBody, settle } from '../helpers/fake-remoting.js'
@@ -243,5 +243,22 @@ describe('the name servers', () => {
     }
     assert.deepEqual(times, [0, 10_000, 130_000, 250_000])
     await instance.shutdownIfUnused()
+  })
+})
+
+describe('a name server that hangs', () => {
+  it('leaves time to ask the others', async () => {
+    const remoting = new FakeRemoting()
+    const nameServers = new NameServers(sourceOf([['a:1', 'b:2', 'c:3']]))
+    await nameServers.refresh()
+    const timeouts: number[] = []
+    remoting.invoke = async (address, _request, { timeoutMs }) => {
+      timeouts.push(timeoutMs)
+      throw new TimeoutError(`no answer of ${address}`, timeoutMs)
+    }
+    await assert.rejects(new NameServerApi(remoting, nameServers).getTopicRoute('T', { timeoutMs: 3_000 }), RouteError)
+    // No time went by here, so that each is given a fair share of what is left.
+    assert.equal(timeouts.length, 3)
+    assert.ok(timeouts[0]! <= 1_000 && timeouts[1]! <= 1_500 && timeouts[2]! <= 3_000, String(timeouts))
   })
 })

@@ -45,6 +45,16 @@ describe('the offset id', () => {
     })
   }
 
+  it('may be of an IPv6 address that ends as an IPv4 address', () => {
+    for (const [short, long] of [
+      ['::ffff:1.2.3.4', '0:0:0:0:0:ffff:102:304'],
+      ['::1.2.3.4', '0:0:0:0:0:0:102:304'],
+      ['1:2:3:4:5:6:10.0.0.255', '1:2:3:4:5:6:a00:ff']
+    ] as const) {
+      assert.deepEqual(ipBytes(short), ipBytes(long))
+    }
+  })
+
   it('is refused when it is none', () => {
     assert.throws(() => decodeOffsetMessageId('C0A8'), InvalidArgumentError)
     assert.throws(() => decodeOffsetMessageId('Z'.repeat(32)), InvalidArgumentError)

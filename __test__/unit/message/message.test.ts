@@ -53,6 +53,9 @@ describe('Message', () => {
     const message = new Message({ topic: 'T', body: 'b' })
     assert.throws(() => message.putUserProperty(' ', 'v'), InvalidArgumentError)
     assert.throws(() => message.putUserProperty('n', '\t'), InvalidArgumentError)
+    // Java's trim() takes away what is up to U+0020, and nothing else.
+    assert.throws(() => message.putUserProperty('n', '\u0003'), InvalidArgumentError)
+    assert.equal(message.putUserProperty('n', '\u00a0').getUserProperty('n'), '\u00a0')
   })
 
   it('refuses the separators of the wire format in tags, keys, names and values', () => {

@@ -284,6 +284,32 @@ describe('automatic batching', () => {
     await producer.shutdown()
   })
 
+  it('lets every message go by itself when a broker refuses the batch for one of them', async () => {
+    const { remoting, producer } = await started()
+    let offset = 100
+    remoting.onSend = send => {
+      if (!bodiesOf(send).includes('bad')) return stored(send, offset++)
+      send.pending.onResponse({ code: 13, version: 0, remark: 'bad', extFields: {}, body: Buffer.alloc(0) })
+    }
+    const bodies = ['a', 'bad', 'b']
+    const queue = new MessageQueue('T', 'a', 1)
+    const [a, bad, b] = await Promise.allSettled(bodies.map(body => producer.send({ topic: 'T', body }, queue)))
+    assert.deepEqual(remoting.sends.map(bodiesOf), [bodies, ['a'], ['bad'], ['b']])
+    assert.ok(a?.status === 'fulfilled' && b?.status === 'fulfilled' && bad?.status === 'rejected')
+    assert.deepEqual([a.value.queueOffset.toNumber(), b.value.queueOffset.toNumber()], [100, 101])
+    const idOf = (send: FakeSend | undefined) => elementsOf(send!)[0]!.properties.get('UNIQ_KEY')
+    assert.deepEqual([a.value.msgId, b.value.msgId], [idOf(remoting.sends[1]), idOf(remoting.sends[3])])
+    assert.equal((bad.reason as SendError).responseCode, 13)
+    const told = await Promise.all(
+      bodies.map(
+        body =>
+          new Promise(resolve => producer.send({ topic: 'T', body }, error => resolve((error as SendError)?.responseCode)))
+      )
+    )
+    assert.deepEqual(told, [undefined, 13, undefined])
+    await producer.shutdown()
+  })
+
   it('settles callbacks, and passes on what one throws without keeping it from the others', async t => {
     const { producer } = await started()
     const uncaught: unknown[] = []

@@ -54,7 +54,7 @@ async function setUp(options: Partial<TransactionProducerOptions> = {}, onSend =
 }
 
 /** A check-back as a broker makes it. */
-function checkOf(id: string, record: { sysFlag?: number; body?: Buffer; group?: string } = {}) {
+function checkOf(id: string, record: { sysFlag?: number; body?: Buffer; group?: string; topic?: string } = {}) {
   const properties = { TRAN_MSG: 'true', PGROUP: record.group ?? 'pg', UNIQ_KEY: id, KEYS: `key-${id}` }
   return {
     code: CHECK_TRANSACTION_STATE,
@@ -68,7 +68,7 @@ function checkOf(id: string, record: { sysFlag?: number; body?: Buffer; group?: 
       bname: 'a'
     },
     body: encodeRecord({
-      topic: 'T',
+      topic: record.topic ?? 'T',
       queueId: 0,
       flag: 0,
       queueOffset: 9,
@@ -228,7 +228,7 @@ describe('a check of a transaction by a broker', () => {
     const [end] = ends()
     assert.equal(end!.address, 'b:10911')
     assert.deepEqual(end!.extFields, {
-      topic: 'RMQ_SYS_TRANS_HALF_TOPIC',
+      topic: 'T',
       producerGroup: 'pg',
       tranStateTableOffset: '9',
       commitLogOffset: '900',
@@ -238,6 +238,17 @@ describe('a check of a transaction by a broker', () => {
       transactionId: 'ID1',
       bname: 'a'
     })
+    await producer.shutdown()
+  })
+
+  it('shows the message without the namespace of the producer, which the answer has', async () => {
+    const topics: string[] = []
+    const listener = { checkLocalTransaction: async ({ topic }: MessageExt) => (topics.push(topic), commit()) }
+    const { remoting, producer, ends } = await setUp({ transactionListener: listener, namespace: 'NS' })
+    await remoting.requestHandler('a:10911', checkOf('ID1', { topic: 'NS%T', group: 'NS%pg' }))
+    await settle()
+    assert.deepEqual(topics, ['T'])
+    assert.equal(ends()[0]!.extFields['topic'], 'NS%T')
     await producer.shutdown()
   })
 

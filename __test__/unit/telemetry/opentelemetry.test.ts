@@ -162,6 +162,22 @@ describe('instrument()', () => {
     )
   })
 
+  it('counts messages that are batched automatically', async () => {
+    instrumentation = instrument({ tracerProvider, meterProvider })
+    const answer = (send: FakeSend): void => {
+      const ids = send.template.batch ? [OFFSET_ID, OFFSET_ID].join(',') : OFFSET_ID
+      send.pending.onSent(0, send.template.queueId, 0, 0, ids, true, undefined)
+    }
+    await using at = await scene(answer, { autoBatch: true })
+    await Promise.all([at.producer.send(MESSAGE), at.producer.send(MESSAGE)])
+    assert.equal(at.remoting.sends.length, 1)
+    const counted = await measured('messaging.client.sent.messages')
+    assert.deepEqual(
+      counted.map(({ value }) => value),
+      [2]
+    )
+  })
+
   it('counts and times sends, of a batch every message, of what never left none', async () => {
     instrumentation = instrument({ tracerProvider, meterProvider })
     await using at = await scene(stored)

@@ -395,6 +395,10 @@ fn bring_in(raw: &memmap2::MmapRaw, range: Range<u64>) -> io::Result<bool> {
         Ok(()) => Ok(true),
         // Kernels before 5.14 bring pages in when they are written and no sooner.
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(false),
+        // A write to the page would be a signal.
+        Err(error) if error.raw_os_error() == Some(libc::EFAULT) => {
+            Err(io::Error::other("the disk is full, or failed: it has no place for a page of this file"))
+        }
         Err(error) => Err(error),
     }
 }

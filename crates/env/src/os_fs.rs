@@ -117,6 +117,9 @@ impl File for fs::File {
     }
 
     fn map(&self) -> io::Result<Option<Map>> {
+        if os_linux::holes_take_space(self)? {
+            return Ok(None);
+        }
         memmap2::MmapOptions::new().map_raw_read_only(self).map(|raw| Some(Map::new(raw)))
     }
 
@@ -225,6 +228,16 @@ mod tests {
         assert!(OsFs.try_lock(&path).unwrap().is_none());
         drop(first);
         assert!(OsFs.try_lock(&path).unwrap().is_some());
+    }
+
+    /// The usual place of a tmpfs. That a full one ends who looks at a hole through a mapping takes a mount to see.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn files_on_tmpfs_are_read_without_a_mapping() {
+        let directory = tempfile::tempdir_in("/dev/shm").unwrap();
+        let file = OsFs.open(&directory.path().join("file"), OpenMode::CreateNew).unwrap();
+        file.set_len(4096).unwrap();
+        assert!(file.map().unwrap().is_none());
     }
 
     #[test]

@@ -21,6 +21,21 @@ pub(crate) fn may_have_data(file: &fs::File, offset: u64) -> io::Result<bool> {
     }
 }
 
+/// Whether a look at a hole through a mapping takes memory of the file system's: on tmpfs, and when that is full the look ends
+/// the process.
+#[cfg(target_os = "linux")]
+pub(crate) fn holes_take_space(file: &fs::File) -> io::Result<bool> {
+    use std::mem::MaybeUninit;
+    use std::os::fd::AsRawFd;
+    let mut told = MaybeUninit::<libc::statfs>::uninit();
+    // SAFETY: the descriptor is open for the duration of the call, which writes to nothing but `told`, as large as it expects.
+    if unsafe { libc::fstatfs(file.as_raw_fd(), told.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call succeeded, so it filled the structure.
+    Ok(unsafe { told.assume_init() }.f_type == libc::TMPFS_MAGIC)
+}
+
 #[cfg(target_os = "linux")]
 pub(crate) fn expect_random_reads(file: &fs::File, random: bool) -> io::Result<()> {
     use std::os::fd::AsRawFd;
@@ -56,6 +71,11 @@ fn kernel_release() -> Option<(u32, u32)> {
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn may_have_data(_file: &fs::File, _offset: u64) -> io::Result<bool> {
     Ok(true)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn holes_take_space(_file: &fs::File) -> io::Result<bool> {
+    Ok(false)
 }
 
 #[cfg(not(target_os = "linux"))]

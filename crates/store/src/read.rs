@@ -256,6 +256,23 @@ pub(crate) fn store_timestamp_at(log: &SegmentedLog, queue: &Queue, offset: i64)
     Ok(record_head(&mut log.reader(), unit.physical_offset)?.map(|head| head.store_timestamp))
 }
 
+/// When the message of a unit was stored.
+enum Found {
+    At(i64),
+    /// Its file was deleted: it was stored before all that are left.
+    Gone,
+    /// No record begins where the unit points; the next ones tell.
+    Damaged,
+}
+
+fn timestamp_of(log: &SegmentedLog, reader: &mut Reader<'_>, queue: &Queue, offset: i64) -> Result<Found, LogError> {
+    let Some(unit) = queue.unit_at(offset)? else { return Ok(Found::Gone) };
+    let head = record_head(reader, unit.physical_offset)?;
+    // After the look, as files may be deleted meanwhile.
+    let is_gone = || log.first_offset().is_none_or(|first| unit.physical_offset < first as i64);
+    Ok(head.map_or_else(|| if is_gone() { Found::Gone } else { Found::Damaged }, |head| Found::At(head.store_timestamp)))
+}
+
 /// The offset a time stands for. Timestamps never fall along a queue, so one binary search over all its units gives what
 /// Apache finds by choosing a file first. (`ConsumeQueue#getOffsetInQueueByTime`)
 pub(crate) fn offset_by_time(
@@ -269,17 +286,19 @@ pub(crate) fn offset_by_time(
     let (mut low, mut high) = (min, max);
     while low < high {
         let middle = low + (high - low) / 2;
-        let head = match queue.unit_at(middle)? {
-            Some(unit) => record_head(&mut reader, unit.physical_offset)?,
-            None => None,
+        let (mut at, mut found) = (middle, Found::Damaged);
+        while at < high && matches!(found, Found::Damaged) {
+            found = timestamp_of(log, &mut reader, queue, at)?;
+            at += 1;
+        }
+        let is_before = match (found, boundary) {
+            (Found::At(stored), Boundary::Lower) => stored < timestamp,
+            (Found::At(stored), Boundary::Upper) => stored <= timestamp,
+            (Found::Gone, _) => true,
+            (Found::Damaged, _) => false,
         };
-        // What is gone was stored before anything that is not.
-        let is_before = head.is_none_or(|head| match boundary {
-            Boundary::Lower => head.store_timestamp < timestamp,
-            Boundary::Upper => head.store_timestamp <= timestamp,
-        });
         if is_before {
-            low = middle + 1;
+            low = at;
         } else {
             high = middle;
         }

@@ -3,13 +3,14 @@
 
 mod common;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use common::*;
 use parking_lot::Mutex;
 use rocketmq_codec::message::{decode_record, java_string_hash, sys_flag};
-use rocketmq_env::{FaultFs, OsFs, SystemClock, VirtualClock};
+use rocketmq_env::{FaultFs, Fs, OpenMode, OsFs, SystemClock, VirtualClock};
 use rocketmq_store::{
     Boundary, FlushDiskType, GetStatus, MessageStore, PutBatch, PutError, PutMessage, StoreConfig, StoreError,
     TagFilter,
@@ -277,6 +278,35 @@ fn a_get_keeps_its_limits_but_returns_the_first_message_always() {
     assert_eq!(count(32, 1), 1);
     assert_eq!(count(32, 50_000), 2);
     assert_eq!(count(32, 1 << 20), 262_144 / 20_096);
+}
+
+#[test]
+fn offset_by_time_passes_over_damaged_records_and_no_others() {
+    let fs = FaultFs::new();
+    let clock = Arc::new(VirtualClock::new(START_MS));
+    let store = open_with(small("/store"), &fs, &clock).unwrap();
+    let places: Vec<_> = (0..7)
+        .map(|_| {
+            clock.advance(Duration::from_millis(10));
+            put(&store, "Topic", 0, b"x").unwrap().0.physical_offset as u64
+        })
+        .collect();
+    store.close().unwrap();
+    drop(store);
+    let log = fs.open(Path::new("/store/commitlog/00000000000000000000"), OpenMode::ReadWrite).unwrap();
+    // The magic of those in the middle, where the search begins.
+    for place in places.get(2..5).unwrap() {
+        log.write_all_at(&[0], place + 4).unwrap();
+    }
+    let store = open_with(small("/store"), &fs, &clock).unwrap();
+    let find = |step: i64, boundary| store.offset_by_time("Topic", 0, START_MS + 10 * step, boundary).unwrap();
+    let both = |step| (find(step, Boundary::Lower), find(step, Boundary::Upper));
+    assert_eq!(both(0), (0, 0));
+    assert_eq!(both(1), (0, 0));
+    assert_eq!(both(2), (1, 1));
+    // A damaged one may have been stored then: who begins with it misses nothing.
+    assert_eq!(both(6), (2, 5));
+    assert_eq!(both(8), (7, 6));
 }
 
 #[test]
