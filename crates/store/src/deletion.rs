@@ -63,18 +63,36 @@ impl DeletedTopics {
         self.content.lock().clone()
     }
 
+    /// What is put from now on, behind the log's `end`, belongs to no topic that was deleted: the log may have lost its end since,
+    /// or all of it.
+    pub(crate) fn cap(&self, end: i64) -> Result<(), StoreError> {
+        let mut content = self.content.lock();
+        if content.topic_table.values().all(|deleted_to| *deleted_to <= end) {
+            return Ok(());
+        }
+        let mut changed = content.clone();
+        changed.topic_table.values_mut().for_each(|deleted_to| *deleted_to = end.min(*deleted_to));
+        self.persist(&changed)?;
+        *content = changed;
+        Ok(())
+    }
+
     /// Remembers durably that `topics` were deleted when the log ended at `end`, and forgets those of which the log, which
     /// starts at `log_start`, has no records left.
-    fn add(&self, topics: &[&str], end: i64, log_start: i64) -> Result<(), StoreError> {
+    pub(crate) fn add(&self, topics: &[&str], end: i64, log_start: i64) -> Result<(), StoreError> {
         let mut content = self.content.lock();
         let mut changed = content.clone();
         changed.topic_table.retain(|_, end| *end > log_start);
         changed.topic_table.extend(topics.iter().map(|topic| ((*topic).to_owned(), end)));
-        let fail = |source| StoreError::Io { op: "write", path: self.file.path().to_owned(), source };
-        let bytes = serde_json::to_vec_pretty(&changed).map_err(|error| fail(error.into()))?;
-        self.file.persist(&bytes).map_err(fail)?;
+        self.persist(&changed)?;
         *content = changed;
         Ok(())
+    }
+
+    fn persist(&self, content: &DeletedTopicsFile) -> Result<(), StoreError> {
+        let fail = |source| StoreError::Io { op: "write", path: self.file.path().to_owned(), source };
+        let bytes = serde_json::to_vec_pretty(content).map_err(|error| fail(error.into()))?;
+        self.file.persist(&bytes).map_err(fail)
     }
 
     /// Finishes what a crash interrupted: removes queues that have no message stored after the deletion of their topic.

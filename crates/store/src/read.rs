@@ -270,7 +270,8 @@ fn timestamp_of(log: &SegmentedLog, reader: &mut Reader<'_>, queue: &Queue, offs
     let head = record_head(reader, unit.physical_offset)?;
     // After the look, as files may be deleted meanwhile.
     let is_gone = || log.first_offset().is_none_or(|first| unit.physical_offset < first as i64);
-    Ok(head.map_or_else(|| if is_gone() { Found::Gone } else { Found::Damaged }, |head| Found::At(head.store_timestamp)))
+    Ok(head
+        .map_or_else(|| if is_gone() { Found::Gone } else { Found::Damaged }, |head| Found::At(head.store_timestamp)))
 }
 
 /// The offset a time stands for. Timestamps never fall along a queue, so one binary search over all its units gives what

@@ -2,7 +2,8 @@
 //! records of the log. (`CommitLog#recoverNormally`, `#recoverAbnormally`)
 //!
 //! After a clean stop of this store the scan starts with the last record that was dispatched, as the checkpoint tells, if
-//! the queues are as many and as long as they were; after another's with the last file whose first record a queue knows.
+//! the queues are as many and as long as they were; after another's with the last file whose first record a queue knows, and
+//! queues that are not there stay away, as their topics were deleted.
 //! After an unclean one it starts at the checkpoint: units of older records are on disk; all newer ones are cut and made
 //! again from the log, because the disk may hold any part of them.
 //!
@@ -52,6 +53,21 @@ pub(crate) struct Recovered {
     pub(crate) progress: Progress,
 }
 
+/// Where the scan has to start.
+#[derive(Debug, Clone, Copy)]
+struct Start {
+    from: u64,
+    /// Apache's store dispatched every record up to here and was stopped cleanly: what has no queue had one, and its topic was
+    /// deleted. -1 where that is not known.
+    dispatched_to: i64,
+}
+
+impl Start {
+    fn at(from: u64) -> Self {
+        Self { from, dispatched_to: -1 }
+    }
+}
+
 impl Recovery<'_> {
     pub(crate) fn run(self) -> Result<Recovered, StoreError> {
         self.log.check_whole()?;
@@ -62,17 +78,17 @@ impl Recovery<'_> {
             return Ok(Recovered { scanned_from: 0, progress: Progress::default() });
         };
         let lost = self.close_gaps(first)?;
-        let mut from = self.recover_to_start(first)?;
+        let Start { mut from, dispatched_to } = self.recover_to_start(first)?;
         if lost {
             from = first;
         }
         self.deleted_topics.finish(self.queues)?;
-        let mut scan = self.scan(from, from == first)?;
+        let mut scan = self.scan(from, from == first, dispatched_to)?;
         if scan.gap {
             // Some queue lost more than the checkpoint or the other queues tell: make all from the whole log.
             self.checkpoint.queues_lost()?;
             from = first;
-            scan = self.scan(from, true)?;
+            scan = self.scan(from, true, dispatched_to)?;
         }
         if scan.at_damage {
             self.refuse_to_cut(&scan)?;
@@ -120,7 +136,7 @@ impl Recovery<'_> {
     }
 
     /// Brings the queues to what is known, and tells where the scan has to start.
-    fn recover_to_start(&self, first: u64) -> Result<u64, StoreError> {
+    fn recover_to_start(&self, first: u64) -> Result<Start, StoreError> {
         if !self.was_clean {
             let start = self.unclean_start()?;
             self.recover_queues(start.map_or(Known::Nothing, |start| Known::Below(start as i64)))?;
@@ -128,19 +144,23 @@ impl Recovery<'_> {
             self.cut_queues(start)?;
             // A process that died while it recovered may have cut units, which the disk still has.
             self.queues.all().iter().for_each(|queue| self.queues.note_unsynced(queue));
-            return Ok(start);
+            return Ok(Start::at(start));
         }
         if let Some(start) = self.closed_start()? {
             self.recover_queues(Known::Closed)?;
             if self.queues.totals() == self.checkpoint.values().closed_with {
-                return Ok(start);
+                return Ok(Start::at(start));
             }
             // Which queue lost what is not known.
             self.checkpoint.queues_lost()?;
         }
         self.recover_queues(Known::Nothing)?;
-        let knows_queues = self.checkpoint.values().logics_msg_timestamp > 0;
-        Ok(if knows_queues { self.clean_start()?.unwrap_or(first) } else { first })
+        if self.checkpoint.values().logics_msg_timestamp <= 0 {
+            return Ok(Start::at(first));
+        }
+        let dispatched_to = self.queues.all().iter().map(|queue| queue.max_physical_offset()).max().unwrap_or(-1);
+        let from = self.last_file_where(|record| record.physical_offset <= dispatched_to)?.unwrap_or(first);
+        Ok(Start { from, dispatched_to })
     }
 
     fn recover_queues(&self, known: Known) -> Result<(), StoreError> {
@@ -163,12 +183,6 @@ impl Recovery<'_> {
         let at = values.logics_physical_offset as u64;
         let found = records.record_at(&mut self.log.reader(), at, |record| records.is_on_disk(record))?;
         Ok(matches!(found, Found::Record(true, _)).then_some(at))
-    }
-
-    /// First record of the last file that some queue knows.
-    fn clean_start(&self) -> Result<Option<u64>, StoreError> {
-        let known = self.queues.all().iter().map(|queue| queue.max_physical_offset()).max().unwrap_or(-1);
-        self.last_file_where(|record| record.physical_offset <= known)
     }
 
     /// The checkpoint's record if the log is known to be on disk up to there, else the start of the last file that is older

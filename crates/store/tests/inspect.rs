@@ -459,3 +459,52 @@ fn a_record_that_says_another_queue_offset_is_named_and_no_other() {
         }
     }
 }
+
+/// A directory as Apache's broker leaves it that deleted a topic, and got messages for it again in `anew` rounds.
+fn deleted_by_apache(root: &Path, anew: usize) {
+    let store = open_os(small(root));
+    for round in 0..=anew {
+        for number in 0..3 + round {
+            put(&store, "Topic", 0, &body(number)).unwrap();
+            put(&store, "Topic", 1, &body(number)).unwrap();
+            put(&store, "Other", 0, &body(number)).unwrap();
+        }
+        if round < anew || anew == 0 {
+            store.delete_topics(&["Topic"]).unwrap();
+        }
+    }
+    store.close().unwrap();
+    for name in ["deletedTopics.json", "deletedTopics.json.bak"] {
+        let _there_may_be_none = fs::remove_file(root.join("config").join(name));
+    }
+    apache_stores(&OsFs, root);
+}
+
+#[test]
+fn messages_of_a_topic_that_apache_deleted_are_no_faults_and_not_taken_for_those_of_the_topic_made_anew() {
+    for anew in 0..2 {
+        let directory = tempfile::tempdir().unwrap();
+        deleted_by_apache(directory.path(), anew);
+        assert_eq!(check(directory.path()).faults, [], "made anew {anew} times");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    deleted_by_apache(directory.path(), 1);
+    rebuilt(directory.path());
+    assert_eq!(check(directory.path()).faults, []);
+    let store = open_os(small(directory.path()));
+    for queue_id in 0..2 {
+        assert_eq!(read_all(&store, "Topic", queue_id), (0..4).map(body).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_topic_that_was_deleted_twice_is_not_made_anew_by_guessing() {
+    let directory = tempfile::tempdir().unwrap();
+    deleted_by_apache(directory.path(), 2);
+    assert_eq!(check(directory.path()).faults, []);
+    let (fs, clock) = (Arc::new(OsFs) as Arc<dyn Fs>, Arc::new(SystemClock::new()) as Arc<dyn Clock>);
+    let error = rebuild(&small(directory.path()), &fs, &clock, |_, _| ()).unwrap_err();
+    assert!(error.to_string().contains("a queue of Topic begins for the third time"), "{error}");
+    let store = open_os(small(directory.path()));
+    assert_eq!(read_all(&store, "Topic", 0), (0..5).map(body).collect::<Vec<_>>());
+}

@@ -43,14 +43,6 @@ fn check_many(store: &MessageStore, numbers: u8) {
     }
 }
 
-/// The checkpoint as Apache leaves it after it has stored messages: another timestamp, and no positions that belong to it.
-fn move_checkpoint(fs: &FaultFs) {
-    let file = fs.open(Path::new("/store/checkpoint"), OpenMode::ReadWrite).unwrap();
-    let mut timestamp = [0; 8];
-    file.read_exact_at(&mut timestamp, 0).unwrap();
-    file.write_all_at(&(i64::from_be_bytes(timestamp) + 1).to_be_bytes(), 0).unwrap();
-}
-
 #[cfg(target_os = "linux")]
 fn open_files_below(directory: &Path) -> usize {
     let descriptors = std::fs::read_dir("/proc/self/fd").unwrap();
@@ -120,7 +112,7 @@ fn a_clean_start_reads_the_log_from_its_last_message_on_unless_somebody_else_wro
         drop(store);
         fs.corrupt(&log_file(0), first.physical_offset as u64 + 90, 0x10).unwrap();
         if apache_wrote {
-            move_checkpoint(&fs);
+            apache_stores(&fs, "/store");
         }
         match open_with(small("/store"), &fs, &Arc::new(VirtualClock::new(START_MS))) {
             Ok(store) if !apache_wrote => {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::*;
-use rocketmq_env::{Fault, FaultFs, Fs, Operation, VirtualClock};
+use rocketmq_env::{Fault, FaultFs, Fs, OpenMode, Operation, VirtualClock};
 use rocketmq_store::{FlushDiskType, GetStatus, MessageStore, PutBatch, StoreConfig, StoreError};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -251,4 +251,68 @@ fn puts_that_race_with_deletions_are_stored_or_refused_and_offsets_never_have_a_
 
 fn failing(operation: Operation, path: &str) -> Fault {
     Fault { operation, path_contains: path.to_owned(), after: 0, times: u64::MAX, os_error: Some(5) }
+}
+
+#[test]
+fn what_is_put_after_the_log_lost_its_end_belongs_to_no_topic_that_was_deleted_before() {
+    for lost in ["all of the log", "its end"] {
+        let world = World::new();
+        let store = world.open();
+        fill(&store, "Topic", "old", 9);
+        store.delete_topics(&["Topic"]).unwrap();
+        let deleted_to = store.max_physical_offset();
+        store.close().unwrap();
+        drop(store);
+        if lost == "its end" {
+            // As after a power cut that kept the note and not what was put before it.
+            let path = Path::new("/store/config/deletedTopics.json");
+            let note = format!("{{\"topicTable\":{{\"Topic\":{}}}}}", deleted_to + 100_000);
+            let file = world.fs.open(path, OpenMode::CreateTruncate).unwrap();
+            file.write_all_at(note.as_bytes(), 0).unwrap();
+            file.sync_all().unwrap();
+        } else {
+            for directory in ["/store/commitlog", "/store/consumequeue/Topic/0", "/store/consumequeue/Topic/1"] {
+                for entry in world.fs.read_dir(Path::new(directory)).unwrap_or_default() {
+                    world.fs.remove_file(&Path::new(directory).join(entry.name)).unwrap();
+                }
+            }
+        }
+        let store = world.open();
+        fill(&store, "Topic", "new", 5);
+        check(&store, "Topic", "new", 5, lost);
+        let store = world.reopen(store, 0);
+        check(&store, "Topic", "new", 5, lost);
+    }
+}
+
+#[test]
+fn a_topic_that_apache_deleted_does_not_come_back_after_its_clean_stop() {
+    // Apache removes the directories; where they are left somebody asks for the queues again.
+    for leaves_directories in [false, true] {
+        let world = World::new();
+        let store = world.open();
+        fill(&store, "Topic", "old", 3);
+        fill(&store, "Other", "other", 3);
+        store.close().unwrap();
+        drop(store);
+        apache_stores(&world.fs, "/store");
+        for queue_id in 0..2 {
+            let directory = format!("/store/consumequeue/Topic/{queue_id}");
+            for entry in world.fs.read_dir(Path::new(&directory)).unwrap() {
+                world.fs.remove_file(&Path::new(&directory).join(entry.name)).unwrap();
+            }
+            if !leaves_directories {
+                world.fs.remove_dir(Path::new(&directory)).unwrap();
+            }
+        }
+        let store = world.open();
+        check(&store, "Other", "other", 3, "");
+        if leaves_directories {
+            check(&store, "Topic", "old", 3, "");
+        } else {
+            assert!(store.find_queue("Topic", 0).unwrap().is_none());
+            fill(&store, "Topic", "new", 2);
+            check(&store, "Topic", "new", 2, "");
+        }
+    }
 }

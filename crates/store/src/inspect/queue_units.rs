@@ -21,6 +21,8 @@ pub(super) struct QueueUnits {
     pub(super) next: i64,
     /// Where the record before that lies in the log.
     pub(super) physical_offset: i64,
+    /// Place of the record of its first unit, once it was asked for; 0 where no such record is.
+    pub(super) begins_at: Option<i64>,
     chunk: Vec<u8>,
     chunk_first: i64,
     /// The same as the next start makes it, once it was asked for.

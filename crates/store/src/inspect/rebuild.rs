@@ -4,14 +4,17 @@
 //! checkpoint that knows no queues and no index reach the disk, then the old queues go, and with the start, which believes no
 //! index file that the checkpoint does not know, the old index. Whatever interrupts it, the next start completes it.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use rocketmq_codec::message::MessageRecord;
 use rocketmq_env::{Clock, Fs};
 
 use super::verify::{VerifyReport, verify_log};
+use crate::batch::takes_slot;
 use crate::checkpoint::Checkpoint;
+use crate::deletion::DeletedTopics;
 use crate::directory::{lock, write_abort};
 use crate::{MessageStore, StoreConfig, StoreError};
 
@@ -19,7 +22,8 @@ use crate::{MessageStore, StoreConfig, StoreError};
 /// as they are: they know what offset comes next. `progress` is told how many bytes of the log, of how many, were checked.
 ///
 /// # Errors
-/// [`StoreError::LogFaults`] if a record of the log is damaged; nothing is changed then. Those of
+/// [`StoreError::LogFaults`] if a record of the log is damaged, or Apache's broker deleted and made anew a topic more than once;
+/// nothing is changed then. Those of
 /// [`MessageStore::open`]; calling it again, or opening the store, goes on where it ended.
 pub fn rebuild(
     config: &StoreConfig,
@@ -27,17 +31,23 @@ pub fn rebuild(
     clock: &Arc<dyn Clock>,
     progress: impl FnMut(u64, u64),
 ) -> Result<VerifyReport, StoreError> {
-    let mut queues = HashSet::new();
-    let report = verify_log(config, fs, progress, |record| {
-        if !queues.contains(&(record.topic.to_string(), record.queue_id)) {
-            queues.insert((record.topic.to_string(), record.queue_id));
-        }
+    let root = config.root.as_path();
+    let deleted_topics = DeletedTopics::load(Arc::clone(fs), root)?;
+    let mut topics: HashMap<String, OfTopic> = HashMap::new();
+    let report = verify_log(config, fs, progress, |record| match topics.get_mut(&*record.topic) {
+        // Noted by a store like this.
+        _ if deleted_topics.covers(&record.topic, record.physical_offset) => {}
+        Some(topic) => topic.see(record),
+        None => topics.entry(record.topic.to_string()).or_default().see(record),
     })?;
     if let Some(fault) = report.faults.first() {
         let (count, file, offset) = (report.fault_count, fault.file.clone(), fault.offset);
         return Err(StoreError::LogFaults { count, file, offset, what: fault.what.clone() });
     }
-    let root = config.root.as_path();
+    if let Some((topic, at)) = topics.iter().find_map(|(topic, of_topic)| Some((topic, of_topic.unclear_at?))) {
+        let what = format!("a queue of {topic} begins for the third time: the topic was deleted more than once");
+        return Err(StoreError::LogFaults { count: 1, file: config.commit_log_dir.clone(), offset: at as u64, what });
+    }
     let lock = lock(&**fs, root)?;
     // Before the abort file says that a store of ours ran here.
     let checkpoint = Checkpoint::open(&**fs, root)?;
@@ -45,8 +55,13 @@ pub fn rebuild(
     checkpoint.forget_queues()?;
     checkpoint.index_flushed(0)?;
     checkpoint.sync()?;
-    for (topic, queue_id) in queues {
-        remove_files(&**fs, &root.join("consumequeue").join(topic).join(queue_id.to_string()))?;
+    for (topic, of_topic) in &topics {
+        if of_topic.anew_from > 0 {
+            deleted_topics.add(&[topic], of_topic.anew_from, 0)?;
+        }
+        for queue_id in of_topic.queues.keys() {
+            remove_files(&**fs, &root.join("consumequeue").join(topic).join(queue_id.to_string()))?;
+        }
     }
     // Whoever gets the lock before the next line completes the work.
     drop(lock);
@@ -54,6 +69,35 @@ pub fn rebuild(
     store.build_index()?;
     store.close()?;
     Ok(report)
+}
+
+/// The queues of a topic as its records tell. Where a queue begins with offset 0 again, Apache's broker deleted the topic, which
+/// it notes nowhere, and it was made anew: only records from the first such place on have queues.
+#[derive(Default)]
+struct OfTopic {
+    /// Place of the first record that began a queue again; 0 without one.
+    anew_from: i64,
+    /// Number to whether it began again.
+    queues: HashMap<i32, bool>,
+    /// Place of a record with which a queue began for the third time: then nothing tells which of the others are left.
+    unclear_at: Option<i64>,
+}
+
+impl OfTopic {
+    fn see(&mut self, record: &MessageRecord<'_>) {
+        let is_first = takes_slot(record.sys_flag) && record.queue_offset == 0;
+        match self.queues.get_mut(&record.queue_id) {
+            None => drop(self.queues.insert(record.queue_id, false)),
+            Some(began_again) if is_first && *began_again => self.unclear_at = Some(record.physical_offset),
+            Some(began_again) if is_first => {
+                *began_again = true;
+                if self.anew_from == 0 {
+                    self.anew_from = record.physical_offset;
+                }
+            }
+            Some(_) => {}
+        }
+    }
 }
 
 fn remove_files(fs: &dyn Fs, directory: &Path) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rocketmq_codec::message::{MessageRecord, sys_flag};
+use rocketmq_codec::message::{MessageRecord, decode_record, sys_flag};
 use rocketmq_env::{Fs, OverlayFs, SystemClock};
 use rocketmq_log::{LogError, SegmentedLog};
 
@@ -17,6 +17,7 @@ use crate::index::{IndexCheck, IndexFault};
 use crate::light::light_queues;
 use crate::queue::SMALLEST_RECORD_BYTES;
 use crate::queue::ext::is_address;
+use crate::read::record_at;
 use crate::store::Parts;
 use crate::tags::TagsCode;
 use crate::unit::Unit;
@@ -130,6 +131,8 @@ struct Verifier<'a> {
     log_start: i64,
     queues: HashMap<String, HashMap<i32, QueueUnits>>,
     deleted_topics: DeletedTopics,
+    /// Whether Apache's store was the last, and stopped cleanly: topics without queues were deleted then.
+    apache_stopped: bool,
     /// What the next start makes of the files, after an unclean stop.
     recovered: Option<Arc<dyn Fs>>,
     report: VerifyReport,
@@ -142,6 +145,8 @@ impl<'a> Verifier<'a> {
         log: &'a SegmentedLog,
         was_clean: bool,
     ) -> Result<Self, StoreError> {
+        let overlay = OverlayFs::new(Arc::clone(fs));
+        let checkpoint = Checkpoint::open(&overlay, &config.root)?.values();
         Ok(Self {
             fs,
             config,
@@ -149,6 +154,7 @@ impl<'a> Verifier<'a> {
             log_start: log.first_offset().unwrap_or(0) as i64,
             queues: HashMap::new(),
             deleted_topics: DeletedTopics::load(Arc::clone(fs), &config.root)?,
+            apache_stopped: was_clean && checkpoint.flushed_position.is_none() && checkpoint.logics_msg_timestamp > 0,
             recovered: None,
             report: VerifyReport { was_clean, ..VerifyReport::default() },
         })
@@ -273,6 +279,9 @@ impl<'a> Verifier<'a> {
         if self.deleted_topics.covers(&record.topic, record.physical_offset) {
             return Ok(());
         }
+        if self.is_of_deleted_topic(record)? {
+            return Ok(());
+        }
         self.unit(record, &record.topic, record.queue_id, record.queue_offset)?;
         for (name, offset) in light_queues(&record.topic, &record.properties) {
             // As recovery does: only those that Apache's store made.
@@ -282,6 +291,26 @@ impl<'a> Verifier<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a record belongs to a topic that Apache's broker deleted, which notes that nowhere: it has no queue, or lies
+    /// before that of the topic's that was made anew.
+    fn is_of_deleted_topic(&mut self, record: &MessageRecord<'_>) -> Result<bool, StoreError> {
+        let found = self.queues.get_mut(&*record.topic).and_then(|of_topic| of_topic.get_mut(&record.queue_id));
+        let Some(queue) = found else { return Ok(self.apache_stopped) };
+        let first = queue.first();
+        if queue.begins_at.is_none() {
+            let begins_at = queue.at(&**self.fs, first)?.map_or(0, |unit| unit.physical_offset);
+            let mut bytes = Vec::new();
+            // A unit that is damaged points anywhere.
+            let is_there = begins_at > record.physical_offset
+                && record_at(self.log, begins_at, &mut bytes)?
+                && decode_record(&bytes, false).is_ok_and(|(begin, _)| {
+                    begin.topic == record.topic && begin.queue_id == record.queue_id && begin.queue_offset == first
+                });
+            queue.begins_at = Some(if is_there { begins_at } else { 0 });
+        }
+        Ok(record.queue_offset >= first && queue.begins_at.is_some_and(|at| record.physical_offset < at))
     }
 
     /// Compares a record with its unit in one of its queues.

@@ -44,14 +44,19 @@ struct Scanner<'a> {
 }
 
 impl Recovery<'_> {
-    /// Scans from a record on. Stops at a gap unless `from_first`.
-    pub(super) fn scan(&self, from: u64, from_first: bool) -> Result<Scan, StoreError> {
+    /// Scans from a record on. Stops at a gap unless `from_first`. Records up to `dispatched_to` make no queues.
+    pub(super) fn scan(&self, from: u64, from_first: bool, dispatched_to: i64) -> Result<Scan, StoreError> {
         let records = self.records();
         // The log's end is that of its last file; only what was not flushed yet is behind the flushed position.
         let flushed = records.flushed_position().filter(|flushed| *flushed > from);
         let mut scanner = Scanner {
             records,
-            units: Units { queues: self.queues, deleted_topics: self.deleted_topics.all(), config: self.config },
+            units: Units {
+                queues: self.queues,
+                deleted_topics: self.deleted_topics.all(),
+                dispatched_to,
+                config: self.config,
+            },
             from_first,
             from,
             until: flushed.unwrap_or(self.log.end()),

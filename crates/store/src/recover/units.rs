@@ -22,6 +22,8 @@ const SLOTS: usize = 512;
 pub(super) struct Units<'a> {
     pub(super) queues: &'a Queues,
     pub(super) deleted_topics: DeletedTopicsFile,
+    /// Records up to here make no queues.
+    pub(super) dispatched_to: i64,
     pub(super) config: &'a StoreConfig,
 }
 
@@ -111,6 +113,9 @@ impl Units<'_> {
             return Ok(());
         }
         if self.deleted_topics.covers(&record.topic, record.physical_offset) {
+            return Ok(());
+        }
+        if record.physical_offset <= self.dispatched_to && self.queues.find(&record.topic, record.queue_id).is_none() {
             return Ok(());
         }
         let [tags, light] = properties::get_each(&record.properties, [properties::name::TAGS, light::QUEUES]);

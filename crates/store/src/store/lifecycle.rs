@@ -254,6 +254,7 @@ impl Parts {
             was_clean,
         };
         let recovered = recovery.run()?;
+        deleted_topics.cap(log.end() as i64)?;
         Ok(Self { log, queues, deleted_topics, checkpoint, recovered })
     }
 }

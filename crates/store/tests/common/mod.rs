@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rocketmq_codec::message::decode_record;
-use rocketmq_env::{Clock, FaultFs, OsFs, SystemClock, VirtualClock};
+use rocketmq_env::{Clock, FaultFs, Fs, OpenMode, OsFs, SystemClock, VirtualClock};
 use rocketmq_store::{
     GetResult, HostAddr, MessageStore, PutBatch, PutMessage, PutOutcome, PutTicket, Queue, StoreConfig, StoreError,
 };
@@ -128,4 +128,12 @@ pub fn read_all(store: &MessageStore, topic: &str, queue_id: i32) -> Vec<Vec<u8>
         offset = result.next_begin_offset;
     }
     bodies
+}
+
+/// The checkpoint as Apache leaves it after it has stored messages: another timestamp, and no positions that belong to it.
+pub fn apache_stores(fs: &dyn Fs, root: impl AsRef<Path>) {
+    let file = fs.open(&root.as_ref().join("checkpoint"), OpenMode::ReadWrite).unwrap();
+    let mut timestamp = [0; 8];
+    file.read_exact_at(&mut timestamp, 0).unwrap();
+    file.write_all_at(&(i64::from_be_bytes(timestamp) + 1).to_be_bytes(), 0).unwrap();
 }
