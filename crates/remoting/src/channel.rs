@@ -33,6 +33,9 @@ pub struct Channel<H: ChannelHandler> {
     collected: Mutex<Collected<H::Pending>>,
 }
 
+/// A shorter silence is no sign of a dead connection: a peer that collects garbage is as silent.
+const MIN_SILENCE_MS: u64 = 500;
+
 struct State<P> {
     phase: Phase,
     /// Counts the connections that were left.
@@ -40,6 +43,8 @@ struct State<P> {
     /// Connections that were left, with their generation, as long as the peer has something to answer on them.
     left: Vec<(Arc<Connection>, u32)>,
     pending: PendingTable<P>,
+    /// When the first request was made that timed out on a connection that has been silent since.
+    unanswered_since_ms: u64,
 }
 
 /// What a submission collects; kept between them for its memory.
@@ -124,7 +129,13 @@ impl<H: ChannelHandler> Submission<'_, H> {
 impl<H: ChannelHandler> Channel<H> {
     /// A channel without a connection.
     pub(crate) fn new(address: &str, shared: Arc<Shared<H>>) -> Self {
-        let state = State { phase: Phase::Idle, generation: 0, left: Vec::new(), pending: PendingTable::default() };
+        let state = State {
+            phase: Phase::Idle,
+            generation: 0,
+            left: Vec::new(),
+            pending: PendingTable::default(),
+            unanswered_since_ms: 0,
+        };
         Self { address: address.to_owned(), shared, state: Mutex::new(state), collected: Mutex::default() }
     }
 
@@ -332,24 +343,35 @@ impl<H: ChannelHandler> Channel<H> {
     }
 
     /// Fails what is due; returns the next deadline. A connection that was silent since before a request that timed out
-    /// was made is taken for dead and closed, so that the next attempt makes a new one.
+    /// was made is taken for dead and closed, so that the next attempt makes a new one; not before [`MIN_SILENCE_MS`], as others
+    /// use it too.
     pub(crate) fn expire(&self, now_ms: u64) -> Option<u64> {
-        let (due, next) = {
+        let (due, next, is_open) = {
             let mut state = self.state.lock();
+            let state = &mut *state;
             let (due, next) = state.pending.expire(now_ms);
-            if let Phase::Open(connection) = &state.phase
-                && due.iter().any(|entry| entry.started_ms > connection.last_read_ms())
-            {
-                connection.close("it was silent for the whole time of a request that timed out");
+            if let Phase::Open(connection) = &state.phase {
+                let last_read_ms = connection.last_read_ms();
+                let unanswered =
+                    due.iter().map(|entry| entry.started_ms).filter(|started_ms| *started_ms > last_read_ms);
+                if let Some(started_ms) = unanswered.min() {
+                    if state.unanswered_since_ms <= last_read_ms {
+                        state.unanswered_since_ms = started_ms;
+                    }
+                    if now_ms - state.unanswered_since_ms.min(started_ms) >= MIN_SILENCE_MS {
+                        connection.close("it was silent for the whole time of a request that timed out");
+                    }
+                }
             }
-            (due, next)
+            (due, next, matches!(state.phase, Phase::Open(_)))
         };
         self.close_left();
         self.shared.pending_requests.fetch_sub(due.len(), Ordering::Relaxed);
         let any = !due.is_empty();
         for entry in due {
             let waited = entry.deadline_ms - entry.started_ms;
-            let message = format!("no answer from {} within {waited} ms", self.address);
+            let what = if is_open { "answer from" } else { "connection to" };
+            let message = format!("no {what} {} within {waited} ms", self.address);
             self.shared.handler.failed(entry.pending, Failure { kind: FailureKind::TimedOut, message });
         }
         if any {

@@ -185,6 +185,31 @@ fn a_request_without_an_answer_fails_at_its_deadline_and_a_silent_connection_is_
 }
 
 #[test]
+fn an_impatient_request_does_not_end_the_connection_of_others_but_a_longer_silence_does() {
+    let clock = Arc::new(VirtualClock::new(0));
+    let fixture = start(Arc::clone(&clock) as Arc<dyn Clock>, ChannelOptions::default());
+    clock.advance(Duration::from_secs(1));
+    std::thread::scope(|scope| {
+        let patient = scope.spawn(|| fixture.invoke(1, LONG));
+        let mut stream = fixture.accept();
+        read_request(&mut stream);
+        clock.advance(Duration::from_millis(1));
+        let mut impatient = |ms| {
+            let fixture = &fixture;
+            let call = scope.spawn(move || fixture.invoke(2, Duration::from_millis(ms)));
+            read_request(&mut stream);
+            clock.advance(Duration::from_millis(ms));
+            assert_eq!(call.join().unwrap(), Err(FailureKind::TimedOut));
+        };
+        impatient(20);
+        impatient(479);
+        assert!(!patient.is_finished());
+        impatient(1);
+        assert_eq!(patient.join().unwrap(), Err(FailureKind::ConnectionLost));
+    });
+}
+
+#[test]
 fn a_lost_connection_fails_its_requests_and_the_next_request_connects_again() {
     let fixture = started();
     std::thread::scope(|scope| {
