@@ -121,7 +121,7 @@ export const MAX_TOPIC_QUEUES = 100_000
  * @throws ProtocolError when the order configuration is not readable
  */
 export function publishQueues(topic: string, route: TopicRouteData): MessageQueue[] {
-  if (route.orderTopicConf !== undefined) return listQueues(topic, orderedCounts(route.orderTopicConf))
+  if (route.orderTopicConf !== undefined) return listQueues(topic, orderedCounts(topic, route.orderTopicConf))
   const brokers = new Map(route.brokerDatas.map(data => [data.brokerName, data.brokerAddrs]))
   const writable = route.queueDatas.filter(
     ({ perm, brokerName }) => (perm & PermName.WRITE) !== 0 && brokers.get(brokerName)?.has(MASTER_ID) === true
@@ -132,10 +132,11 @@ export function publishQueues(topic: string, route: TopicRouteData): MessageQueu
   )
 }
 
-function orderedCounts(orderTopicConf: string): QueueCount[] {
+function orderedCounts(topic: string, orderTopicConf: string): QueueCount[] {
+  const what = `orderTopicConf of topic ${topic} (broker:queues;broker:queues, set by mqadmin updateOrderConf)`
   return orderTopicConf.split(';').map(part => {
     const [brokerName = '', count] = part.split(':')
-    return [brokerName, whole(count, 'orderTopicConf')]
+    return [brokerName, whole(count, what)]
   })
 }
 

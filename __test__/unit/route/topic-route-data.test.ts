@@ -70,6 +70,10 @@ describe('the topic route', () => {
     const ordered = { ...route({ a: 8 }), orderTopicConf: 'b:2;a:1' }
     const keys = publishQueues('T', ordered).map(mq => `${mq.brokerName}${mq.queueId}`)
     assert.deepEqual(keys, ['b0', 'b1', 'a0'])
+    assert.throws(() => publishQueues('T', { ...ordered, orderTopicConf: 'b:2;a:x' }), {
+      code: 'RMQ_PROTOCOL',
+      message: /orderTopicConf of topic T \(.*updateOrderConf\) is "x"/
+    })
   })
 
   it('with more queues than a client can list is refused, whoever asks, and nothing is built', () => {
