@@ -1,9 +1,9 @@
-import { toError } from '../errors.js'
+import { ProtocolError, toError } from '../errors.js'
 import { RequestCode, ResponseCode } from '../remoting/request-code.js'
 import type { RemotingCommand, RemotingResponse } from '../remoting/types.js'
 import { parseQueueTable, encodeQueueTable } from '../route/queue-table.js'
 import type { ClientInstance } from './client-instance.js'
-import { encodeConsumerRunningInfo } from './consumer-info.js'
+import { type QueueOffset, encodeConsumerRunningInfo } from './consumer-info.js'
 import { receiveReply } from './reply-receiver.js'
 import { receiveTransactionCheck } from './transaction-check.js'
 
@@ -49,7 +49,7 @@ export class ClientRemotingProcessor {
   async #resetOffset(address: string, { extFields, body }: RemotingCommand): Promise<RemotingResponse> {
     const { topic = '', group = '' } = extFields
     try {
-      const offsets = parseQueueTable(body.toString()).map(([mq, offset]) => ({ mq, offset }))
+      const offsets = readOffsets(body.toString())
       await this.#instance.selectConsumer(group)?.resetOffset(topic, offsets)
     } catch (error) {
       this.#instance.report(toError(error), `resetting offsets of topic ${topic} for ${address}`)
@@ -82,6 +82,16 @@ export class ClientRemotingProcessor {
     const result = await consumer.consumeMessageDirectly(body, brokerName)
     return { code: ResponseCode.SUCCESS, body: Buffer.from(JSON.stringify(result)) }
   }
+}
+
+/** The offsets of a `ResetOffsetBody`. @throws ProtocolError when it has no table of them; one may be empty */
+function readOffsets(body: string): QueueOffset[] {
+  const offsets = parseQueueTable(body).map(([mq, offset]) => ({ mq, offset }))
+  if (offsets.length > 0 || /"?offsetTable"?\s*:\s*\{\s*\}/.test(body)) return offsets
+  throw new ProtocolError(
+    `no offset was reset: the body of the request holds no offset table, but ${JSON.stringify(body.slice(0, 100))}; reset the ` +
+      'offsets again (mqadmin resetOffsetByTime)'
+  )
 }
 
 function noSuchGroup(group: string): RemotingResponse {

@@ -1,4 +1,13 @@
-import { AbortedError, BrokerError, ClientErrorCode, ConnectionError, RouteError, TimeoutError } from '../errors.js'
+import {
+  AbortedError,
+  BrokerError,
+  ClientErrorCode,
+  ConnectionError,
+  ProtocolError,
+  RouteError,
+  TimeoutError,
+  toError
+} from '../errors.js'
 import type { RemotingCommand } from '../remoting/types.js'
 import { RequestCode, ResponseCode } from '../remoting/request-code.js'
 import type { TopicRouteData } from '../route/topic-route-data.js'
@@ -40,12 +49,13 @@ export class NameServerApi {
    *
    * @throws RouteError when no name server answers, or one refuses access
    * @throws BrokerError when one answers with another error
+   * @throws ProtocolError when the route one gives cannot be read
    */
   async getTopicRoute(topic: string, options: WaitOptions): Promise<TopicRouteData | undefined> {
     const code = RequestCode.GET_ROUTEINFO_BY_TOPIC
     const { address, response } = await this.#invoke(code, { topic }, options)
     if (response.code === ResponseCode.TOPIC_NOT_EXIST) return undefined
-    if (response.code === ResponseCode.SUCCESS) return parseTopicRouteData(response.body)
+    if (response.code === ResponseCode.SUCCESS) return readRoute(topic, address, response.body)
     const error = new BrokerError(response.code, response.remark, address, code)
     if (response.code !== ResponseCode.NO_PERMISSION) throw error
     throw new RouteError(
@@ -53,6 +63,13 @@ export class NameServerApi {
         'check the credentials of this client and what they may do with the topic',
       { cause: error }
     )
+  }
+
+  /** Whose answer somebody waits for, and what to do about it: for the error of one whose time is over before it came. */
+  get awaited(): string {
+    const { addresses, chosen } = this.nameServers
+    const asked = chosen === undefined ? '' : `; ${chosen} is being asked`
+    return `no name server has answered yet (${addresses.join(', ')}${asked}); ${this.#advice}`
   }
 
   /** Asks one server after the other; when none answers, those the source knows by then and was not asked. */
@@ -98,10 +115,26 @@ export class NameServerApi {
 
   #unreachable(failures: ReadonlyMap<string, Error>): RouteError {
     const reasons = [...failures].map(([address, error]) => `${address}: ${error.message}`).join('; ')
-    return new RouteError(
-      `no name server answers (${reasons === '' ? 'none is known' : reasons}); their addresses are from ` +
-        `${this.nameServers.source.description}: check that they are right and that the servers run`,
-      { cause: [...failures.values()].at(-1), clientErrorCode: ClientErrorCode.NO_NAME_SERVER_EXCEPTION }
+    return new RouteError(`no name server answers (${reasons === '' ? 'none is known' : reasons}); ${this.#advice}`, {
+      cause: [...failures.values()].at(-1),
+      clientErrorCode: ClientErrorCode.NO_NAME_SERVER_EXCEPTION
+    })
+  }
+
+  get #advice(): string {
+    const { description } = this.nameServers.source
+    return `their addresses are from ${description}: check that they are right and that the servers run`
+  }
+}
+
+function readRoute(topic: string, address: string, body: Buffer): TopicRouteData {
+  try {
+    return parseTopicRouteData(body)
+  } catch (error) {
+    throw new ProtocolError(
+      `name server ${address} gave no usable route of topic ${topic}: ${toError(error).message}; check that it is a name ` +
+        `server, and what brokers have told it of the topic (mqadmin topicRoute -n ${address} -t ${topic})`,
+      { cause: error }
     )
   }
 }

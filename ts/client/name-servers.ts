@@ -27,6 +27,11 @@ export class NameServers {
     return this.#addresses
   }
 
+  /** The one that is asked; undefined before the first question, and when the last one asked has failed. */
+  get chosen(): string | undefined {
+    return this.#chosen
+  }
+
   /**
    * Asks the source for the list. A list that is another one holds from the next request on; the server that was chosen
    * stays chosen if it is in the new list too (`remoting/netty/NettyRemotingClient.java#updateNameServerAddressList`).

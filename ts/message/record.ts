@@ -46,18 +46,25 @@ export interface DecodedMessageRecord extends MessageRecord {
 
 /**
  * Encodes a record, with the CRC of its body.
- * @throws InvalidArgumentError for a topic, body or properties that the format cannot hold, or a host that is no IP address
+ * @throws InvalidArgumentError for a topic, body or properties that the format cannot hold, a host that is no IP address, or
+ * a field that is missing
  */
 export function encodeRecord(record: MessageRecord): Buffer {
   try {
+    const { body } = record
+    if (!(body instanceof Uint8Array)) {
+      const shown = inspect(body, { depth: -1, maxStringLength: 100 })
+      throw new InvalidArgumentError(`body must be a Uint8Array, not ${shown}`)
+    }
     return encodeRecordBytes({
       ...record,
-      queueOffset: toBigInt(record.queueOffset),
-      physicalOffset: toBigInt(record.physicalOffset),
-      preparedTransactionOffset: toBigInt(record.preparedTransactionOffset),
-      body: Buffer.from(record.body)
+      queueOffset: toBigInt('queueOffset', record.queueOffset),
+      physicalOffset: toBigInt('physicalOffset', record.physicalOffset),
+      preparedTransactionOffset: toBigInt('preparedTransactionOffset', record.preparedTransactionOffset),
+      body: Buffer.from(body)
     })
   } catch (error) {
+    if (error instanceof InvalidArgumentError) throw error
     throw new InvalidArgumentError(toError(error).message, { cause: error })
   }
 }
@@ -80,8 +87,8 @@ export function decodeRecord(bytes: Uint8Array): DecodedMessageRecord {
   }
 }
 
-function toBigInt(value: LongLike): bigint {
-  return typeof value === 'bigint' ? value : BigInt(value.toString())
+function toBigInt(what: string, value: LongLike): bigint {
+  return BigInt(toLong(what, value).toString())
 }
 
 /**

@@ -425,10 +425,19 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend, A
   #noTimeLeft(nowMs: number): void {
     if (this.#notStoreOk !== undefined) this.#succeed(this.#notStoreOk)
     else if (this.#attempts !== undefined) this.fail(this.#sendError(nowMs))
-    else {
-      const what = this.#mq === undefined ? 'found no route' : `could not be handed to broker ${this.#mq.brokerName}`
-      this.fail(new TimeoutError(`the send to topic ${this.#topic} ${what} in time`, this.#timeoutMs))
-    }
+    else this.fail(new TimeoutError(`the send to topic ${this.#topic} ${this.#hindrance()}`, this.#timeoutMs))
+  }
+
+  /** What a send that was handed to no broker has waited for. */
+  #hindrance(): string {
+    const { nameServerApi, routes } = this.#context.instance
+    const mq = this.#mq
+    const within = `within ${this.#timeoutMs} ms`
+    if (mq === undefined) return `found no route ${within}: ${nameServerApi.awaited}`
+    const what = `could not be handed to broker ${mq.brokerName} ${within}`
+    return routes.masterAddress(mq.brokerName) === undefined
+      ? `${what}, whose address is not known: ${nameServerApi.awaited}`
+      : what
   }
 
   #sendError(nowMs: number): SendError | NotSupportedError {

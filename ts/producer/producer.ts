@@ -339,9 +339,10 @@ export class Producer<Body = MessageBody> {
    * Sends a request and waits for the reply, which a consumer makes by {@link createReplyMessage} and sends. Goes where
    * {@link send} goes; `timeoutMs` is for the send and the wait together.
    *
-   * With a promise: rejects with TimeoutError (`clientErrorCode` 10006) when no reply came in time, AbortedError,
-   * ClientStateError when the producer is shut down meanwhile, and the errors of {@link send} when the request could not be
-   * sent. The send itself is retried as one with a callback. With a callback in the last place nothing is returned.
+   * With a promise: rejects with TimeoutError when the time is over (`clientErrorCode` 10006 when the request was sent and no
+   * reply came, 10002 when no broker had acknowledged it by then), AbortedError, ClientStateError when the producer is shut
+   * down meanwhile, and the errors of {@link send} when the request could not be sent. The send itself is retried as one
+   * with a callback. With a callback in the last place nothing is returned.
    */
   request(message: Sendable<Body>, limits?: SendOptions | number): Promise<MessageExt>
   request(message: Sendable<Body>, mq: MessageQueue, limits?: SendOptions | number): Promise<MessageExt>

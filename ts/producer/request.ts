@@ -44,7 +44,7 @@ export class PendingRequests {
     callback: ResultListener<MessageExt>
   ): void {
     const { instance } = context
-    const request = new PendingRequest(message.topic, args, ended => {
+    const request = new PendingRequest(context, message.topic, args, ended => {
       this.#all.delete(ended)
       instance.awaitedReplies.delete(ended.correlationId)
     })
@@ -81,8 +81,10 @@ export class PendingRequests {
         [MessageConst.MESSAGE_REPLY_TO_CLIENT]: context.instance.clientId,
         [MessageConst.MESSAGE_TTL]: String(args.timeoutMs)
       })
+      request.progress = 'SENDING'
       send(prepared, args, { timeoutMs, signal: args.signal }, error => {
-        if (error !== undefined) request.fail(error)
+        if (error === undefined) request.progress = 'SENT'
+        else request.fail(error)
       })
     } catch (error) {
       request.fail(asRocketMQError(error))
@@ -94,6 +96,9 @@ export class PendingRequests {
 class PendingRequest implements ReplyWaiter, AbortListener {
   readonly correlationId = randomUUID()
   ended = false
+  /** How far it has come: what a request whose time is over has waited for. */
+  progress: 'GREETING' | 'SENDING' | 'SENT' = 'GREETING'
+  readonly #context: SendContext
   readonly #topic: string
   readonly #timeoutMs: number
   readonly #signal: AbortSignal | undefined
@@ -103,10 +108,12 @@ class PendingRequest implements ReplyWaiter, AbortListener {
   #callback: ResultListener<MessageExt> | undefined
 
   constructor(
+    context: SendContext,
     topic: string,
     { timeoutMs, signal }: SendArguments & { timeoutMs: number },
     onEnd: (ended: PendingRequest) => void
   ) {
+    this.#context = context
     this.#topic = topic
     this.#timeoutMs = timeoutMs
     this.#signal = signal
@@ -146,12 +153,35 @@ class PendingRequest implements ReplyWaiter, AbortListener {
     this.#callback!.tell(error, reply)
   }
 
+  /** Tells a reply that is missing from a request that did not get that far (`DefaultMQProducerImpl.java#waitResponse`). */
   #timeoutError(): TimeoutError {
-    return new TimeoutError(
-      `the request to topic ${this.#topic} got no reply within ${this.#timeoutMs} ms: nobody consumes it, or the ` +
-        'reply came later or failed at the replier',
-      this.#timeoutMs,
-      { clientErrorCode: ClientErrorCode.REQUEST_TIMEOUT_EXCEPTION }
+    const what = `the request to topic ${this.#topic}`
+    const within = `within ${this.#timeoutMs} ms`
+    if (this.progress === 'SENT') {
+      return new TimeoutError(
+        `${what} was sent, but got no reply ${within}: nobody consumes it, or the reply came later or failed at the replier`,
+        this.#timeoutMs,
+        { clientErrorCode: ClientErrorCode.REQUEST_TIMEOUT_EXCEPTION }
+      )
+    }
+    return new TimeoutError(`${what} ${this.#hindrance(within)}`, this.#timeoutMs)
+  }
+
+  /** Why it is not known to be sent. */
+  #hindrance(within: string): string {
+    const { table, instance } = this.#context
+    if (table.get(this.#topic) === undefined) {
+      return `was not sent: it found no route ${within}: ${instance.nameServerApi.awaited}`
+    }
+    if (this.progress === 'GREETING') {
+      return (
+        `was not sent: not every broker has answered ${within} the heartbeat that makes this client known to it; check that ` +
+        'the brokers this client knows run and can be reached'
+      )
+    }
+    return (
+      `failed to be sent: no broker acknowledged it ${within}, so it may be stored or not; check that the brokers of the ` +
+      'topic run and can be reached, or allow more time'
     )
   }
 }

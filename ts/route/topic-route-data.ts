@@ -1,4 +1,4 @@
-import { ProtocolError } from '../errors.js'
+import { ProtocolError, RouteError } from '../errors.js'
 import { MessageQueue, compareText } from '../message/message-queue.js'
 import { parseFastJson } from './fast-json.js'
 
@@ -110,40 +110,65 @@ function comparable(route: TopicRouteData): string {
   return JSON.stringify([route.orderTopicConf, route.queueDatas, brokers])
 }
 
+/** The most queues of a topic a client lists: far above what brokers are given, far below what would take the process with it. */
+export const MAX_TOPIC_QUEUES = 100_000
+
 /**
  * The queues a producer may write to: those of the order configuration if there is one, else queues 0..writeQueueNums−1
  * of every broker that allows writing and has a master (`impl/factory/MQClientInstance.java#topicRouteData2TopicPublishInfo`).
+ *
+ * @throws RouteError when they are more than {@link MAX_TOPIC_QUEUES}
+ * @throws ProtocolError when the order configuration is not readable
  */
 export function publishQueues(topic: string, route: TopicRouteData): MessageQueue[] {
-  if (route.orderTopicConf !== undefined) return orderedQueues(topic, route.orderTopicConf)
-  const queues: MessageQueue[] = []
-  for (const data of route.queueDatas) {
-    if ((data.perm & PermName.WRITE) === 0) continue
-    const broker = route.brokerDatas.find(candidate => candidate.brokerName === data.brokerName)
-    if (broker === undefined || !broker.brokerAddrs.has(MASTER_ID)) continue
-    for (let id = 0; id < data.writeQueueNums; id++) queues.push(new MessageQueue(topic, data.brokerName, id))
-  }
-  return queues
+  if (route.orderTopicConf !== undefined) return listQueues(topic, orderedCounts(topic, route.orderTopicConf))
+  const brokers = new Map(route.brokerDatas.map(data => [data.brokerName, data.brokerAddrs]))
+  const writable = route.queueDatas.filter(
+    ({ perm, brokerName }) => (perm & PermName.WRITE) !== 0 && brokers.get(brokerName)?.has(MASTER_ID) === true
+  )
+  return listQueues(
+    topic,
+    writable.map(data => [data.brokerName, data.writeQueueNums])
+  )
 }
 
-function orderedQueues(topic: string, orderTopicConf: string): MessageQueue[] {
-  return orderTopicConf.split(';').flatMap(part => {
+function orderedCounts(topic: string, orderTopicConf: string): QueueCount[] {
+  const what = `orderTopicConf of topic ${topic} (broker:queues;broker:queues, set by mqadmin updateOrderConf)`
+  return orderTopicConf.split(';').map(part => {
     const [brokerName = '', count] = part.split(':')
-    return Array.from({ length: whole(count, 'orderTopicConf') }, (_, id) => new MessageQueue(topic, brokerName, id))
+    return [brokerName, whole(count, what)]
   })
 }
 
 /**
  * The queues a consumer may read from: 0..readQueueNums−1 of every broker that allows reading
  * (`impl/factory/MQClientInstance.java#topicRouteData2TopicSubscribeInfo`).
+ *
+ * @throws RouteError when they are more than {@link MAX_TOPIC_QUEUES}
  */
 export function subscribeQueues(topic: string, route: TopicRouteData): MessageQueue[] {
-  const queues: MessageQueue[] = []
-  for (const data of route.queueDatas) {
-    if ((data.perm & PermName.READ) === 0) continue
-    for (let id = 0; id < data.readQueueNums; id++) queues.push(new MessageQueue(topic, data.brokerName, id))
+  const readable = route.queueDatas.filter(data => (data.perm & PermName.READ) !== 0)
+  return listQueues(
+    topic,
+    readable.map(data => [data.brokerName, data.readQueueNums])
+  )
+}
+
+/** How many queues a broker has of a topic; below 0 means none. */
+type QueueCount = readonly [brokerName: string, count: number]
+
+function listQueues(topic: string, counts: readonly QueueCount[]): MessageQueue[] {
+  const total = counts.reduce((sum, [, count]) => sum + Math.max(count, 0), 0)
+  if (total > MAX_TOPIC_QUEUES) {
+    const [brokerName, most] = counts.reduce((largest, each) => (each[1] > largest[1] ? each : largest))
+    throw new RouteError(
+      `the route of topic ${topic} has ${total} queues, ${most} of them on broker ${brokerName}, and a client takes at most ` +
+        `${MAX_TOPIC_QUEUES}; give the topic fewer (mqadmin updateTopic -r -w, or updateOrderConf if it is an ordered one)`
+    )
   }
-  return queues
+  return counts.flatMap(([brokerName, count]) =>
+    Array.from({ length: count }, (_, id) => new MessageQueue(topic, brokerName, id))
+  )
 }
 
 /**

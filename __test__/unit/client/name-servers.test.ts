@@ -14,7 +14,7 @@ import {
   parseNameServerList
 } from '../../../ts/client/name-server-source.js'
 import { NameServers } from '../../../ts/client/name-servers.js'
-import { ConfigError, ConnectionError, RouteError, TimeoutError } from '../../../ts/errors.js'
+import { ConfigError, ConnectionError, ProtocolError, RouteError, TimeoutError } from '../../../ts/errors.js'
 import { readOptions } from '../../../ts/options.js'
 import { Producer } from '../../../ts/producer/producer.js'
 import { FakeRemoting, registryOf, routeBody, settle } from '../helpers/fake-remoting.js'
@@ -225,6 +225,17 @@ describe('the name servers', () => {
     await assert.rejects(api.getTopicRoute('T', WAIT), {
       code: 'RMQ_ROUTE',
       message: /a:1 refuses access \(no such user\)/
+    })
+  })
+
+  it('that give a route that cannot be read are named, and so is its topic', async () => {
+    const remoting = new FakeRemoting()
+    remoting.answers.set(105, () => ({ body: Buffer.from('{"brokerDatas":[{"brokerName":""}]}') }))
+    const api = await apiOf(remoting, ['a:1'])
+    await assert.rejects(api.getTopicRoute('T', WAIT), (error: unknown) => {
+      assert.ok(error instanceof ProtocolError && error.cause instanceof ProtocolError)
+      assert.match(error.message, /name server a:1 .*topic T: .*brokerName is "".*mqadmin topicRoute -n a:1 -t T/)
+      return true
     })
   })
 

@@ -16,6 +16,8 @@ import { recordsAt } from '../helpers/records.js'
 interface Fixture {
   readonly remoting: FakeRemoting
   readonly consumer: PushConsumer
+  /** What the consumer was told went wrong. */
+  readonly faults: string[]
   ask(code: number, extFields: Record<string, string>, body?: Buffer): Promise<RemotingResponse | undefined>
 }
 
@@ -23,9 +25,11 @@ interface Fixture {
 async function running(t: TestContext, listener: MessageListenerConcurrently = () => undefined): Promise<Fixture> {
   t.mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'], now: 1_000_000 })
   const remoting = new FakeRemoting()
+  const faults: string[] = []
+  const onError = (error: Error, doing: string): number => faults.push(`${doing}: ${error.message}`)
   remoting.route({ T: { a: 2 } })
   const consumer = new PushConsumer(
-    { namesrvAddr: '127.0.0.1:9876', consumerGroup: 'cg', instanceName: 'me', onError: () => undefined },
+    { namesrvAddr: '127.0.0.1:9876', consumerGroup: 'cg', instanceName: 'me', onError },
     registryOf(remoting)
   )
   remoting.answers.set(38, () => ({ body: Buffer.from(JSON.stringify({ consumerIdList: [consumer.clientId] })) }))
@@ -41,6 +45,7 @@ async function running(t: TestContext, listener: MessageListenerConcurrently = (
   return {
     remoting,
     consumer,
+    faults,
     ask: async (code, extFields, body = Buffer.alloc(0)) =>
       remoting.requestHandler('a:10911', { code, version: 513, remark: undefined, extFields, body })
   }
@@ -69,6 +74,23 @@ describe('a consumer that is asked by a broker', () => {
     await consumer.shutdown()
     const stored = remoting.offsetUpdates.filter(({ extFields }) => extFields['queueId'] === queue.queueId)
     assert.equal(stored.at(-1)!.extFields['commitOffset'], 7)
+  })
+
+  it('says so when it is told to reset offsets and not to which', async t => {
+    const { remoting, consumer, faults, ask } = await running(t)
+    const pulls = remoting.pulls.length
+    const header = { topic: 'T', group: 'cg' }
+    faults.length = 0
+    await ask(220, header, Buffer.from('{"offsetTable":{}}'))
+    assert.deepEqual(faults, [])
+    for (const body of ['', '{"offsetTable":{{', '{"offsetTable":null}']) {
+      assert.deepEqual(await ask(220, header, Buffer.from(body)), { code: 0 })
+      assert.match(faults.pop() ?? '', /resetting offsets of topic T for a:10911: no offset was reset/)
+    }
+    t.mock.timers.tick(500)
+    await settle()
+    assert.equal(remoting.pulls.length, pulls)
+    await consumer.shutdown()
   })
 
   it('leaves its queues alone when they are told to another group', async t => {

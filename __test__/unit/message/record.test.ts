@@ -42,6 +42,16 @@ test('what the record format cannot hold is refused by name', () => {
   assert.throws(() => encodeRecord({ ...record, bornHost: 'localhost' }), InvalidArgumentError)
 })
 
+test('a field that is missing is refused by name', () => {
+  const record = decodeRecord(RECORDS[0]![1])
+  for (const field of ['queueOffset', 'physicalOffset', 'preparedTransactionOffset', 'body', 'topic', 'bornHost']) {
+    assert.throws(() => encodeRecord({ ...record, [field]: undefined }), {
+      name: 'InvalidArgumentError',
+      message: new RegExp(`\\b${field}\\b`)
+    })
+  }
+})
+
 for (const type of ['ZLIB', 'LZ4', 'ZSTD'] satisfies CompressionType[]) {
   test(`a body compressed with ${type} comes back, within the limit only`, () => {
     const body = Buffer.from('a body that repeats itself, '.repeat(500))

@@ -365,6 +365,25 @@ describe('the route of a topic', () => {
     t.mock.timers.tick(200)
     await assert.rejects(named, TimeoutError)
   })
+
+  it('that does not come in time is missed by an error that names the name servers waited for', async t => {
+    const remoting = routed()
+    t.mock.method(remoting, 'invoke', () => new Promise(() => undefined))
+    await using producer = await started(remoting, { namesrvAddr: '127.0.0.1:9876;127.0.0.2:9876' })
+    t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 5_000 })
+    const message = { topic: 'T', body: 'b' }
+    const waiting = [producer.send(message, 200), producer.send(message, new MessageQueue('T', 'a', 0), 200)]
+    t.mock.timers.tick(200)
+    for (const [index, what] of ['found no route within 200 ms', 'whose address is not known'].entries()) {
+      await assert.rejects(waiting[index]!, (error: Error) => {
+        assert.ok(error instanceof TimeoutError)
+        assert.ok(error.message.includes(what), error.message)
+        assert.match(error.message, /\(127\.0\.0\.1:9876, 127\.0\.0\.2:9876; 127\.0\.0\.[12]:9876 is being asked\)/)
+        assert.match(error.message, /addresses are from the option namesrvAddr: check/)
+        return true
+      })
+    }
+  })
 })
 
 describe('questions about queues', () => {

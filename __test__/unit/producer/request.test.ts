@@ -29,6 +29,8 @@ async function setUp() {
 
 const second = (queues: readonly MessageQueue[]) => queues[2]!
 
+const never = (): Promise<never> => new Promise(() => undefined)
+
 const propertiesOf = (send: FakeSend): Map<string, string> => decodeProperties(send.fields.properties)
 
 /** A broker pushes this reply. */
@@ -113,6 +115,7 @@ describe('a request', () => {
     t.mock.timers.enable({ apis: ['setTimeout'] })
     const requesting = producer.request(MESSAGE, 700)
     const failed = assert.rejects(requesting, (error: Error) => {
+      assert.match(error.message, /was sent, but got no reply within 700 ms: nobody consumes it/)
       return error instanceof TimeoutError && error.clientErrorCode === 10006 && error.timeoutMs === 700
     })
     await settle()
@@ -123,6 +126,37 @@ describe('a request', () => {
     assert.deepEqual(await reply(remoting), { code: 0 })
     await producer.shutdown()
   })
+
+  for (const [what, stuck, said] of [
+    [
+      'the route',
+      (remoting: FakeRemoting) => remoting.answers.set(105, never),
+      /not sent: it found no route.*127\.0\.0\.1:9876/
+    ],
+    ['a heartbeat', (remoting: FakeRemoting) => remoting.answers.set(34, never), /not sent: .*heartbeat/],
+    [
+      'the send',
+      (remoting: FakeRemoting) => (remoting.onSend = () => undefined),
+      /no broker acknowledged it within 700 ms/
+    ]
+  ] as const) {
+    it(`that was not acknowledged in time does not blame the consumer: no answer to ${what}`, async t => {
+      const { remoting, producer } = await setUp()
+      stuck(remoting)
+      t.mock.timers.enable({ apis: ['setTimeout'] })
+      const failed = assert.rejects(producer.request(MESSAGE, 700), (error: Error) => {
+        assert.ok(error instanceof TimeoutError && error.clientErrorCode === 10002)
+        assert.match(error.message, said)
+        assert.doesNotMatch(error.message, /consume/)
+        return true
+      })
+      await settle()
+      t.mock.timers.tick(700)
+      await failed
+      t.mock.timers.reset()
+      producer.shutdown().catch(() => undefined)
+    })
+  }
 
   it('fails as its send does', async () => {
     const { remoting, producer } = await setUp()

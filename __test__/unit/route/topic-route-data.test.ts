@@ -4,6 +4,7 @@ import { ProtocolError } from '../../../ts/errors.js'
 import { TopicPublishInfo } from '../../../ts/route/topic-publish-info.js'
 import type { TopicRouteData } from '../../../ts/route/topic-route-data.js'
 import {
+  MAX_TOPIC_QUEUES,
   clipQueueNums,
   parseTopicRouteData,
   publishQueues,
@@ -69,6 +70,24 @@ describe('the topic route', () => {
     const ordered = { ...route({ a: 8 }), orderTopicConf: 'b:2;a:1' }
     const keys = publishQueues('T', ordered).map(mq => `${mq.brokerName}${mq.queueId}`)
     assert.deepEqual(keys, ['b0', 'b1', 'a0'])
+    assert.throws(() => publishQueues('T', { ...ordered, orderTopicConf: 'b:2;a:x' }), {
+      code: 'RMQ_PROTOCOL',
+      message: /orderTopicConf of topic T \(.*updateOrderConf\) is "x"/
+    })
+  })
+
+  it('with more queues than a client can list is refused, whoever asks, and nothing is built', () => {
+    const most = MAX_TOPIC_QUEUES - 1
+    assert.equal(publishQueues('T', route({ a: most, b: 1, c: -5 })).length, MAX_TOPIC_QUEUES)
+    const refused = {
+      name: 'RouteError',
+      message: /topic T has \d+ queues, (99999|2147483647) of them on broker a\b.*updateTopic/
+    }
+    for (const counts of [{ a: most, b: 2 }, { a: 2_147_483_647 }, { a: 2_147_483_647, b: -2_147_483_648 }]) {
+      assert.throws(() => publishQueues('T', route(counts)), refused)
+      assert.throws(() => subscribeQueues('T', route(counts)), refused)
+    }
+    assert.throws(() => publishQueues('T', { ...route({ a: 8 }), orderTopicConf: 'b:2;a:2147483647' }), refused)
   })
 
   it('of a topic to be created takes no more queues than asked for', () => {
