@@ -297,13 +297,15 @@ describe('automatic batching', () => {
     assert.deepEqual(remoting.sends.map(bodiesOf), [bodies, ['a'], ['bad'], ['b']])
     assert.ok(a?.status === 'fulfilled' && b?.status === 'fulfilled' && bad?.status === 'rejected')
     assert.deepEqual([a.value.queueOffset.toNumber(), b.value.queueOffset.toNumber()], [100, 101])
-    const idOf = (send: FakeSend | undefined) => elementsOf(send!)[0]!.properties.get('UNIQ_KEY')
-    assert.deepEqual([a.value.msgId, b.value.msgId], [idOf(remoting.sends[1]), idOf(remoting.sends[3])])
+    const ids = remoting.sends.map(send => elementsOf(send)[0]!.properties.get('UNIQ_KEY'))
+    assert.deepEqual([a.value.msgId, b.value.msgId], [ids[1], ids[3]])
     assert.equal((bad.reason as SendError).responseCode, 13)
     const told = await Promise.all(
       bodies.map(
         body =>
-          new Promise(resolve => producer.send({ topic: 'T', body }, error => resolve((error as SendError)?.responseCode)))
+          new Promise(resolve =>
+            producer.send({ topic: 'T', body }, error => resolve((error as SendError)?.responseCode))
+          )
       )
     )
     assert.deepEqual(told, [undefined, 13, undefined])

@@ -33,6 +33,11 @@ function stored(send: FakeSend): void {
   send.pending.onSent(0, send.template.queueId, 0, 0, OFFSET_ID, true, undefined)
 }
 
+/** Answers a batch of two. */
+function storedPair(send: FakeSend): void {
+  send.pending.onSent(0, send.template.queueId, 0, 0, `${OFFSET_ID},${OFFSET_ID}`, true, undefined)
+}
+
 function refused(send: FakeSend): void {
   send.pending.onResponse({ code: 13, version: 0, remark: 'no', extFields: {}, body: Buffer.alloc(0) })
 }
@@ -164,11 +169,7 @@ describe('instrument()', () => {
 
   it('counts messages that are batched automatically', async () => {
     instrumentation = instrument({ tracerProvider, meterProvider })
-    const answer = (send: FakeSend): void => {
-      const ids = send.template.batch ? [OFFSET_ID, OFFSET_ID].join(',') : OFFSET_ID
-      send.pending.onSent(0, send.template.queueId, 0, 0, ids, true, undefined)
-    }
-    await using at = await scene(answer, { autoBatch: true })
+    await using at = await scene(storedPair, { autoBatch: true })
     await Promise.all([at.producer.send(MESSAGE), at.producer.send(MESSAGE)])
     assert.equal(at.remoting.sends.length, 1)
     const counted = await measured('messaging.client.sent.messages')
