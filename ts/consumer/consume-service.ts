@@ -1,3 +1,4 @@
+import { abortable } from '../client/abortable.js'
 import type { ErrorReporter } from '../diagnostics.js'
 import { NotSupportedError, toError } from '../errors.js'
 import type { MessageExt } from '../message/message-ext.js'
@@ -66,21 +67,25 @@ export class ConsumeConcurrentlyService {
    * No more calls of the listener. Waits for those under way.
    *
    * @returns whether all ended within `timeoutMs`
+   * @throws AbortedError when the signal fires first; nothing waits any more then
    */
-  async stop(timeoutMs: number): Promise<boolean> {
+  async stop(timeoutMs: number, signal?: AbortSignal): Promise<boolean> {
     this.#stopped = true
     this.#waiting = []
     this.#first = 0
     for (const timer of this.#later) clearTimeout(timer)
     this.#later.clear()
     if (this.#underWay === 0) return true
-    return new Promise(resolve => {
-      const timer = setTimeout(() => resolve(false), timeoutMs)
-      this.#onQuiet = () => {
-        clearTimeout(timer)
-        resolve(true)
-      }
+    let timer: NodeJS.Timeout | undefined
+    const ended = new Promise<boolean>(resolve => {
+      timer = setTimeout(() => resolve(false), timeoutMs)
+      this.#onQuiet = () => resolve(true)
     })
+    try {
+      return await abortable('waiting for the listener', ended, signal)
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   /** The next messages for a worker, and from which queue; false, and the worker is idle, when there are none. */
