@@ -151,7 +151,8 @@ export class PushConsumer {
   }
 
   /**
-   * Sets who consumes the messages; before `start()`.
+   * Sets who consumes the messages; before `start()`. A message whose body does not inflate is reported and goes to the dead
+   * letter queue without being consumed (broadcasting has none: it is dropped); Java drops it, and what came with it behind it.
    *
    * @throws ClientStateError after `start()`
    */

@@ -480,6 +480,7 @@ function emptyBatch(address: string, answer: RemotingCommand): PulledBatch {
     suggestWhichBrokerId: 0,
     offsetDelta: Long.ZERO,
     messageCount: 0,
-    messages: Buffer.alloc(0)
+    messages: Buffer.alloc(0),
+    unreadable: undefined
   }
 }
