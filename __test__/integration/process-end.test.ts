@@ -2,13 +2,16 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { repositoryRoot } from '../interop/helpers/repository.js'
-import { FakeCluster, stored } from './helpers/fake-server.js'
+import { recordsAt } from '../unit/helpers/records.js'
+import { FakeCluster, reply, stored } from './helpers/fake-server.js'
 
 const PROLOGUE = `
-const { Producer } = require(${JSON.stringify(join(repositoryRoot, 'dist', 'index.js'))})
+const { Producer, PushConsumer } = require(${JSON.stringify(join(repositoryRoot, 'dist', 'index.js'))})
 const [namesrvAddr] = process.argv.slice(1)
 const message = { topic: 'T', body: 'b' }
 async function started(options) {
@@ -92,5 +95,38 @@ describe('a process ends by itself', () => {
        await producer.shutdown()`
     )
     assert.equal(printed, 'SEND_OK\nRMQ_SEND\n')
+  })
+
+  it('after a shutdown of a consumer whose wait for the listener is ended by a signal', async t => {
+    await using cluster = await FakeCluster.start('a')
+    const localOffsetStoreDir = mkdtempSync(join(tmpdir(), 'offsets-'))
+    t.after(() => rmSync(localOffsetStoreDir, { recursive: true }))
+    cluster.scripts.set(11, (request, socket) => {
+      if (request.extFields['queueOffset'] !== '0') return
+      const extFields = { suggestWhichBrokerId: '0', nextBeginOffset: '1', minOffset: '0', maxOffset: '1' }
+      socket.write(reply(request, { extFields, body: recordsAt([0]) }))
+    })
+    const printed = await run(
+      cluster.nameServerAddress,
+      `const consumer = new PushConsumer({
+         namesrvAddr,
+         consumerGroup: 'g',
+         messageModel: 'BROADCASTING',
+         localOffsetStoreDir: ${JSON.stringify(localOffsetStoreDir)},
+         awaitTerminationMillisWhenShutdown: 1000000000
+       })
+       consumer.subscribe('T')
+       const called = new Promise(resolve => {
+         consumer.registerMessageListener(() => {
+           resolve()
+           return new Promise(() => undefined)
+         })
+       })
+       await consumer.start()
+       await called
+       await consumer.shutdown({ signal: AbortSignal.abort() })
+       console.log(consumer.state)`
+    )
+    assert.equal(printed, 'SHUTDOWN_ALREADY\n')
   })
 })

@@ -1,6 +1,8 @@
+import { abortable } from '../client/abortable.js'
 import type { ErrorReporter } from '../diagnostics.js'
 import { NotSupportedError, toError } from '../errors.js'
 import type { MessageExt } from '../message/message-ext.js'
+import { isReadable } from '../message/sys-flag.js'
 import type { ConsumeStats } from './consume-stats.js'
 import type { ProcessQueue } from './process-queue.js'
 import type { ListenerResult, MessageListenerConcurrently } from './types.js'
@@ -8,6 +10,9 @@ import { ConsumeConcurrentlyContext, ConsumeConcurrentlyStatus } from './types.j
 
 /** What failed and could not be given back to the broker is tried again here after this long, as in Java. */
 const SUBMIT_LATER_MS = 5_000
+
+/** The delay level of what is not to be delivered again. */
+const DEAD_LETTER = -1
 
 /** Used entries at the start of the waiting list before it is copied without them. */
 const COMPACT_AFTER = 256
@@ -55,10 +60,18 @@ export class ConsumeConcurrentlyService {
     this.#idle = Array.from({ length: options.concurrency }, () => new Worker(this, options.listener))
   }
 
-  /** Messages of one queue, in order, for the listener. */
+  /** Messages of one queue, in order, for the listener; those that it could not read fail without it. */
   submit(messages: readonly MessageExt[], processQueue: ProcessQueue): void {
     if (this.#stopped || messages.length === 0) return
-    this.#waiting.push({ messages, processQueue, position: 0 })
+    const readable = messages.every(isReadable) ? messages : messages.filter(isReadable)
+    if (readable.length < messages.length) {
+      this.#refuse(
+        messages.filter(message => !isReadable(message)),
+        processQueue
+      )
+    }
+    if (readable.length === 0) return
+    this.#waiting.push({ messages: readable, processQueue, position: 0 })
     while (this.#first < this.#waiting.length && this.#idle.length > 0) this.#idle.pop()!.run()
   }
 
@@ -66,21 +79,25 @@ export class ConsumeConcurrentlyService {
    * No more calls of the listener. Waits for those under way.
    *
    * @returns whether all ended within `timeoutMs`
+   * @throws AbortedError when the signal fires first; nothing waits any more then
    */
-  async stop(timeoutMs: number): Promise<boolean> {
+  async stop(timeoutMs: number, signal?: AbortSignal): Promise<boolean> {
     this.#stopped = true
     this.#waiting = []
     this.#first = 0
     for (const timer of this.#later) clearTimeout(timer)
     this.#later.clear()
     if (this.#underWay === 0) return true
-    return new Promise(resolve => {
-      const timer = setTimeout(() => resolve(false), timeoutMs)
-      this.#onQuiet = () => {
-        clearTimeout(timer)
-        resolve(true)
-      }
+    let timer: NodeJS.Timeout | undefined
+    const ended = new Promise<boolean>(resolve => {
+      timer = setTimeout(() => resolve(false), timeoutMs)
+      this.#onQuiet = () => resolve(true)
     })
+    try {
+      return await abortable('waiting for the listener', ended, signal)
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   /** The next messages for a worker, and from which queue; false, and the worker is idle, when there are none. */
@@ -127,6 +144,13 @@ export class ConsumeConcurrentlyService {
   threw(worker: Worker, context: ConsumeConcurrentlyContext, error: unknown): void {
     this.#options.report(toError(error), `the message listener (${context.messageQueue.toString()})`)
     this.consumed(worker, context, ConsumeConcurrentlyStatus.RECONSUME_LATER)
+  }
+
+  /** To deliver them again would not help: they become dead letters, as they are stored. */
+  #refuse(messages: readonly MessageExt[], processQueue: ProcessQueue): void {
+    processQueue.stats.failed += messages.length
+    this.#underWay++
+    void this.#giveBack(messages, processQueue, DEAD_LETTER).finally(() => this.#ended())
   }
 
   async #giveBack(messages: readonly MessageExt[], processQueue: ProcessQueue, delayLevel: number): Promise<void> {

@@ -196,6 +196,12 @@ export class PullTask {
     stats.pulls++
     stats.pullMs += Date.now() - lastPullTimestamp
     stats.pulledMessages += messages.length
+    if (batch.unreadable !== undefined) {
+      const error = new ProtocolError(
+        `${this.#mq.toString()} has messages whose body does not inflate; no listener gets them (queue offset: cause): ${batch.unreadable}`
+      )
+      this.#context.report(error, 'pulling')
+    }
     const taken = this.processQueue.put(messages)
     if (taken < messages.length) {
       const error = new ProtocolError(

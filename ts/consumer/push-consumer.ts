@@ -151,7 +151,8 @@ export class PushConsumer {
   }
 
   /**
-   * Sets who consumes the messages; before `start()`.
+   * Sets who consumes the messages; before `start()`. A message whose body does not inflate is reported and goes to the dead
+   * letter queue without being consumed (broadcasting has none: it is dropped); Java drops it, and what came with it behind it.
    *
    * @throws ClientStateError after `start()`
    */
@@ -386,9 +387,8 @@ export class PushConsumer {
     this.#state = ServiceState.SHUTDOWN_ALREADY
     const { instance, report, offsetStore, rebalance, consumeService } = running
     const { awaitTerminationMillisWhenShutdown, consumerGroup } = this.#config
-    const stopping = consumeService.stop(awaitTerminationMillisWhenShutdown)
     // Aborted or not, the rest of the shutdown is the same.
-    if (!(await abortable('waiting for the listener', stopping, signal).catch(() => true))) {
+    if (!(await consumeService.stop(awaitTerminationMillisWhenShutdown, signal).catch(() => true))) {
       const text = `the message listener did not end within ${awaitTerminationMillisWhenShutdown} ms`
       report(new TimeoutError(text, awaitTerminationMillisWhenShutdown), 'shutting down')
     }

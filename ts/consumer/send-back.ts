@@ -3,6 +3,7 @@ import { BrokerError } from '../errors.js'
 import { MessageConst, checkPropertiesLength, encodeProperty } from '../message/properties.js'
 import { createUniqueId } from '../message/message-id.js'
 import type { MessageExt } from '../message/message-ext.js'
+import { COMPRESSION_FLAGS, isReadable } from '../message/sys-flag.js'
 import { ResponseCode } from '../remoting/request-code.js'
 
 /** The delay of the first delivery that was given back: level 3, then one more each time. */
@@ -36,7 +37,8 @@ export async function sendBackAsNormalMessage(
   let encoded = ''
   for (const [name, value] of properties) encoded += encodeProperty(name, value)
   const fields = {
-    sysFlag: 0,
+    // A body that does not inflate goes on as it is; with other flags it would pass for a readable one.
+    sysFlag: isReadable(message) ? 0 : message.sysFlag & COMPRESSION_FLAGS,
     flag: message.flag,
     bornTimestampMs: Date.now(),
     properties: checkPropertiesLength(encoded),

@@ -23,6 +23,14 @@ export const COMPRESSION_TYPE_FLAGS: Readonly<Record<CompressionType, number>> =
   ZLIB: 0x300
 }
 
+/** All bits that say whether and how a body is compressed. */
+export const COMPRESSION_FLAGS = MessageSysFlag.COMPRESSED | 0x700
+
+/** Whether the body of a received message is the sender's: one that does not inflate comes as stored, its flag still set. */
+export function isReadable(message: { readonly sysFlag: number }): boolean {
+  return (message.sysFlag & MessageSysFlag.COMPRESSED) === 0
+}
+
 /** How a body with these flags is compressed; no type at all is zlib (`common/sysflag/MessageSysFlag.java#getCompressionType`). */
 export function compressionTypeOf(sysFlag: number): CompressionType {
   switch (sysFlag & 0x700) {

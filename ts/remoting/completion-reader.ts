@@ -141,6 +141,8 @@ export class CompletionReader {
   #pulled(at: number): PulledBatch {
     const view = this.#view
     const remarkBytes = view.getUint32(at + 48, true)
+    const unreadableBytes = view.getUint32(at + 52, true)
+    const unreadableAt = at + 56 + (remarkBytes === NONE ? 0 : remarkBytes)
     return {
       code: view.getInt32(at, true),
       suggestWhichBrokerId: view.getInt32(at + 4, true),
@@ -150,7 +152,8 @@ export class CompletionReader {
       offsetDelta: this.#long(at + 32),
       messageCount: view.getUint32(at + 40, true),
       messages: this.#body(view.getUint32(at + 44, true)),
-      remark: remarkBytes === NONE ? undefined : this.#text(at + 52, remarkBytes)
+      unreadable: unreadableBytes === NONE ? undefined : this.#text(unreadableAt, unreadableBytes),
+      remark: remarkBytes === NONE ? undefined : this.#text(at + 56, remarkBytes)
     }
   }
 

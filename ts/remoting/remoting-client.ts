@@ -46,6 +46,13 @@ export type RequestHandler = (
 const REQUEST_CODE_NOT_SUPPORTED = 3
 /** Response code for a handler that threw. */
 const SYSTEM_ERROR = 1
+/** Codes of answers to pulls that say where to go on; all others are errors (`MQClientAPIImpl.java#processPullResponse`). */
+const PULL_RESULTS: ReadonlySet<number> = new Set([
+  ResponseCode.SUCCESS,
+  ResponseCode.PULL_NOT_FOUND,
+  ResponseCode.PULL_RETRY_IMMEDIATELY,
+  ResponseCode.PULL_OFFSET_MOVED
+])
 const COMPLETION_BYTES = 256 * 1024
 /**
  * The first requests of a tick are handed over when there are so many, and what follows in parts of so many bytes: sockets
@@ -196,8 +203,8 @@ export class RemotingClient {
 
   /**
    * Pulls (PULL_MESSAGE 11) and decodes the answer off the main thread; messages whose tags are not among `tags` are left
-   * out (no tags: none is). An answer without offsets is an error and comes as an empty batch with its code.
-   * @throws as `invoke`
+   * out (no tags: none is). An error comes as an empty batch with its code.
+   * @throws as `invoke`, and ProtocolError when an answer that is no error lacks its offsets
    */
   async pull(
     address: string,
@@ -227,7 +234,7 @@ export class RemotingClient {
         (writer, token) => writer.pull(token, timeoutMs, this.#withCommon(extFields) ?? extFields, tags)
       )
     )
-    return 'messages' in answer ? answer : emptyBatch(answer)
+    return 'messages' in answer ? answer : emptyBatch(address, answer)
   }
 
   /** Who answers the requests of brokers (39, 40, 220, ...). */
@@ -455,7 +462,15 @@ function failure(kind: FailureKind, message: string): RocketMQError {
   }
 }
 
-function emptyBatch(answer: RemotingCommand): PulledBatch {
+/**
+ * An error as a batch. An answer that is none came without offsets that can be read, and to guess one would move the consumer
+ * (`PullMessageResponseHeader.java#decode`).
+ */
+function emptyBatch(address: string, answer: RemotingCommand): PulledBatch {
+  if (PULL_RESULTS.has(answer.code)) {
+    const offsets = 'suggestWhichBrokerId, nextBeginOffset, minOffset and maxOffset'
+    throw new ProtocolError(`${address} answered a pull with code ${answer.code}, but not with readable ${offsets}`)
+  }
   return {
     code: answer.code,
     remark: answer.remark,
@@ -465,6 +480,7 @@ function emptyBatch(answer: RemotingCommand): PulledBatch {
     suggestWhichBrokerId: 0,
     offsetDelta: Long.ZERO,
     messageCount: 0,
-    messages: Buffer.alloc(0)
+    messages: Buffer.alloc(0),
+    unreadable: undefined
   }
 }

@@ -114,9 +114,14 @@ export interface PulledBatch {
   readonly messageCount: number
   /**
    * The stored records one after the other (Apache's layout; each begins with its own length as int32 BE), bodies
-   * already inflated, messages that the tags exclude left out. Walk it with `start += buffer.readInt32BE(start)`.
+   * already inflated but for `unreadable` ones, messages that the tags exclude left out. Walk it with `start += buffer.readInt32BE(start)`.
    */
   readonly messages: Buffer
+  /**
+   * Which of the messages come as stored, with the COMPRESSED flag still in their sysFlag, because their body does not
+   * inflate: `queueOffset: cause`, several with `; ` between; undefined when there are none.
+   */
+  readonly unreadable: string | undefined
 }
 
 /** How a RemotingClient behaves. */

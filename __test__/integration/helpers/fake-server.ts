@@ -76,6 +76,8 @@ export class FakeCluster {
   }) => socket.write(stored(request))
   /** Where routes say that brokers are. */
   readonly addresses = new Map<string, string>()
+  /** What brokers do with the requests of a code, other than sends, instead of accepting them. */
+  readonly scripts = new Map<number, Script>()
   readonly servers: FakeServer[] = []
   /** All requests, in order. */
   readonly requests: NativeFrame[] = []
@@ -99,6 +101,11 @@ export class FakeCluster {
   /** Starts a broker; one with that name moves here. */
   async addBroker(broker: string, port = 0): Promise<FakeServer> {
     const server = await this.#serve((request, socket) => {
+      const script = this.scripts.get(request.code)
+      if (script !== undefined) {
+        script(request, socket)
+        return
+      }
       if (!SENDS.has(request.code)) {
         // An offset for those who ask for one.
         socket.write(reply(request, { extFields: { offset: '0' } }))

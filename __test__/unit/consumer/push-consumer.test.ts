@@ -532,6 +532,21 @@ describe('a message the listener fails at', () => {
     assert.equal(stored.at(-1)!.extFields['commitOffset'], 101)
   })
 
+  it('whose body does not inflate stays compressed as it is when it is sent as a new message', async t => {
+    const fixture = setUp(t, {}, () => assert.fail('no listener can read it'))
+    const { remoting, consumer } = fixture
+    remoting.route({ T: { a: 2 }, '%RETRY%cg': { a: 1 } })
+    remoting.answers.set(36, ({ address }) => new ConnectionError('connection lost', address))
+    await pulling(fixture, t)
+    const messages = recordsAt([100])
+    messages.writeInt32BE(0x201, 36)
+    remoting.pulls[0]!.answer({ ...found([100]), messages, unreadable: '100: malformed' })
+    await settle()
+    assert.equal(remoting.requestsOf(36)[0]!.extFields['delayLevel'], -1)
+    assert.equal(remoting.requestsOf(310)[0]!.extFields['f'], 0x201)
+    await consumer.shutdown()
+  })
+
   it('holds its queue back when the broker refuses it', async t => {
     const fixture = setUp(t, {}, () => 'RECONSUME_LATER')
     const { remoting, consumer, reports } = fixture

@@ -157,7 +157,8 @@ const EMPTY_BATCH: PulledBatch = {
   suggestWhichBrokerId: 0,
   offsetDelta: Long.ZERO,
   messageCount: 0,
-  messages: Buffer.alloc(0)
+  messages: Buffer.alloc(0),
+  unreadable: undefined
 }
 
 function toRequest(

@@ -1,5 +1,6 @@
 //! The client's channels as JavaScript drives them: submissions in, completions out, one wake-up a batch.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use napi::{Error, Result, Status};
 use napi_derive::napi;
 use parking_lot::Mutex;
 use rocketmq_codec::header::{PullMessageResponseHeader, SendMessageRequestHeaderV2, SendMessageResponseHeader};
-use rocketmq_codec::message::{PullLimits, TagSet, decode_pulled};
+use rocketmq_codec::message::{PullLimits, PulledMessage, RecordError, TagSet, decode_pulled, decode_record};
 use rocketmq_codec::{
     Command, FLAG_ONEWAY, FLAG_RESPONSE, FrameError, FrameWriter, Head, SerializeType, Signer, language_code,
     request_code, response_code,
@@ -21,7 +22,7 @@ use rocketmq_remoting::{
     TlsClientOptions, Verification,
 };
 
-use crate::completions::Completions;
+use crate::completions::{Completions, Pulled};
 use crate::failure::invalid;
 use crate::submission::{NONE, Record, Records, SendRecord};
 
@@ -163,17 +164,35 @@ impl Handler {
             return self.completions.lock().response(token, response);
         };
         let (mut messages, mut table) = (Vec::new(), Vec::new());
-        if response.code == response_code::SUCCESS
-            && let Err(error) = decode_pulled(response.body, tags, PULL_LIMITS, &mut messages, &mut table)
-        {
-            // The messages before the bad one are delivered; the next pull begins at the bad one and fails loudly.
+        let mut unreadable = String::new();
+        let mut rest = if response.code == response_code::SUCCESS { response.body } else { &[] };
+        while let Err(error) = decode_pulled(rest, tags, PULL_LIMITS, &mut messages, &mut table) {
+            let bad = rest.get(error.offset..).unwrap_or_default();
+            if let RecordError::Compression(cause) = &error.source
+                && let Ok((record, length)) = decode_record(bad, false)
+            {
+                // It comes as stored, with the flag in its sysFlag, so that JavaScript can fail it; the others are delivered.
+                let separator = if unreadable.is_empty() { "" } else { "; " };
+                let offset = record.queue_offset.wrapping_add(header.offset_delta.unwrap_or_default());
+                let _ = write!(unreadable, "{separator}{offset}: {cause}");
+                table.push(PulledMessage { queue_offset: record.queue_offset, ..PulledMessage::default() });
+                let (stored, behind) = bad.split_at(length);
+                messages.extend_from_slice(stored);
+                rest = behind;
+                continue;
+            }
+            // Where the next record begins is not known. Those before the bad one are delivered; the next pull begins at it and
+            // fails loudly.
             let Some(last) = table.last() else {
                 return self.completions.lock().malformed(token, &error.to_string());
             };
             header.next_begin_offset = last.queue_offset + 1;
+            break;
         }
         let remark = response.remark.as_deref();
-        self.completions.lock().pulled(token, response.code, remark, &header, messages, table.len());
+        let pulled =
+            Pulled { messages, count: table.len(), unreadable: (!unreadable.is_empty()).then_some(unreadable) };
+        self.completions.lock().pulled(token, response.code, remark, &header, pulled);
     }
 }
 

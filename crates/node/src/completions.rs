@@ -7,7 +7,7 @@
 //!               msgId | region
 //! 2 RESPONSE    i32 code | i32 version | u32 remark len or NONE | u32 ext count | u32 body index or NONE | remark | ext*
 //! 3 PULLED      i32 code | i32 suggestWhichBrokerId | i64 nextBegin | i64 min | i64 max | i64 offsetDelta | u32 message count
-//!               u32 body index or NONE | u32 remark len or NONE | remark
+//!               u32 body index or NONE | u32 remark len or NONE | u32 unreadable len or NONE | remark | unreadable
 //! 4 FAILED      u32 failure kind | u32 message len | message
 //! 5 REQUESTED   i32 code | i32 version | u32 oneway | u32 channel | u32 remark len or NONE | u32 ext count | u32 body index or NONE
 //!               remark | ext*                                                                        token: opaque
@@ -31,6 +31,17 @@ pub struct Completions {
     fetched: usize,
     bodies: HashMap<u32, Vec<u8>>,
     next_body: u32,
+}
+
+/// The messages of a pull's answer.
+#[derive(Debug)]
+pub struct Pulled {
+    /// The records, one after the other.
+    pub messages: Vec<u8>,
+    /// How many they are.
+    pub count: usize,
+    /// Those that come as stored because their body does not inflate: `offset: cause`, several with `; ` between.
+    pub unreadable: Option<String>,
 }
 
 /// A record being written; its length is filled in at the end.
@@ -179,15 +190,16 @@ impl Completions {
         code: i32,
         remark: Option<&str>,
         header: &PullMessageResponseHeader,
-        messages: Vec<u8>,
-        message_count: usize,
+        pulled: Pulled,
     ) {
+        let Pulled { messages, count, unreadable } = pulled;
         let body = self.add_body(messages);
         let mut record = RecordWriter::begin(&mut self.bytes, 3, token);
         let suggest = i32::try_from(header.suggest_which_broker_id).unwrap_or_default();
         record.i32(code).i32(suggest).i64(header.next_begin_offset).i64(header.min_offset).i64(header.max_offset);
-        record.i64(header.offset_delta.unwrap_or_default()).u32(length(message_count)).u32(body).len(remark);
-        record.text(remark.unwrap_or_default());
+        record.i64(header.offset_delta.unwrap_or_default()).u32(length(count)).u32(body);
+        record.len(remark).len(unreadable.as_deref());
+        record.text(remark.unwrap_or_default()).text(unreadable.as_deref().unwrap_or_default());
         record.end();
     }
 
