@@ -36,6 +36,8 @@ interface Fixture {
   readonly apacheKeys?: readonly string[]
   /** How many commit log files Apache's store deletes whenever it is filled. */
   readonly behead?: number
+  /** A topic that Apache's store deletes whenever it was filled and is going to be stopped: a kill brings it back. */
+  readonly deletes?: string
   /** A topic whose queues ours keeps for Apache's without reading them. */
   readonly keptTopic?: string
   /** Gets with a filter differ: Apache's store looks the tags up in files that ours is told nothing of. */
@@ -52,6 +54,7 @@ const FIXTURES: readonly Fixture[] = [
   { name: 'compressed messages', kind: 'compressed', count: 300 },
   { name: 'records with a CRC property', kind: 'plain', count: 300, apacheKeys: ['enabledAppendPropCRC=true'] },
   { name: 'a deleted head', kind: 'plain', count: 500, behead: 3 },
+  { name: 'a deleted topic', kind: 'plain', count: 300, deletes: 'Beta-topic' },
   {
     name: 'light queues',
     kind: 'light',
@@ -176,6 +179,7 @@ describe('a store directory of small files', { concurrency: 2 }, () => {
       const kind = isApache ? fixture.kind : (fixture.ourKind ?? fixture.kind)
       const words = ['answers', 'fill', kind, String(fixture.count), String(turn * fixture.count)]
       if (isApache && fixture.behead) words.push('behead', String(fixture.behead))
+      if (isApache && fixture.deletes !== undefined && !halt) words.push('delete', fixture.deletes)
       words.push('answers', ...(halt ? ['halt'] : []))
       const keys = [...(fixture.keys ?? []), ...(isApache ? (fixture.apacheKeys ?? []) : [])]
       const [found, left] = await stores[isApache ? 'apache' : 'ours'](directory, keys, words)

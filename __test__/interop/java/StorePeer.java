@@ -1,4 +1,5 @@
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Properties;
 import java.util.concurrent.ConcurrentHashMap;
@@ -14,9 +15,10 @@ import org.apache.rocketmq.store.stats.BrokerStatsManager;
 
 /**
  * Opens a store directory with Apache's DefaultMessageStore, does what the arguments say, in order, and closes it:
- * {@code StorePeer DIR [KEY=VALUE...] [answers | fill KIND COUNT FROM | behead FILES | halt]...}, keys of MessageStoreConfig.
- * "answers" prints what the store answers (StoreAnswers), "fill" adds messages (StoreKinds), "behead" deletes the first commit
- * log files as retention does, and "halt" ends the process without closing the store. What store_tool of this repository does.
+ * {@code StorePeer DIR [KEY=VALUE...] [answers | fill KIND COUNT FROM | behead FILES | delete TOPIC | halt]...}, keys of
+ * MessageStoreConfig. "answers" prints what the store answers (StoreAnswers), "fill" adds messages (StoreKinds), "behead" deletes
+ * the first commit log files as retention does, "delete" deletes a topic, and "halt" ends the process without closing the store.
+ * What store_tool of this repository does.
  */
 public class StorePeer {
   public static void main(String[] args) {
@@ -52,6 +54,11 @@ public class StorePeer {
           break;
         case "behead":
           behead(store, Integer.parseInt(words.get(at++)));
+          break;
+        case "delete":
+          if (store.deleteTopics(Collections.singleton(words.get(at++))) != 1) {
+            throw new IllegalStateException("no such topic");
+          }
           break;
         case "halt":
           System.out.flush();

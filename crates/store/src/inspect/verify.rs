@@ -17,7 +17,7 @@ use crate::index::{IndexCheck, IndexFault};
 use crate::light::light_queues;
 use crate::queue::SMALLEST_RECORD_BYTES;
 use crate::queue::ext::is_address;
-use crate::read::record_at;
+use crate::read::{record_at, record_head};
 use crate::store::Parts;
 use crate::tags::TagsCode;
 use crate::unit::Unit;
@@ -147,6 +147,10 @@ impl<'a> Verifier<'a> {
     ) -> Result<Self, StoreError> {
         let overlay = OverlayFs::new(Arc::clone(fs));
         let checkpoint = Checkpoint::open(&overlay, &config.root)?.values();
+        let is_apaches = match checkpoint.flushed_position {
+            Some(closed_at) => record_head(&mut log.reader(), closed_at)?.is_some(),
+            None => true,
+        };
         Ok(Self {
             fs,
             config,
@@ -154,7 +158,7 @@ impl<'a> Verifier<'a> {
             log_start: log.first_offset().unwrap_or(0) as i64,
             queues: HashMap::new(),
             deleted_topics: DeletedTopics::load(Arc::clone(fs), &config.root)?,
-            apache_stopped: was_clean && checkpoint.flushed_position.is_none() && checkpoint.logics_msg_timestamp > 0,
+            apache_stopped: was_clean && is_apaches && checkpoint.logics_msg_timestamp > 0,
             recovered: None,
             report: VerifyReport { was_clean, ..VerifyReport::default() },
         })

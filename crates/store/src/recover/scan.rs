@@ -44,7 +44,7 @@ struct Scanner<'a> {
 }
 
 impl Recovery<'_> {
-    /// Scans from a record on. Stops at a gap unless `from_first`. Records up to `dispatched_to` make no queues.
+    /// Scans from a record on. Stops at a gap unless `from_first`. Records up to `dispatched_to` make no queues, see [`Units`].
     pub(super) fn scan(&self, from: u64, from_first: bool, dispatched_to: i64) -> Result<Scan, StoreError> {
         let records = self.records();
         // The log's end is that of its last file; only what was not flushed yet is behind the flushed position.

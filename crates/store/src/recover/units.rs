@@ -22,7 +22,7 @@ const SLOTS: usize = 512;
 pub(super) struct Units<'a> {
     pub(super) queues: &'a Queues,
     pub(super) deleted_topics: DeletedTopicsFile,
-    /// Records up to here make no queues.
+    /// Records up to here, and such that were not the first of theirs, make no queues; -1 if all do.
     pub(super) dispatched_to: i64,
     pub(super) config: &'a StoreConfig,
 }
@@ -115,7 +115,9 @@ impl Units<'_> {
         if self.deleted_topics.covers(&record.topic, record.physical_offset) {
             return Ok(());
         }
-        if record.physical_offset <= self.dispatched_to && self.queues.find(&record.topic, record.queue_id).is_none() {
+        // The last record that a queue knows is not the last that was dispatched if that one's topic was deleted.
+        let had_queue = record.physical_offset <= self.dispatched_to || record.queue_offset > 0;
+        if self.dispatched_to >= 0 && had_queue && self.queues.find(&record.topic, record.queue_id).is_none() {
             return Ok(());
         }
         let [tags, light] = properties::get_each(&record.properties, [properties::name::TAGS, light::QUEUES]);
