@@ -247,8 +247,16 @@ export class Accumulator {
       if (lane.open !== undefined) this.#schedule(lane)
       else if (lane.underWay === 0 && this.#lanes.size > MAX_IDLE_LANES) this.#forget(lane)
     }
-    const callback = lane.forCallbacks ? { tell: ended } : undefined
-    this.#sendBatch(content, batch.startMs, lane.mq, callback)?.then(
+    this.#send(content, batch.startMs, lane, ended)
+  }
+
+  #send(
+    content: SendContent,
+    startMs: number,
+    { mq, forCallbacks }: Lane,
+    ended: ResultListener<SendResult>['tell']
+  ): void {
+    this.#sendBatch(content, startMs, mq, forCallbacks ? { tell: ended } : undefined)?.then(
       result => ended(undefined, result),
       (error: unknown) => ended(asRocketMQError(error), undefined)
     )
@@ -262,15 +270,10 @@ export class Accumulator {
     let count = 0
     for (const body of messagesOf(content.body)) {
       const index = count++
-      const ended = (error: RocketMQError | undefined, result: SendResult | undefined): void => {
+      this.#send({ ...content, body }, batch.startMs, lane, (error, result) => {
         if (result === undefined) batch.failAlone(index, error!)
         else batch.succeedAlone(index, result)
-      }
-      const callback = lane.forCallbacks ? { tell: ended } : undefined
-      this.#sendBatch({ ...content, body }, batch.startMs, lane.mq, callback)?.then(
-        result => ended(undefined, result),
-        (error: unknown) => ended(asRocketMQError(error), undefined)
-      )
+      })
     }
   }
 
