@@ -104,8 +104,7 @@ export class AccumulatedBatch {
 
   /** Tells everybody that the batch was not sent. */
   fail(reason: RocketMQError): void {
-    for (const resolve of this.#resolves) resolve(Promise.reject(reason))
-    for (const callback of this.#callbacks) callback.tell(reason, undefined)
+    for (let index = 0; index < this.count; index++) this.failAlone(index, reason)
   }
 
   /** Gives one message the result it had by itself. */
