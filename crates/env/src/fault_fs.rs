@@ -45,6 +45,8 @@ pub enum Operation {
     ZeroRange,
     /// `sync_data` and `sync_all`.
     Sync,
+    /// As [`Operation::Sync`], but what was written back is not durable.
+    WriteBack,
     SyncDir,
     CreateDir,
     Remove,

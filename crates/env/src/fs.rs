@@ -160,6 +160,12 @@ pub trait File: Send + Sync + Debug {
     /// Makes content and metadata durable (fsync).
     fn sync_all(&self) -> io::Result<()>;
 
+    /// Has `range` written to the disk, so that a sync has less to do, and waits for what is under way there if `wait`. Durable
+    /// only after a sync, which may not hear any more of what failed here. Nothing where no call does that.
+    fn write_back(&self, _range: Range<u64>, _wait: bool) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Maps the whole file, as long as it is now, shared and read-only. `None` where that is not supported.
     fn map(&self) -> io::Result<Option<Map>>;
 

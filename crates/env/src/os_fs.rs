@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::io;
+#[cfg(target_os = "linux")]
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
@@ -114,6 +116,11 @@ impl File for fs::File {
 
     fn sync_all(&self) -> io::Result<()> {
         fs::File::sync_all(self)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn write_back(&self, range: Range<u64>, wait: bool) -> io::Result<()> {
+        os_linux::write_back(self, range, wait)
     }
 
     fn map(&self) -> io::Result<Option<Map>> {

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::io;
+#[cfg(target_os = "linux")]
+use std::ops::Range;
 
 /// Whether there is data at or behind `offset`: what was never written, or only reserved, is a hole.
 #[cfg(target_os = "linux")]
@@ -44,6 +46,24 @@ pub(crate) fn expect_random_reads(file: &fs::File, random: bool) -> io::Result<(
     match unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, advice) } {
         0 => Ok(()),
         code => Err(io::Error::from_raw_os_error(code)),
+    }
+}
+
+#[cfg(target_os = "linux")]
+pub(crate) fn write_back(file: &fs::File, range: Range<u64>, wait: bool) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+    let offset = libc::off64_t::try_from(range.start).map_err(io::Error::other)?;
+    let len = libc::off64_t::try_from(range.end.saturating_sub(range.start)).map_err(io::Error::other)?;
+    let flags = if wait { libc::SYNC_FILE_RANGE_WAIT_BEFORE } else { libc::SYNC_FILE_RANGE_WRITE };
+    // SAFETY: the descriptor is open for the duration of the call; no memory is passed.
+    if unsafe { libc::sync_file_range(file.as_raw_fd(), offset, len, flags) } == 0 {
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    match error.raw_os_error() {
+        // A file system that does not do that.
+        Some(libc::EINVAL | libc::EOPNOTSUPP | libc::ENOSYS | libc::ESPIPE) => Ok(()),
+        _ => Err(error),
     }
 }
 

@@ -28,8 +28,12 @@ use crate::segment::Segment;
 /// So much is reserved first. What follows is as long as all before it, so that a log that hardly grows takes little.
 const FIRST_BYTES: u64 = 128 * 1024;
 
-/// So much is reserved at a time at most, and made ready ahead of a writer whose syncs wait for nothing else.
-const RESERVED_BYTES: u64 = 4 * 1024 * 1024;
+/// So much is reserved at a time at most. To reserve may mean to read from a disk that is busy (what is free, from each part of
+/// it), 50 to 100 ms at a time, whatever is asked for.
+const RESERVED_BYTES: u64 = 64 * 1024 * 1024;
+
+/// So much is made ready ahead at most of a writer that uses no mapping.
+const UNMAPPED_AHEAD_BYTES: u64 = 4 * 1024 * 1024;
 
 /// So far ahead of a writer that uses a mapping all is made ready at most: some 10 ms of the fastest, as long as another thread
 /// may have to wait for a processor.
@@ -76,6 +80,8 @@ struct Shared {
     map: Mapping,
     /// Pages below are given back.
     released_to: u64,
+    /// How often all of this was forgotten.
+    resets: u64,
 }
 
 /// What is known of the file's space.
@@ -227,13 +233,35 @@ impl Windows {
         if frontier.ready_to >= target.file_bytes {
             return Ok(Prepared::EndOfFile);
         }
-        let most = if target.mapped { MAPPED_AHEAD_BYTES } else { RESERVED_BYTES };
+        let most = if target.mapped { MAPPED_AHEAD_BYTES } else { UNMAPPED_AHEAD_BYTES };
         let ahead = written_to.saturating_sub(frontier.start).max(at_least).clamp(FIRST_BYTES, most);
         if frontier.ready_to >= written_to + ahead {
             return Ok(Prepared::Nothing);
         }
         let went_on = shared.go_on(target, frontier, frontier.ready_to, true)?;
         Ok(if went_on { Prepared::Zeros } else { Prepared::Nothing })
+    }
+
+    /// Reserves all space, holding up nobody who is at what is reserved already.
+    pub(crate) fn reserve_all(&self, target: Target<'_>) -> io::Result<()> {
+        let (from, resets) = {
+            let shared = self.lock();
+            let Space::Reserved(frontier) = shared.space else { return Ok(()) };
+            (frontier.reserved_to, shared.resets)
+        };
+        let to = target.file_bytes;
+        // Where space cannot be reserved the writer finds that out as well.
+        if from >= to || !target.file.allocate(from, to - from)? {
+            return Ok(());
+        }
+        let mut shared = self.lock();
+        let is_as_it_was = shared.resets == resets;
+        if let Space::Reserved(frontier) = &mut shared.space
+            && is_as_it_was
+        {
+            frontier.reserved_to = to;
+        }
+        Ok(())
     }
 
     /// Gives the pages of the mapping back that the writer has left: a sync need not look at them any more.
@@ -252,19 +280,23 @@ impl Windows {
 
     /// Forgets everything, as the writer has left the file.
     pub(crate) fn close(&self) {
-        *self.lock() = Shared::default();
+        self.lock().forget();
     }
 
     /// Forgets everything and makes a hole, so that what was reserved may not be any more. The writer has to have left its
     /// window, and nobody makes a new one meanwhile.
     pub(crate) fn zero(&self, file: &dyn File, offset: u64, len: u64) -> io::Result<()> {
         let mut shared = self.lock();
-        *shared = Shared::default();
+        shared.forget();
         file.zero_range(offset, len)
     }
 }
 
 impl Shared {
+    fn forget(&mut self) {
+        *self = Self { resets: self.resets + 1, ..Self::default() };
+    }
+
     /// The window for a write to this range, or for its first part.
     fn window_at(&mut self, target: Target<'_>, (from, to): (u64, u64)) -> io::Result<OpenWindow> {
         let frontier = match self.space {
@@ -297,7 +329,7 @@ impl Shared {
             return Ok(false);
         };
         // Syncs that come in between would each write some of the zeros and commit the journal for that.
-        let step = if zeros && mapped { ZEROS_BYTES } else { u64::MAX };
+        let step = if zeros && mapped { ZEROS_BYTES } else { UNMAPPED_AHEAD_BYTES };
         let end = frontier.reserved_to.min(frontier.ready_to.saturating_add(step));
         if zeros {
             file.write_zeros(frontier.ready_to, end - frontier.ready_to)?;

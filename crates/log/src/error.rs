@@ -70,7 +70,7 @@ impl LogError {
 
     /// Whether an fsync failed: what is on disk is unknown then, and stays so if a later one succeeds.
     pub fn is_sync_failure(&self) -> bool {
-        matches!(self, Self::Io { op: "fsync" | "fdatasync", .. })
+        matches!(self, Self::Io { op: "fsync" | "fdatasync" | "write back", .. })
     }
 
     /// Whether the disk is full.

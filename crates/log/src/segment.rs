@@ -13,6 +13,9 @@ use crate::append_window::{OpenWindow, Prepared, Target, Windows};
 /// Of the usual block of a file system.
 const BLOCK_BYTES: usize = 4096;
 
+/// So much is written back at a time.
+const WRITE_BACK_BYTES: u64 = 8 * 1024 * 1024;
+
 /// One file of a log, open for reading and writing.
 #[derive(Debug)]
 pub struct Segment {
@@ -150,6 +153,12 @@ impl Segment {
         Ok(prepared)
     }
 
+    /// Reserves the space of this file, which has `segment_bytes`, for its writer to come.
+    pub(crate) fn reserve_all(&self, segment_bytes: u64) -> Result<(), LogError> {
+        let reserved = self.windows.reserve_all(self.target(segment_bytes, false));
+        reserved.map_err(|source| fail("reserve space in", &self.path, 0, source))
+    }
+
     /// A handle of its own, for those who sync while others wait for a sync: the operating system tells each handle once of
     /// bytes that it could not write, takes them for written, and nobody may hear of that in place of the others (Linux:
     /// `errseq_t`).
@@ -214,6 +223,22 @@ impl Segment {
             return self.file.sync_data().map_err(|source| fail("fdatasync", &self.path, 0, source));
         }
         self.sync_entry_by(&*self.file, fs)
+    }
+
+    /// Has `from..to` of this file written to the disk, a little at a time: what others read from the disk or sync meanwhile
+    /// waits for no more than that (measured: 0.1 s, not 1 s).
+    pub(crate) fn write_back(&self, from: u64, to: u64) -> Result<(), LogError> {
+        let fail = |source| fail("write back", &self.path, from, source);
+        let (mut at, mut under_way) = (from, None);
+        while at < to {
+            let part = at..at.saturating_add(WRITE_BACK_BYTES).min(to);
+            at = part.end;
+            self.file.write_back(part.clone(), false).map_err(fail)?;
+            if let Some(before) = under_way.replace(part) {
+                self.file.write_back(before, true).map_err(fail)?;
+            }
+        }
+        Ok(())
     }
 
     /// Makes a new file's length and directory entry durable, beside those who wait for what is written to it.

@@ -14,6 +14,12 @@ use crate::gathered::Gathered;
 use crate::reader::Reader;
 use crate::segment::{Segment, fail};
 
+/// A file is reserved as a whole, long before it is needed, only where there is room for so many.
+const FILES_OF_ROOM: u64 = 8;
+
+/// What is longer is written back in parts before it is synced.
+const WRITTEN_BACK_BYTES: u64 = 16 * 1024 * 1024;
+
 /// A directory of segments, appended to by one writer at a time and read by many.
 ///
 /// Bytes below [`end`](SegmentedLog::end) are published: they never change, and readers see no others. The writer puts
@@ -319,8 +325,10 @@ impl SegmentedLog {
         let Some(last) = self.segments.read().last().cloned() else { return Ok(false) };
         let how = (self.segment_bytes, mapped);
         let mut prepared = last.reserve_ahead(&*self.fs, how, self.end(), 0)?;
+        // Not in the condition, which would hold the lock up to the end of the block.
+        let spare = self.spare.lock().clone();
         if prepared == Prepared::EndOfFile
-            && let Some(spare) = self.spare.lock().clone()
+            && let Some(spare) = spare
         {
             // The log that fills the last one will go on in this as fast.
             prepared = spare.reserve_ahead(&*self.fs, how, self.end(), self.segment_bytes)?;
@@ -342,6 +350,24 @@ impl SegmentedLog {
         Ok(())
     }
 
+    /// Reserves the space of the file made ahead once a quarter of the last one is written: to reserve waits for the disk where
+    /// that is busy, and whoever writes to the same file then waits as well. A disk without much room is left alone.
+    pub fn reserve_spare(&self) -> Result<(), LogError> {
+        let Some(last) = self.segments.read().last().cloned() else { return Ok(()) };
+        let Some(spare) = self.spare.lock().clone() else { return Ok(()) };
+        let is_next = spare.base() == last.base() + self.segment_bytes;
+        let is_soon_needed = self.end() >= last.base() + self.segment_bytes / 4;
+        if self.reserve_mapped.is_none() || !is_next || !is_soon_needed {
+            return Ok(());
+        }
+        let space = self.fs.disk_space(&self.directory);
+        let space = space.map_err(|source| fail("ask for the free space of", &self.directory, 0, source))?;
+        if space.available_bytes / FILES_OF_ROOM < self.segment_bytes {
+            return Ok(());
+        }
+        spare.reserve_all(self.segment_bytes)
+    }
+
     /// Removes the file made ahead, at a clean stop (Apache does too).
     pub fn remove_spare(&self) -> Result<(), LogError> {
         let Some(spare) = self.spare.lock().take() else { return Ok(()) };
@@ -352,9 +378,16 @@ impl SegmentedLog {
     /// Makes `from..to`, which is in the files, durable.
     pub fn sync(&self, from: u64, to: u64) -> Result<(), LogError> {
         for segment in self.segments() {
-            if segment.base() < to
-                && segment.base() + self.segment_bytes > from
-                && let Err(error) = segment.sync(&*self.fs)
+            let (start, end) = (from.max(segment.base()), to.min(segment.base() + self.segment_bytes));
+            if start >= end {
+                continue;
+            }
+            let written_back = if end - start > WRITTEN_BACK_BYTES {
+                segment.write_back(start - segment.base(), end - segment.base())
+            } else {
+                Ok(())
+            };
+            if let Err(error) = written_back.and_then(|()| segment.sync(&*self.fs))
                 && self.holds(&segment)
             {
                 return Err(error);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use rocketmq_env::{Fault, FaultFs, Operation, OsFs};
+use rocketmq_env::{DiskSpace, Fault, FaultFs, Operation, OsFs};
 use rocketmq_log::{AppendCursor, SegmentedLog};
 
 const SEGMENT_BYTES: u64 = 1 << 20;
@@ -34,6 +34,7 @@ fn what_is_appended_in_pieces_of_all_sizes_is_read_back_and_is_in_the_files() {
             log.publish(end);
             if ahead {
                 log.prepare_spare().unwrap();
+                log.reserve_spare().unwrap();
                 log.reserve_ahead().unwrap();
             }
         }
@@ -77,8 +78,13 @@ fn what_prepares_the_space_ahead_never_touches_what_was_appended() {
         thread::scope(|scope| {
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
-                    log.prepare_spare().unwrap();
                     log.reserve_ahead().unwrap();
+                }
+            });
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    log.prepare_spare().unwrap();
+                    log.reserve_spare().unwrap();
                 }
             });
             let (mut at, mut cursor) = (0, AppendCursor::default());
@@ -168,4 +174,57 @@ fn a_power_cut_leaves_no_empty_file_before_the_last_though_none_was_made_ahead()
         let reopened = SegmentedLog::open(fs.process(), "/log".into(), 4096);
         assert!(reopened.is_ok(), "{seed}: {reopened:?}");
     }
+}
+
+#[test]
+fn the_file_made_ahead_is_reserved_as_a_whole_when_a_quarter_is_written_and_the_disk_has_room_for_eight() {
+    for (free_files, written, is_reserved) in
+        [(8, SEGMENT_BYTES / 4, true), (8, SEGMENT_BYTES / 4 - 1, false), (7, SEGMENT_BYTES / 4, false)]
+    {
+        let fs = FaultFs::new();
+        let log = SegmentedLog::open(fs.process(), "/log".into(), SEGMENT_BYTES).unwrap().with_space_reserved(true);
+        let bytes = free_files * SEGMENT_BYTES;
+        let space = DiskSpace { total_bytes: 2 * bytes, free_bytes: bytes, available_bytes: bytes };
+        fs.set_disk_space(Some(space));
+        let mut cursor = AppendCursor::default();
+        log.append(&mut cursor, 0, &vec![1; written as usize]).unwrap();
+        log.publish(written);
+        log.reserve_spare().unwrap();
+        log.prepare_spare().unwrap();
+        let before = fs.calls_of(Operation::Allocate);
+        log.reserve_spare().unwrap();
+        log.reserve_spare().unwrap();
+        let reserved = fs.calls_of(Operation::Allocate) - before;
+        assert_eq!(reserved, u64::from(is_reserved), "{free_files} files, {written} bytes");
+        log.append(&mut cursor, written, &vec![1; (SEGMENT_BYTES - written) as usize]).unwrap();
+        log.publish(SEGMENT_BYTES);
+        let before = fs.calls_of(Operation::Allocate);
+        log.append(&mut cursor, SEGMENT_BYTES, &vec![2; SEGMENT_BYTES as usize]).unwrap();
+        assert_eq!(fs.calls_of(Operation::Allocate) == before, is_reserved, "{free_files} files, {written} bytes");
+    }
+}
+
+#[test]
+fn much_is_written_back_in_parts_before_it_is_synced_and_a_part_that_is_lost_fails_the_sync() {
+    let fs = FaultFs::new();
+    let log = SegmentedLog::open(fs.process(), "/log".into(), 1 << 26).unwrap().with_space_reserved(true);
+    let mut cursor = AppendCursor::default();
+    let mut at = 0;
+    let mut append = |len: u64| {
+        log.append(&mut cursor, at, &vec![1; len as usize]).unwrap();
+        at += len;
+        log.publish(at);
+        at
+    };
+    let end = append(16 << 20);
+    log.sync(0, end).unwrap();
+    assert_eq!(fs.calls_of(Operation::WriteBack), 0, "that is little");
+    let much = append((16 << 20) + 1);
+    log.sync(end, much).unwrap();
+    // Three parts, and as one is begun the one before is waited for.
+    assert_eq!(fs.calls_of(Operation::WriteBack), 5);
+    let path_contains = "/log/0".to_owned();
+    fs.inject(Fault { operation: Operation::WriteBack, path_contains, after: 2, times: 1, os_error: Some(5) });
+    let outcome = log.sync(much, append(30 << 20));
+    assert!(outcome.is_err_and(|error| error.is_sync_failure()));
 }

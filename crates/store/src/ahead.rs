@@ -2,16 +2,20 @@
 //! (`AllocateMappedFileService`)
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::{self, JoinHandle};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use rocketmq_env::{Clock, Parker, Unparker};
+use rocketmq_env::Clock;
 use rocketmq_log::SegmentedLog;
+
+use crate::worker::Worker;
 
 /// The log is looked after each time it has grown by this much, a fraction of what is reserved, or by a quarter of a file.
 const STEP_BYTES: u64 = 1024 * 1024;
+
+/// The next file is looked after so often while one is filled, for the first time when such a part of it is full.
+const FILE_STEPS: u64 = 8;
 
 /// A file that could not be made is tried again after so long.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -23,11 +27,11 @@ pub(crate) struct Ahead {
     step_bytes: u64,
     /// End of the log at which to wake somebody next.
     next: AtomicU64,
-    /// The end of the file behind which a next one was asked for last.
+    /// End of the log behind which the next file is looked after again.
     file_wanted_at: AtomicU64,
     /// Reserves space, and writes zeros to it.
     space: Worker,
-    /// Makes the next file, which takes a second where the disk is busy.
+    /// Makes the next file and reserves its space, which takes a second where the disk is busy.
     file: Worker,
 }
 
@@ -51,7 +55,7 @@ impl Ahead {
         let file = Worker::start(clock, {
             let log = Arc::clone(log);
             move |parker| {
-                if log.prepare_spare().is_ok() {
+                if log.prepare_spare().and_then(|()| log.reserve_spare()).is_ok() {
                     parker.park();
                 } else {
                     parker.park_for(RETRY_INTERVAL);
@@ -69,9 +73,9 @@ impl Ahead {
             return;
         }
         // Not at the end of the file, for that may be near when the disk is busy.
-        let file_end = end.next_multiple_of(self.segment_bytes);
-        let is_begun = end + self.segment_bytes - self.segment_bytes / 8 >= file_end;
-        if is_begun && self.file_wanted_at.fetch_max(file_end, Ordering::Relaxed) < file_end {
+        let is_begun = end % self.segment_bytes >= self.segment_bytes / FILE_STEPS;
+        let file_step = end.next_multiple_of((self.segment_bytes / FILE_STEPS).max(1));
+        if is_begun && self.file_wanted_at.fetch_max(file_step, Ordering::Relaxed) < file_step {
             // The next put wakes the other: one thread at a time.
             return self.file.wake();
         }
@@ -85,52 +89,5 @@ impl Ahead {
     pub(crate) fn stop(&self) {
         self.space.stop();
         self.file.stop();
-    }
-}
-
-/// A thread that sleeps until there is something to do.
-#[derive(Debug)]
-struct Worker {
-    stopping: Arc<AtomicBool>,
-    unparker: Unparker,
-    thread: Mutex<Option<JoinHandle<()>>>,
-}
-
-impl Worker {
-    /// Once it is woken the thread calls `work` again and again, which parks when nothing is left.
-    fn start(clock: &Arc<dyn Clock>, work: impl Fn(&Parker) + Send + 'static) -> Self {
-        let stopping = Arc::new(AtomicBool::new(false));
-        let parker = Parker::new(clock);
-        let unparker = parker.unparker();
-        let thread = thread::spawn({
-            let stopping = Arc::clone(&stopping);
-            move || {
-                parker.park();
-                while !stopping.load(Ordering::Acquire) {
-                    work(&parker);
-                }
-            }
-        });
-        Self { stopping, unparker, thread: Mutex::new(Some(thread)) }
-    }
-
-    fn wake(&self) {
-        self.unparker.unpark();
-    }
-
-    fn stop(&self) {
-        self.stopping.store(true, Ordering::Release);
-        self.unparker.unpark();
-        let thread = self.thread.lock().take();
-        if let Some(thread) = thread {
-            // It has nothing to say: a panic there leaves the work to the appends.
-            let _ = thread.join();
-        }
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        self.stop();
     }
 }

@@ -1,4 +1,5 @@
-//! The store's housekeeping thread: writes consume queue tails, syncs queues and checkpoint. (`FlushConsumeQueueService`)
+//! The store's housekeeping thread: writes consume queue tails, has queues synced, syncs the checkpoint.
+//! (`FlushConsumeQueueService`)
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -13,6 +14,7 @@ use crate::commit_log::MAPPED_READ_BYTES;
 use crate::disk::Disk;
 use crate::dispatch::Dispatcher;
 use crate::index::Index;
+use crate::queue_syncer::QueueSyncer;
 use crate::queues::Queues;
 use crate::retention::Retention;
 use crate::{RetentionConfig, StoreError};
@@ -29,6 +31,7 @@ pub(crate) struct Background {
     pub(crate) queues: Arc<Queues>,
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) checkpoint: Arc<Checkpoint>,
+    pub(crate) syncer: QueueSyncer,
     pub(crate) interval: Duration,
     pub(crate) thorough_interval: Duration,
     pub(crate) retention: RetentionConfig,
@@ -68,6 +71,7 @@ impl Background {
         let mut thorough_at = self.clock.uptime() + self.thorough_interval;
         let mut thorough_end = self.log.end();
         let mut retention = Retention::new(self.clock.uptime());
+        let mut written_to = None;
         while !self.control.stopping.load(Ordering::Acquire) {
             parker.park_for(self.interval.min(retention.due().saturating_sub(self.clock.uptime())));
             self.log.release_maps(MAPPED_READ_BYTES);
@@ -76,14 +80,24 @@ impl Background {
             let now = self.clock.uptime();
             // By amount as well as by time: that bounds what the next start has to scan.
             let is_due = now >= thorough_at || self.log.end() - thorough_end >= self.log.segment_bytes();
-            if written.is_ok() && is_due {
+            if written.is_ok() && is_due && written_to.is_none() && !self.syncer.is_busy() {
                 thorough_at = now + self.thorough_interval;
                 thorough_end = self.log.end();
-                // What could not be written is tried again; after a failed sync the checkpoint stays where it is.
-                let _ = self.sync_queues();
+                let progress = self.dispatcher.progress();
+                // What could not be written is tried again.
+                written_to = self.queues.write_tails().is_ok().then(|| (self.log.end(), progress));
             }
             self.control.note_failure(self.checkpoint.sync());
             retention.step(self, self.clock.uptime());
+            // Last before this one sleeps, so that one thread works at a time where time is virtual.
+            if retention.due() <= self.clock.uptime() || self.control.stopping.load(Ordering::Acquire) {
+                continue;
+            }
+            if let Some((log_end, progress)) = written_to.take() {
+                self.syncer.sync_behind(&self.flusher, log_end, progress);
+            } else if self.queues.has_full() {
+                self.syncer.wake();
+            }
         }
     }
 
@@ -95,10 +109,6 @@ impl Background {
             // A slow disk: next time. A failed flush poisons the store itself.
             return Ok(());
         }
-        self.queues.sync()?;
-        if self.queues.sync_failure().is_some() {
-            return Ok(());
-        }
-        self.checkpoint.queues_flushed(progress.store_timestamp, progress.physical_offset)
+        self.syncer.sync(progress)
     }
 }

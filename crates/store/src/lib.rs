@@ -26,6 +26,7 @@ mod light;
 mod log_read;
 mod message;
 mod queue;
+mod queue_syncer;
 mod queues;
 mod read;
 mod recover;
@@ -34,6 +35,7 @@ mod retention;
 mod store;
 mod tags;
 mod unit;
+mod worker;
 
 pub use batch::PutBatch;
 pub use config::{FlushDiskType, RetentionConfig, StoreConfig};

@@ -53,10 +53,14 @@ pub struct Queue {
     tail_end: AtomicPtr<u8>,
     /// One writer of the files at a time.
     writing: Mutex<()>,
+    /// One sync of the files at a time. Who writes may wait for that, not the other way round.
+    syncing: Mutex<()>,
     /// Whether the background thread has this queue on its list of tails to write.
     pub(crate) has_tail: AtomicBool,
     /// Whether it has it on its list of files to sync.
     pub(crate) is_unsynced: AtomicBool,
+    /// The same of those with a file that is full.
+    pub(crate) has_full_file: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -109,8 +113,10 @@ impl Queue {
             state: Mutex::new(state),
             tail_end: AtomicPtr::new(ptr::null_mut()),
             writing: Mutex::new(()),
+            syncing: Mutex::new(()),
             has_tail: AtomicBool::new(false),
             is_unsynced: AtomicBool::new(false),
+            has_full_file: AtomicBool::new(false),
         }
     }
 
@@ -221,14 +227,15 @@ impl Queue {
         Ok((self.read(offset, &mut buffer)? == 1).then(|| Unit::decode(&buffer[0])))
     }
 
-    /// Writes the tail to the files. A file is synced when the queue moves on to the next, so that recovery finds holes in
+    /// Writes the tail to the files. `written` is called after each part, while nobody else can write, and told whether that is
+    /// in another file than the one before. Before a file is begun all but the last are synced, so that recovery finds holes in
     /// the last two only.
-    pub(crate) fn write_tail(&self) -> Result<bool, LogError> {
+    pub(crate) fn write_tail(&self, written: impl Fn(bool)) -> Result<(), LogError> {
         let _one_at_a_time = self.writing.lock();
         let (end, ext) = {
             let state = self.state.lock();
             if state.tail.is_empty() {
-                return Ok(false);
+                return Ok(());
             }
             (state.end(), state.ext.as_ref().map(|ext| ext.unwritten()))
         };
@@ -239,12 +246,14 @@ impl Queue {
                 ext.written(&unwritten);
             }
         }
-        while self.write_tail_part(end)? {}
-        Ok(true)
+        while let Some(has_begun_file) = self.write_tail_part(end)? {
+            written(has_begun_file);
+        }
+        Ok(())
     }
 
-    /// Writes what a part of the tail holds below `end`; false if nothing is left.
-    fn write_tail_part(&self, end: i64) -> Result<bool, LogError> {
+    /// Writes what a part of the tail holds below `end`, and tells whether that began a file; `None` if nothing is left.
+    fn write_tail_part(&self, end: i64) -> Result<Option<bool>, LogError> {
         let (files, position, part) = {
             let state = self.state.lock();
             let len = usize::try_from(end - state.tail_position).unwrap_or(0).min(TAIL_PART_BYTES);
@@ -252,9 +261,13 @@ impl Queue {
             (Arc::clone(&state.files), state.tail_position, part)
         };
         if part.is_empty() {
-            return Ok(false);
+            return Ok(None);
         }
-        let at = write_out(&files, position as u64, &part)?;
+        let mut has_begun_file = false;
+        let at = write_out(&files, position as u64, &part, |file_start| {
+            has_begun_file = true;
+            self.sync_before((file_start - files.segment_bytes()) as i64)
+        })?;
         let mut state = self.state.lock();
         state.tail.drain(..part.len());
         if state.tail.is_empty() {
@@ -262,12 +275,25 @@ impl Queue {
             state.tail = Vec::new();
         }
         state.tail_position = at as i64;
-        Ok(true)
+        Ok(Some(has_begun_file))
+    }
+
+    /// Sees to it that everything before `position` is on disk. As a rule it is, as somebody synced the file when it was full.
+    fn sync_before(&self, position: i64) -> Result<(), LogError> {
+        let is_synced = || self.state.lock().synced_position >= position;
+        if is_synced() {
+            return Ok(());
+        }
+        let one_at_a_time = self.syncing.lock();
+        if is_synced() { Ok(()) } else { self.sync_as_the_one(&one_at_a_time) }
     }
 
     /// Makes the files durable.
     pub(crate) fn sync(&self) -> Result<(), LogError> {
-        let _one_at_a_time = self.writing.lock();
+        self.sync_as_the_one(&self.syncing.lock())
+    }
+
+    fn sync_as_the_one(&self, _one_at_a_time: &MutexGuard<'_, ()>) -> Result<(), LogError> {
         let (files, from, to, ext) = {
             let state = self.state.lock();
             let ext = state.ext.as_ref().map(|ext| ext.unsynced());
@@ -301,7 +327,8 @@ impl Queue {
 
     /// The files are on disk up to `position`.
     pub(crate) fn synced(&self, position: i64) {
-        self.state.lock().synced_position = position;
+        let mut state = self.state.lock();
+        state.synced_position = state.synced_position.max(position);
     }
 
     /// Bytes that wait to be written to the files.
@@ -369,8 +396,14 @@ impl Drop for Appends<'_> {
     }
 }
 
-/// Writes bytes at `position` and publishes them; returns where they end. A file is synced when the next is begun.
-fn write_out(files: &SegmentedLog, position: u64, bytes: &[u8]) -> Result<u64, LogError> {
+/// Writes bytes at `position` and publishes them; returns where they end. `before_file` is called before another file is begun,
+/// with its start.
+fn write_out(
+    files: &SegmentedLog,
+    position: u64,
+    bytes: &[u8],
+    mut before_file: impl FnMut(u64) -> Result<(), LogError>,
+) -> Result<u64, LogError> {
     files.start_at(position);
     let segment_bytes = files.segment_bytes();
     let mut at = position;
@@ -379,7 +412,7 @@ fn write_out(files: &SegmentedLog, position: u64, bytes: &[u8]) -> Result<u64, L
         let room = segment_bytes - at % segment_bytes;
         let (now, later) = rest.split_at(usize::try_from(room).map_or(rest.len(), |room| room.min(rest.len())));
         if at.is_multiple_of(segment_bytes) && at > 0 {
-            files.sync(at - segment_bytes, at)?;
+            before_file(at)?;
         }
         files.write(at, now)?;
         at += now.len() as u64;

@@ -54,6 +54,10 @@ pub(crate) struct Queues {
     tails: Mutex<Vec<Arc<Queue>>>,
     /// Queues with files to sync.
     unsynced: Mutex<Vec<Arc<Queue>>>,
+    /// Of these, those with a file that is full.
+    full: Mutex<Vec<Arc<Queue>>>,
+    /// Held by who syncs all: the next may not take what that one is at for synced.
+    syncing: Mutex<()>,
     /// Why tails cannot be written at the moment.
     failure: Mutex<Option<String>>,
     has_failure: AtomicBool,
@@ -90,6 +94,8 @@ impl Queues {
             table: RwLock::new(table),
             tails: Mutex::default(),
             unsynced: Mutex::default(),
+            full: Mutex::default(),
+            syncing: Mutex::default(),
             failure: Mutex::default(),
             has_failure: AtomicBool::new(false),
             sync_failure: Mutex::default(),
@@ -280,8 +286,28 @@ impl Queues {
     }
 
     fn write_tail_of(&self, queue: &Arc<Queue>) -> Result<(), LogError> {
-        if queue.write_tail()? {
+        // Called while the queue is held for that: who finds its tail written finds it on the list, too.
+        queue.write_tail(|has_begun_file| {
             self.note_unsynced(queue);
+            if has_begun_file && !queue.has_full_file.swap(true, Ordering::AcqRel) {
+                self.full.lock().push(Arc::clone(queue));
+            }
+        })
+    }
+
+    /// Whether [`sync_full`](Queues::sync_full) has something to do.
+    pub(crate) fn has_full(&self) -> bool {
+        !self.full.lock().is_empty()
+    }
+
+    /// Syncs the queues with files that are full, so that the one who fills the next does not have to.
+    pub(crate) fn sync_full(&self) -> Result<(), StoreError> {
+        while let Some(queue) = { self.full.lock().pop() } {
+            queue.has_full_file.store(false, Ordering::Release);
+            if let Err(error) = queue.sync() {
+                self.sync_failure.lock().get_or_insert_with(|| error::chain(&error));
+                return Err(error.into());
+            }
         }
         Ok(())
     }
@@ -295,6 +321,7 @@ impl Queues {
 
     /// Makes all files that changed durable: many with one call for the whole file system, where there is one.
     pub(crate) fn sync(&self) -> Result<(), StoreError> {
+        let _one_at_a_time = self.syncing.lock();
         let mut queues = std::mem::take(&mut *self.unsynced.lock());
         // Ext files may be on another file system.
         if queues.len() > MANY_QUEUES && self.ext.is_none() {

@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Waker;
 use std::time::Duration;
 
+use common::lockstep::Lockstep;
 use common::*;
 use parking_lot::Mutex;
 use rocketmq_env::{Clock, Fault, FaultFs, Fs, OpenMode, Operation, OsFs, TimerId, VirtualClock};
 use rocketmq_log::LogError;
-use rocketmq_store::{MessageStore, RecoveryListener, RecoveryPhase, StoreConfig, StoreError};
+use rocketmq_store::{MessageStore, PutBatch, RecoveryListener, RecoveryPhase, StoreConfig, StoreError};
 
 /// Above the number from which on queues are treated together.
 const MANY: i32 = 2_100;
@@ -405,5 +406,36 @@ fn a_queue_that_lost_a_whole_file_with_the_head_of_the_log_keeps_its_offsets() {
         assert_eq!(store.min_offset("Topic", 0).unwrap(), 10, "{start}");
         assert!(read_all(&store, "Topic", 0) == expected, "{start}");
         store.close().unwrap();
+    }
+}
+
+#[test]
+fn a_power_cut_leaves_holes_in_the_last_two_files_of_a_queue_at_most() {
+    for seed in 0..200 {
+        let fs = FaultFs::new();
+        let store = Lockstep::open(small("/store"), &fs, START_MS).unwrap();
+        // Some files at a time, or a part of one: 10 units each.
+        for puts in [40, 3, 8, 7, 27] {
+            for _ in 0..puts {
+                let mut batch = PutBatch::new();
+                push(&mut batch, &store.store, "T", 0, &[1; 10], "");
+                store.put(&mut batch).unwrap();
+            }
+            if puts == 27 {
+                fs.power_off_at(fs.calls() + 1 + seed % 40);
+            }
+            store.advance(Duration::from_secs(1));
+        }
+        fs.power_cut(seed);
+        drop(store);
+        let (fs, directory) = (fs.process(), Path::new("/store/consumequeue/T/0"));
+        let mut names: Vec<_> = fs.read_dir(directory).unwrap().into_iter().map(|entry| entry.name).collect();
+        names.sort();
+        assert!(names.len() >= 6, "{seed}: {names:?}");
+        for name in names.iter().take(names.len() - 2) {
+            let bytes = fs.read(&directory.join(name), 1_000).unwrap();
+            let is_whole = bytes.len() == 200 && bytes.chunks(20).all(|unit| unit[8..12] != [0; 4]);
+            assert!(is_whole, "{seed}: {name:?} of {names:?} has a hole");
+        }
     }
 }

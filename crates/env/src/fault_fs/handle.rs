@@ -62,6 +62,10 @@ impl File for Handle {
         self.sync_data()
     }
 
+    fn write_back(&self, _range: Range<u64>, _wait: bool) -> io::Result<()> {
+        self.world.lock().write_back(self)
+    }
+
     fn map(&self) -> io::Result<Option<Map>> {
         Ok(None)
     }

@@ -493,18 +493,27 @@ impl World {
     pub(super) fn sync(&mut self, handle: &Handle) -> io::Result<()> {
         self.inode(handle)?;
         let call = self.enter(Operation::Sync, &handle.path, true);
+        self.write_everything(handle, call)?.done(())?;
+        self.inode(handle)?.sync();
+        Ok(())
+    }
+
+    pub(super) fn write_back(&mut self, handle: &Handle) -> io::Result<()> {
+        self.inode(handle)?;
+        let call = self.enter(Operation::WriteBack, &handle.path, false);
+        self.write_everything(handle, call)?.done(())
+    }
+
+    /// What is written to the disk may be lost there, if the call fails, and each handle is told of that once.
+    fn write_everything(&mut self, handle: &Handle, call: io::Result<Call>) -> io::Result<Call> {
         let fails = call.is_err() && self.last_call.is_none();
         let inode = self.inode(handle)?;
         if fails {
             inode.fail_write_back();
         }
         let told = handle.failures_told.swap(inode.failed_write_backs, Ordering::Relaxed);
-        call?.done(())?;
-        if told < inode.failed_write_backs {
-            return Err(io::Error::from_raw_os_error(EIO));
-        }
-        inode.sync();
-        Ok(())
+        let call = call?;
+        if told < inode.failed_write_backs { Err(io::Error::from_raw_os_error(EIO)) } else { Ok(call) }
     }
 
     pub(super) fn failed_write_backs(&self, inode: u64) -> u64 {

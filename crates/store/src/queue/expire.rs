@@ -70,7 +70,7 @@ impl Queue {
     /// Forgets all units and removes the files, for a queue that is closed. Readers find nothing more. After a failure it
     /// can be called again.
     pub(crate) fn destroy(&self) -> Result<(), LogError> {
-        let _nobody_writes = self.writing.lock();
+        let (_nobody_writes, _nor_syncs) = (self.writing.lock(), self.syncing.lock());
         let (files, ext) = {
             let mut state = self.state.lock();
             state.is_destroyed = true;

@@ -218,7 +218,8 @@ impl Ext {
 
 impl Unwritten {
     pub(super) fn write(&self) -> Result<(), LogError> {
-        super::write_out(&self.files, self.position as u64, &self.bytes).map(drop)
+        let sync_last = |file_start: u64| self.files.sync(file_start - self.files.segment_bytes(), file_start);
+        super::write_out(&self.files, self.position as u64, &self.bytes, sync_last).map(drop)
     }
 }
 

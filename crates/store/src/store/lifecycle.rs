@@ -18,6 +18,7 @@ use crate::directory::{io_at, lock, make_root, write_abort};
 use crate::disk::Disk;
 use crate::dispatch::Dispatcher;
 use crate::index::{Index, IndexFiles, Judge};
+use crate::queue_syncer::QueueSyncer;
 use crate::queues::Queues;
 use crate::recover::{Recovered, Recovery};
 use crate::{FlushDiskType, StoreConfig, StoreError, error};
@@ -85,8 +86,9 @@ impl MessageStore {
         disk.note_cleaning(disk.check().err().map(|error| error::chain(&error)));
         let parker = Parker::new(&clock);
         let unparker = parker.unparker();
-        queues.start(unparker.clone())?;
         let (log, queues, checkpoint) = (Arc::new(log), Arc::new(queues), Arc::new(checkpoint));
+        let syncer = QueueSyncer::start(&clock, &queues, &checkpoint);
+        queues.start(unparker.clone())?;
         let last_store_timestamp = recovered.progress.store_timestamp;
         let commit_log = Arc::new(CommitLog::new(Arc::clone(&log), Arc::clone(&clock), last_store_timestamp));
         let dispatcher = Arc::new(Dispatcher::new(Arc::clone(&queues), recovered.progress));
@@ -122,6 +124,7 @@ impl MessageStore {
             queues: Arc::clone(&queues),
             dispatcher: Arc::clone(&dispatcher),
             checkpoint,
+            syncer,
             interval: config.flush_interval_consume_queue,
             thorough_interval: config.flush_consume_queue_thorough_interval,
             retention: config.retention.clone(),
@@ -189,6 +192,7 @@ impl MessageStore {
         {
             return Err(StoreError::Poisoned { reason: "the housekeeping thread panicked".to_owned() });
         }
+        self.background.syncer.stop();
         self.index.stop()?;
         self.flusher.stop().map_err(|error| StoreError::Poisoned { reason: error.to_string() })
     }

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use rocketmq_env::{Clock, FaultFs, VirtualClock};
 use rocketmq_store::{FlushError, MessageStore, PutBatch, PutTicket, StoreConfig, StoreError};
 
-/// Threads of a store that sleep on its clock: flusher, housekeeping, indexer, and those that reserve space and make a file
-/// ahead.
-const STORE_THREADS: usize = 5;
+/// Threads of a store that sleep on its clock: flusher, housekeeping, indexer, the one that syncs queues, and those that reserve
+/// space and make a file ahead.
+const STORE_THREADS: usize = 6;
 
 /// A running store and the clock it has for itself.
 pub struct Lockstep {
