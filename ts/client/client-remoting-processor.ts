@@ -1,7 +1,7 @@
 import { ProtocolError, toError } from '../errors.js'
 import { RequestCode, ResponseCode } from '../remoting/request-code.js'
 import type { RemotingCommand, RemotingResponse } from '../remoting/types.js'
-import { parseQueueTable, encodeQueueTable } from '../route/queue-table.js'
+import { encodeQueueTable, parseOffsetTable } from '../route/queue-table.js'
 import type { ClientInstance } from './client-instance.js'
 import { type QueueOffset, encodeConsumerRunningInfo } from './consumer-info.js'
 import { receiveReply } from './reply-receiver.js'
@@ -86,8 +86,8 @@ export class ClientRemotingProcessor {
 
 /** The offsets of a `ResetOffsetBody`. @throws ProtocolError when it has no table of them; one may be empty */
 function readOffsets(body: string): QueueOffset[] {
-  const offsets = parseQueueTable(body).map(([mq, offset]) => ({ mq, offset }))
-  if (offsets.length > 0 || /"?offsetTable"?\s*:\s*\{\s*\}/.test(body)) return offsets
+  const offsets = parseOffsetTable(body)
+  if (offsets !== undefined) return offsets.map(([mq, offset]) => ({ mq, offset }))
   throw new ProtocolError(
     `no offset was reset: the body of the request holds no offset table, but ${JSON.stringify(body.slice(0, 100))}; reset the ` +
       'offsets again (mqadmin resetOffsetByTime)'

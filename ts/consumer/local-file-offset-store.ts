@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import type { ErrorReporter } from '../diagnostics.js'
 import { ProtocolError, toError } from '../errors.js'
 import type { MessageQueue } from '../message/message-queue.js'
-import { parseQueueTable } from '../route/queue-table.js'
+import { parseOffsetTable } from '../route/queue-table.js'
 import { OffsetTable } from './offset-store.js'
 
 /**
@@ -72,8 +72,9 @@ export class LocalFileOffsetStore extends OffsetTable {
   }
 
   #read(text: string): void {
-    if (!/^\s*\{\s*"offsetTable"\s*:\s*\{/.test(text)) throw new ProtocolError(`${this.#path} has no offsetTable`)
-    for (const [mq, offset] of parseQueueTable(text)) this.#stored.set(mq.key, { mq, offset })
+    const offsets = parseOffsetTable(text)
+    if (offsets === undefined) throw new ProtocolError(`${this.#path} has no offsetTable`)
+    for (const [mq, offset] of offsets) this.#stored.set(mq.key, { mq, offset })
   }
 
   async #write(): Promise<void> {

@@ -18,6 +18,14 @@ export function parseQueueTable(text: string): [mq: MessageQueue, value: number]
   return entries
 }
 
+/** The entries of `{"offsetTable":{...}}`, none of an empty one; `undefined` of a text that is not one, or ends in the middle. */
+export function parseOffsetTable(text: string): [mq: MessageQueue, offset: number][] | undefined {
+  const head = /^\s*\{\s*"?offsetTable"?\s*:\s*\{\s*(\})?/.exec(text)
+  if (head === null) return undefined
+  const entries = parseQueueTable(text)
+  return entries.length > 0 || head[1] !== undefined ? entries : undefined
+}
+
 /** Such a map, with whatever for values. */
 export function encodeQueueTable(entries: readonly (readonly [mq: MessageQueue, value: unknown])[]): string {
   return `{${entries.map(([mq, value]) => `${JSON.stringify(mq)}:${JSON.stringify(value)}`).join(',')}}`

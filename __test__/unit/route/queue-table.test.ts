@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { MessageQueue } from '../../../ts/message/message-queue.js'
-import { encodeQueueTable, parseQueueTable } from '../../../ts/route/queue-table.js'
+import { encodeQueueTable, parseOffsetTable, parseQueueTable } from '../../../ts/route/queue-table.js'
 
 describe('a map by queue', () => {
   const queue = new MessageQueue('T', 'b', 3)
@@ -16,5 +16,14 @@ describe('a map by queue', () => {
     const quoted = '{"offsetTable" : {"{\\"topic\\":\\"T\\",\\"brokerName\\":\\"b\\",\\"queueId\\":3}" : -1}}'
     assert.deepEqual(parseQueueTable(quoted), [[queue, -1]])
     assert.deepEqual(parseQueueTable('{"offsetTable":{}}'), [])
+  })
+
+  it('is told from a text that is none, or ends in the middle, as an offset table', () => {
+    const table = `{"offsetTable":${encodeQueueTable([[queue, 10]])}}`
+    assert.deepEqual(parseOffsetTable(table), [[queue, 10]])
+    assert.deepEqual(parseOffsetTable(' {\n\toffsetTable : { } }'), [])
+    for (const text of ['', 'null', '{"offsetTable":null}', '{"offsetTable":{{', table.slice(0, -4), `[${table}]`]) {
+      assert.equal(parseOffsetTable(text), undefined, text)
+    }
   })
 })

@@ -29,7 +29,8 @@ use crate::recovery_progress::{RecoveryPhase, Reporter};
 use crate::unit::Unit;
 use crate::{StoreConfig, StoreError};
 
-use records::{Found, Records};
+use records::Found;
+pub(crate) use records::Records;
 use scan::Scan;
 
 /// What recovery works on.
@@ -174,14 +175,10 @@ impl Recovery<'_> {
         })
     }
 
-    /// The last record that was dispatched before this store was closed. `None` if Apache's was the last: one that ran for
-    /// moments leaves the checkpoint as it was, but the log is longer.
+    /// The last record that was dispatched before this store was closed. `None` if Apache's was the last.
     fn closed_start(&self) -> Result<Option<u64>, StoreError> {
         let (records, values) = (self.records(), self.checkpoint.values());
-        let Some(closed_at) = values.flushed_position.and_then(|position| u64::try_from(position).ok()) else {
-            return Ok(None);
-        };
-        if values.logics_physical_offset <= 0 || self.has_record_from(closed_at)? {
+        if values.logics_physical_offset <= 0 || records.was_apache_last()? {
             return Ok(None);
         }
         let at = values.logics_physical_offset as u64;
@@ -206,18 +203,6 @@ impl Recovery<'_> {
                 values.logics_physical_offset <= 0 || record.physical_offset <= values.logics_physical_offset;
             record.store_timestamp <= on_disk_until && queues_know
         })
-    }
-
-    /// Whether a record begins at a place, or with the next file if this one ends there.
-    fn has_record_from(&self, at: u64) -> Result<bool, StoreError> {
-        let (records, mut reader) = (self.records(), self.log.reader());
-        let is_record = |found: &Found<()>| matches!(found, Found::Record((), _));
-        let found = records.record_at(&mut reader, at, |_| ())?;
-        if !matches!(found, Found::Blank) {
-            return Ok(is_record(&found));
-        }
-        let next_file = reader.next_segment(at);
-        Ok(is_record(&records.record_at(&mut reader, next_file, |_| ())?))
     }
 
     fn last_file_where(&self, matches: impl Fn(&MessageRecord<'_>) -> bool) -> Result<Option<u64>, StoreError> {

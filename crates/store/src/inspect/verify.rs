@@ -17,7 +17,8 @@ use crate::index::{IndexCheck, IndexFault};
 use crate::light::light_queues;
 use crate::queue::SMALLEST_RECORD_BYTES;
 use crate::queue::ext::is_address;
-use crate::read::{record_at, record_head};
+use crate::read::record_at;
+use crate::recover::Records;
 use crate::store::Parts;
 use crate::tags::TagsCode;
 use crate::unit::Unit;
@@ -147,10 +148,7 @@ impl<'a> Verifier<'a> {
     ) -> Result<Self, StoreError> {
         let overlay = OverlayFs::new(Arc::clone(fs));
         let checkpoint = Checkpoint::open(&overlay, &config.root)?.values();
-        let is_apaches = match checkpoint.flushed_position {
-            Some(closed_at) => record_head(&mut log.reader(), closed_at)?.is_some(),
-            None => true,
-        };
+        let records = Records { log, max_message_bytes: config.max_message_bytes, values: checkpoint, was_clean };
         Ok(Self {
             fs,
             config,
@@ -158,7 +156,7 @@ impl<'a> Verifier<'a> {
             log_start: log.first_offset().unwrap_or(0) as i64,
             queues: HashMap::new(),
             deleted_topics: DeletedTopics::load(Arc::clone(fs), &config.root)?,
-            apache_stopped: was_clean && is_apaches && checkpoint.logics_msg_timestamp > 0,
+            apache_stopped: was_clean && checkpoint.logics_msg_timestamp > 0 && records.was_apache_last()?,
             recovered: None,
             report: VerifyReport { was_clean, ..VerifyReport::default() },
         })

@@ -10,14 +10,14 @@ use crate::checkpoint::CheckpointValues;
 pub(super) const MAGIC_PREFIX: [u8; 3] = [0xDA, 0xA3, 0x20];
 pub(super) const MAGIC_AT: usize = 4;
 
-/// The records of a log that is being recovered.
+/// The records of a log that is being recovered, or looked at.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Records<'a> {
-    pub(super) log: &'a SegmentedLog,
-    pub(super) max_message_bytes: usize,
-    pub(super) values: CheckpointValues,
+pub(crate) struct Records<'a> {
+    pub(crate) log: &'a SegmentedLog,
+    pub(crate) max_message_bytes: usize,
+    pub(crate) values: CheckpointValues,
     /// Whether the last stop was clean (no abort file).
-    pub(super) was_clean: bool,
+    pub(crate) was_clean: bool,
 }
 
 /// What stands at a position of the log.
@@ -77,6 +77,20 @@ impl Records<'_> {
     /// The log is on disk up to here, as far as the checkpoint knows exactly.
     pub(super) fn flushed_position(&self) -> Option<u64> {
         self.values.flushed_position.and_then(|position| u64::try_from(position).ok())
+    }
+
+    /// Whether Apache's store was the last that was closed. One that ran for moments leaves the checkpoint as it was, but the log is
+    /// longer.
+    pub(crate) fn was_apache_last(&self) -> Result<bool, LogError> {
+        let Some(closed_at) = self.flushed_position() else { return Ok(true) };
+        let mut reader = self.log.reader();
+        let is_record = |found: &Found<()>| matches!(found, Found::Record((), _));
+        let found = self.record_at(&mut reader, closed_at, |_| ())?;
+        if !matches!(found, Found::Blank) {
+            return Ok(is_record(&found));
+        }
+        let next_file = reader.next_segment(closed_at);
+        Ok(is_record(&self.record_at(&mut reader, next_file, |_| ())?))
     }
 
     /// Whether the checkpoint says that a record reached the disk.
