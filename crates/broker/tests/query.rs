@@ -50,9 +50,14 @@ fn a_key_that_nobody_has_is_not_found_and_a_query_without_times_is_refused() {
     let server = TestBroker::start();
     let mut peer = server.connect();
     peer.send("T", 0, b"body", "KEYS\u{1}key\u{2}");
+    let found = ask(&mut peer, "key", &[]);
     let none = ask(&mut peer, "tag1", &[]);
     assert_eq!(none.code, response_code::QUERY_NOT_FOUND);
     assert_eq!(none.remark, "can not find message, maybe time range not correct");
+    // (`QueryMessageProcessor#queryMessage` sets these before it looks at what was found.)
+    for field in ["indexLastUpdateTimestamp", "indexLastUpdatePhyoffset"] {
+        assert_eq!(none.number(field), found.number(field), "{field}");
+    }
     let lacking = peer.call(request_code::QUERY_MESSAGE, &[("topic", "T"), ("key", "key"), ("maxNum", "1")], &[]);
     assert_eq!(lacking.code, response_code::SYSTEM_ERROR);
     assert!(lacking.remark.contains("beginTimestamp"), "{}", lacking.remark);

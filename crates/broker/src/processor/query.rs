@@ -1,9 +1,9 @@
 //! Messages by key and by offset: 12 and 33 (`broker/processor/QueryMessageProcessor.java`).
 
 use rocketmq_codec::header::{QueryMessageRequestHeader, QueryMessageResponseHeader};
-use rocketmq_codec::{Command, response_code};
+use rocketmq_codec::{Command, Head, response_code};
 
-use super::reply::{Handled, Refusal, field, header, succeed};
+use super::reply::{Handled, Refusal, answer, field, header, succeed};
 use crate::broker::BrokerState;
 
 /// Ext field that says that the key is a unique one (`MixAll#UNIQUE_MSG_QUERY_FLAG`).
@@ -29,15 +29,17 @@ impl BrokerState {
             .query(&asked.topic, &key, max_count, asked.begin_timestamp, asked.end_timestamp)
             .map_err(Refusal::system_error)?;
         let records = self.newest_records(&found.physical_offsets)?;
+        let header = QueryMessageResponseHeader {
+            index_last_update_timestamp: found.index_last_update_timestamp,
+            index_last_update_phy_offset: found.index_last_update_phy_offset,
+        };
         if records.is_empty() {
-            let remark = "can not find message, maybe time range not correct";
-            return Err(Refusal::new(response_code::QUERY_NOT_FOUND, remark));
+            let remark = Some("can not find message, maybe time range not correct");
+            let head = Head { remark, ..Head::response(response_code::QUERY_NOT_FOUND, request.opaque) };
+            return answer(request, out, head, |frame| frame.header(&header));
         }
         succeed(request, out, |frame| {
-            frame.header(&QueryMessageResponseHeader {
-                index_last_update_timestamp: found.index_last_update_timestamp,
-                index_last_update_phy_offset: found.index_last_update_phy_offset,
-            });
+            frame.header(&header);
             let body = frame.begin_body();
             for record in records.iter().rev() {
                 body.extend_from_slice(record);

@@ -50,7 +50,16 @@ impl Refusal {
 
 /// Answers SUCCESS with whatever `fill` adds.
 pub(crate) fn succeed(request: &Command<'_>, out: &mut Vec<u8>, fill: impl FnOnce(&mut FrameWriter<'_>)) -> Handled {
-    let head = Head::response(response_code::SUCCESS, request.opaque);
+    answer(request, out, Head::response(response_code::SUCCESS, request.opaque), fill)
+}
+
+/// Answers with whatever `fill` adds.
+pub(crate) fn answer(
+    request: &Command<'_>,
+    out: &mut Vec<u8>,
+    head: Head<'_>,
+    fill: impl FnOnce(&mut FrameWriter<'_>),
+) -> Handled {
     let mut frame = FrameWriter::begin(out, request.serialize_type, head);
     fill(&mut frame);
     frame.finish().map_err(Refusal::system_error)
