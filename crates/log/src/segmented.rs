@@ -375,25 +375,26 @@ impl SegmentedLog {
         self.fs.sync_dir(&self.directory).map_err(|source| fail("fsync", &self.directory, 0, source))
     }
 
-    /// Makes `from..to`, which is in the files, durable.
+    /// Makes `from..to`, which is in the files, durable; of an empty range the file that it lies in, for what was cut there.
     pub fn sync(&self, from: u64, to: u64) -> Result<(), LogError> {
         for segment in self.segments() {
-            let (start, end) = (from.max(segment.base()), to.min(segment.base() + self.segment_bytes));
-            if start >= end {
-                continue;
-            }
-            let written_back = if end - start > WRITTEN_BACK_BYTES {
-                segment.write_back(start - segment.base(), end - segment.base())
-            } else {
-                Ok(())
-            };
-            if let Err(error) = written_back.and_then(|()| segment.sync(&*self.fs))
+            if segment.base() < to
+                && segment.base() + self.segment_bytes > from
+                && let Err(error) = self.sync_part(&segment, from, to)
                 && self.holds(&segment)
             {
                 return Err(error);
             }
         }
         Ok(())
+    }
+
+    fn sync_part(&self, segment: &Segment, from: u64, to: u64) -> Result<(), LogError> {
+        let (from, to) = (from.saturating_sub(segment.base()), (to - segment.base()).min(self.segment_bytes));
+        if to.saturating_sub(from) > WRITTEN_BACK_BYTES {
+            segment.write_back(from, to)?;
+        }
+        segment.sync(&*self.fs)
     }
 
     /// Writes `from..to`, which is published, over itself, so that the next sync makes it durable even if one of an earlier

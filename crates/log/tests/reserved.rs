@@ -228,3 +228,22 @@ fn much_is_written_back_in_parts_before_it_is_synced_and_a_part_that_is_lost_fai
     let outcome = log.sync(much, append(30 << 20));
     assert!(outcome.is_err_and(|error| error.is_sync_failure()));
 }
+
+#[test]
+fn a_sync_of_nothing_makes_a_cut_durable() {
+    for seed in 0..64 {
+        let fs = FaultFs::new();
+        let open = || SegmentedLog::open(fs.process(), "/log".into(), SEGMENT_BYTES).unwrap();
+        let mut log = open();
+        log.write(0, &[1; 4096]).unwrap();
+        log.publish(4096);
+        log.sync(0, 4096).unwrap();
+        log.truncate(1024).unwrap();
+        log.sync(1024, 1024).unwrap();
+        drop(log);
+        fs.power_cut(seed);
+        let mut found = vec![9; 4096];
+        assert!(open().read(0, &mut found).unwrap());
+        assert!(found == [vec![1; 1024], vec![0; 3072]].concat(), "{seed}");
+    }
+}

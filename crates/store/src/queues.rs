@@ -305,7 +305,7 @@ impl Queues {
         while let Some(queue) = { self.full.lock().pop() } {
             queue.has_full_file.store(false, Ordering::Release);
             if let Err(error) = queue.sync() {
-                self.sync_failure.lock().get_or_insert_with(|| error::chain(&error));
+                self.note_sync_failure(&error);
                 return Err(error.into());
             }
         }
@@ -331,7 +331,7 @@ impl Queues {
                 Err(error) => {
                     queues.iter().for_each(|queue| queue.is_unsynced.store(true, Ordering::Release));
                     self.unsynced.lock().append(&mut queues);
-                    self.sync_failure.lock().get_or_insert_with(|| error::chain(&error));
+                    self.note_sync_failure(&error);
                     return Err(error);
                 }
             }
@@ -343,7 +343,7 @@ impl Queues {
                     queues.push(queue);
                 }
                 self.unsynced.lock().append(&mut queues);
-                self.sync_failure.lock().get_or_insert_with(|| error::chain(&error));
+                self.note_sync_failure(&error);
                 return Err(error.into());
             }
         }
@@ -382,9 +382,14 @@ impl Queues {
         self.sync_failure.lock().clone()
     }
 
+    /// Keeps the first.
+    fn note_sync_failure(&self, error: &dyn std::error::Error) {
+        self.sync_failure.lock().get_or_insert_with(|| error::chain(error));
+    }
+
     fn failed(&self, error: &LogError) {
         if error.is_sync_failure() {
-            self.sync_failure.lock().get_or_insert_with(|| error::chain(error));
+            self.note_sync_failure(error);
         }
         *self.failure.lock() = Some(error::chain(error));
         self.has_failure.store(true, Ordering::Release);
