@@ -108,8 +108,7 @@ impl Regroup {
             Phase::Together => true,
             Phase::Settled => self.gain > WORTH_IT,
         };
-        // A clock that is moved by hand measures no flush.
-        (waits && waiting < self.expected && !self.patience.is_zero()).then_some((self.expected, self.patience))
+        (waits && waiting < self.expected).then_some((self.expected, self.patience))
     }
 }
 
@@ -150,12 +149,5 @@ mod tests {
         assert_eq!(regroup.expected(63), None, "they are there");
         regroup.flushed(1, 1_000, TOOK, TOOK);
         assert_eq!(regroup.expected(1), None, "one writer alone never waits");
-    }
-
-    #[test]
-    fn a_clock_that_stands_still_lets_no_flush_wait() {
-        let mut regroup = Regroup { phase: Phase::Together, ..Regroup::default() };
-        regroup.flushed(64, 32_000, Duration::ZERO, Duration::ZERO);
-        assert_eq!(regroup.expected(32), None);
     }
 }

@@ -5,8 +5,8 @@
 mod common;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -79,10 +79,18 @@ fn readers_see_whole_records_while_one_writes_and_files_are_made_ahead_and_remov
 
 /// The flusher of `log`, whose clock stands still: nothing but being asked makes it flush.
 fn start(log: &Arc<SegmentedLog>) -> Flusher {
+    start_with(log, &Arc::new(VirtualClock::new(0)), || {})
+}
+
+/// The flusher of `log`, which does something in each flush.
+fn start_with(log: &Arc<SegmentedLog>, clock: &Arc<VirtualClock>, in_flush: impl Fn() + Send + 'static) -> Flusher {
     let options = FlusherOptions {
-        clock: Arc::new(VirtualClock::new(0)) as Arc<dyn Clock>,
+        clock: Arc::clone(clock) as Arc<dyn Clock>,
         interval: Duration::from_secs(1),
-        before_flush: Box::new(|| 0),
+        before_flush: Box::new(move || {
+            in_flush();
+            0
+        }),
         after_flush: Box::new(|_, _| {}),
     };
     Flusher::start(Arc::clone(log), options)
@@ -139,4 +147,37 @@ fn a_flusher_that_stops_answers_each_who_waits_once() {
         scope.spawn(|| flusher.stop().unwrap());
     });
     assert_eq!(*outcomes.lock(), [const { Ok::<(), FlushError>(()) }; 2]);
+}
+
+#[test]
+fn no_flush_waits_for_others_on_a_clock_that_is_moved_by_hand() {
+    let log = Arc::new(open());
+    let clock = Arc::new(VirtualClock::new(0));
+    let (asked, awaited) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let flusher = start_with(&log, &clock, {
+        let (clock, asked, awaited) = (Arc::clone(&clock), Arc::clone(&asked), Arc::clone(&awaited));
+        move || {
+            // Each flush is of all who ask, and takes its time.
+            while asked.load(Ordering::Acquire) < awaited.load(Ordering::Acquire) {
+                thread::yield_now();
+            }
+            clock.advance(Duration::from_millis(1));
+        }
+    });
+    let (answer, answers) = mpsc::channel();
+    let mut cursor = AppendCursor::default();
+    // Enough flushes of two for one to see what waiting for the second would bring, then one of one.
+    for callers in [2; 60].into_iter().chain([1]) {
+        awaited.fetch_add(callers, Ordering::Release);
+        let from = log.end();
+        append(&log, &mut cursor, from);
+        for _ in 0..callers {
+            let answer = answer.clone();
+            flusher.when_flushed(log.end(), Box::new(move |outcome| answer.send(outcome).unwrap()));
+            asked.fetch_add(1, Ordering::Release);
+        }
+        for _ in 0..callers {
+            answers.recv_timeout(Duration::from_secs(60)).unwrap().unwrap();
+        }
+    }
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::lockstep::STORE_THREADS;
 use common::*;
 use rocketmq_env::{DiskSpace, Fault, FaultFs, Fs, Operation, VirtualClock};
 use rocketmq_store::{FlushDiskType, GetStatus, MessageStore, RetentionConfig, StoreConfig, StoreError};
@@ -36,8 +37,8 @@ impl World {
     fn pass(&self, seconds: u64) {
         for _ in 0..seconds {
             self.clock.advance(Duration::from_secs(1));
-            // Flusher, housekeeping and those who work ahead, all there is without an index, sleep again.
-            while self.clock.pending_timers() < 4 {
+            // All sleep again; without an index there is one less.
+            while self.clock.pending_timers() < STORE_THREADS - 1 {
                 std::thread::yield_now();
             }
         }

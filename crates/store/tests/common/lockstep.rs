@@ -10,7 +10,7 @@ use rocketmq_store::{FlushError, MessageStore, PutBatch, PutTicket, StoreConfig,
 
 /// Threads of a store that sleep on its clock: flusher, housekeeping, indexer, the one that syncs queues, and those that reserve
 /// space and make a file ahead.
-const STORE_THREADS: usize = 6;
+pub const STORE_THREADS: usize = 6;
 
 /// A running store and the clock it has for itself.
 pub struct Lockstep {
