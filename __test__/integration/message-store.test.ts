@@ -324,6 +324,40 @@ describe('MessageStore', () => {
     await assert.rejects(MessageStore.open(null as never), ConfigError)
   })
 
+  it('stores texts of any length and letters, one by one and in lists longer than its buffer', async () => {
+    using directory = new TemporaryDirectory()
+    await using store = await MessageStore.open({ directory: directory.path, storeHost: '[::1]:10911' })
+    const texts = ['a', '\u007f', 'ü', 'aü', '世界', 'x🚀'].flatMap(end =>
+      [0, 1, 62, 63, 64, 65, 700].map(units => 'k'.repeat(units) + end)
+    )
+    const messages = texts.map((text, index) => ({
+      topic: 'T',
+      queueId: 1,
+      tags: text,
+      keys: text,
+      body: index % 2 === 0 ? text : Buffer.from(text),
+      bornHost: index % 3 === 0 ? '10.0.0.1:1' : '[2001:db8::1]:1',
+      properties: index % 5 === 0 ? { UNIQ_KEY: `id ${text}`, [text]: text } : { [text]: text }
+    }))
+    for (const message of messages) await store.put(message)
+    // Twice, so that the buffer is larger than the list from the start as well.
+    const list = Array.from({ length: 3 }, () => messages).flat()
+    assert.ok(Buffer.byteLength(JSON.stringify(list)) > 2 * 64 * 1024)
+    const ids = [...(await store.putBatch(list)), ...(await store.putBatch(list))].map(({ msgId }) => msgId)
+    let at = 0
+    for await (const read of store.queue('T', 1)) {
+      const { tags, body, bornHost } = messages[at % messages.length]!
+      assert.deepEqual(
+        [read.tags, read.keys, read.body.toString(), read.getUserProperty(tags), read.properties.size],
+        [tags, tags, String(body), tags, 4]
+      )
+      assert.equal(read.bornHost, bornHost.replace('::', ':0:0:0:0:0:'))
+      if (at >= messages.length) assert.equal(read.msgId, ids[at - messages.length])
+      at++
+    }
+    assert.equal(at, messages.length * 7)
+  })
+
   it('takes a put from within a message that is being put', async () => {
     using directory = new TemporaryDirectory()
     await using store = await MessageStore.open({ directory: directory.path })

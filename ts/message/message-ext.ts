@@ -36,24 +36,28 @@ const BORN_HOST = 48
  */
 export class MessageExt {
   readonly #buffer: Buffer
+  readonly #view: DataView
   readonly #start: number
   readonly #from: ReceivedFrom
   /** Where the i32 body length lies, found once: it depends on the address families of the two hosts. */
   readonly #bodyLengthAt: number
   #topic: string | undefined
   #body: Buffer | undefined
+  #propertiesText: string | undefined
   #properties: ReadonlyMap<string, string> | undefined
   #redeliveries = 0
 
   /**
    * @param buffer holds the record, in Apache's layout, its body already inflated
    * @param start where the record begins
+   * @param view of the same bytes, for its numbers: the messages of an answer share one
    */
-  constructor(buffer: Buffer, start: number, from: ReceivedFrom) {
+  constructor(buffer: Buffer, start: number, from: ReceivedFrom, view = viewOf(buffer)) {
     this.#buffer = buffer
+    this.#view = view
     this.#start = start
     this.#from = from
-    const sysFlag = buffer.readInt32BE(start + SYS_FLAG)
+    const sysFlag = view.getInt32(start + SYS_FLAG)
     this.#bodyLengthAt =
       start +
       84 +
@@ -63,7 +67,7 @@ export class MessageExt {
 
   /** Bytes of the record. */
   get storeSize(): number {
-    return this.#buffer.readInt32BE(this.#start)
+    return this.#view.getInt32(this.#start)
   }
 
   /**
@@ -81,17 +85,17 @@ export class MessageExt {
 
   /** CRC-32 of the body as stored, without its highest bit. */
   get bodyCRC(): number {
-    return this.#buffer.readInt32BE(this.#start + 8)
+    return this.#view.getInt32(this.#start + 8)
   }
 
   /** The queue it was in. */
   get queueId(): number {
-    return this.#buffer.readInt32BE(this.#start + 12)
+    return this.#view.getInt32(this.#start + 12)
   }
 
   /** The sender's flag. */
   get flag(): number {
-    return this.#buffer.readInt32BE(this.#start + 16)
+    return this.#view.getInt32(this.#start + 16)
   }
 
   /** Its place in the queue. */
@@ -112,7 +116,7 @@ export class MessageExt {
 
   /** Bits of `MessageSysFlag`. */
   get sysFlag(): number {
-    return this.#buffer.readInt32BE(this.#start + SYS_FLAG)
+    return this.#view.getInt32(this.#start + SYS_FLAG)
   }
 
   /** When the sender made it, ms since 1970 by the sender's clock. */
@@ -137,12 +141,12 @@ export class MessageExt {
 
   /** How often it was delivered to this group before, without success. */
   get reconsumeTimes(): number {
-    return this.#buffer.readInt32BE(this.#bodyLengthAt - 12) + this.#redeliveries
+    return this.#view.getInt32(this.#bodyLengthAt - 12) + this.#redeliveries
   }
 
   /** For transactions: where its half message lies in the commit log. */
   get preparedTransactionOffset(): Long {
-    return new Long(this.#buffer.readInt32BE(this.#bodyLengthAt - 4), this.#buffer.readInt32BE(this.#bodyLengthAt - 8))
+    return new Long(this.#view.getInt32(this.#bodyLengthAt - 4), this.#view.getInt32(this.#bodyLengthAt - 8))
   }
 
   /** The broker it was read from. */
@@ -152,13 +156,12 @@ export class MessageExt {
 
   /** Bytes of the body. */
   get bodyLength(): number {
-    return this.#buffer.readInt32BE(this.#bodyLengthAt)
+    return this.#view.getInt32(this.#bodyLengthAt)
   }
 
   /** The body: a part of the received buffer, not a copy. */
   get body(): Buffer {
-    const bodyAt = this.#bodyLengthAt + 4
-    return (this.#body ??= this.#buffer.subarray(bodyAt, bodyAt + this.bodyLength))
+    return (this.#body ??= bufferOf(this.#view, this.#bodyLengthAt + 4, this.bodyLength))
   }
 
   /** The topic; for a message that came through the retry topic, the one it was sent to. */
@@ -221,7 +224,7 @@ export class MessageExt {
     const hostAt = this.#start + this.#storeHostAt()
     const addressBytes = this.#storeHostBytes() - 4
     const host = this.#buffer.subarray(hostAt, hostAt + addressBytes)
-    return encodeOffsetMessageId(host, this.#buffer.readInt32BE(hostAt + addressBytes), this.commitLogOffset)
+    return encodeOffsetMessageId(host, this.#view.getInt32(hostAt + addressBytes), this.commitLogOffset)
   }
 
   /** For a half message, its transaction's id. */
@@ -233,7 +236,7 @@ export class MessageExt {
 
   /** The same message, in a program that knows its topic by this name. */
   withTopic(topic: string): MessageExt {
-    return new MessageExt(this.#buffer, this.#start, { ...this.#from, topic })
+    return new MessageExt(this.#buffer, this.#start, { ...this.#from, topic }, this.#view)
   }
 
   /** A copy with memory of its own, for keeping. */
@@ -285,9 +288,7 @@ export class MessageExt {
 
   /** One property that is only ever that of the record; cheaper than all of them. */
   #property(name: string): string | undefined {
-    if (this.#properties !== undefined) return this.#properties.get(name)
-    const lengthAt = this.#propertiesLengthAt()
-    return findProperty(this.#buffer, lengthAt + 2, lengthAt + 2 + this.#buffer.readInt16BE(lengthAt), name)
+    return this.#properties === undefined ? findProperty(this.#encodedProperties(), name) : this.#properties.get(name)
   }
 
   #propertiesLengthAt(): number {
@@ -295,12 +296,18 @@ export class MessageExt {
     return topicLengthAt + this.#topicLengthBytes() + this.#topicLength(topicLengthAt)
   }
 
+  /** In one piece: to ask the runtime for a text costs more than to look through it. */
+  #encodedProperties(): string {
+    if (this.#propertiesText === undefined) {
+      const lengthAt = this.#propertiesLengthAt()
+      const start = lengthAt + 2
+      this.#propertiesText = this.#buffer.toString('utf8', start, start + this.#view.getInt16(lengthAt))
+    }
+    return this.#propertiesText
+  }
+
   #decodeProperties(): Map<string, string> {
-    const lengthAt = this.#propertiesLengthAt()
-    const start = lengthAt + 2
-    const properties = decodeProperties(
-      this.#buffer.toString('utf8', start, start + this.#buffer.readInt16BE(lengthAt))
-    )
+    const properties = decodeProperties(this.#encodedProperties())
     const { minOffset, maxOffset } = this.#from
     if (minOffset !== undefined) properties.set(MessageConst.MIN_OFFSET, minOffset.toString())
     if (maxOffset !== undefined) properties.set(MessageConst.MAX_OFFSET, maxOffset.toString())
@@ -308,7 +315,7 @@ export class MessageExt {
   }
 
   #isV2(): boolean {
-    return this.#buffer.readInt32BE(this.#start + 4) === MAGIC_V2
+    return this.#view.getInt32(this.#start + 4) === MAGIC_V2
   }
 
   #topicLengthAt(): number {
@@ -320,7 +327,7 @@ export class MessageExt {
   }
 
   #topicLength(at: number): number {
-    return this.#isV2() ? this.#buffer.readInt16BE(at) : this.#buffer[at]!
+    return this.#isV2() ? this.#view.getInt16(at) : this.#view.getUint8(at)
   }
 
   #bornHostBytes(): number {
@@ -338,28 +345,46 @@ export class MessageExt {
   #host(offset: number, length: number): string {
     const at = this.#start + offset
     const ip = ipText(this.#buffer.subarray(at, at + length - 4))
-    const port = this.#buffer.readInt32BE(at + length - 4)
+    const port = this.#view.getInt32(at + length - 4)
     return length === 8 ? `${ip}:${port}` : `[${ip}]:${port}`
   }
 
   #long(offset: number): Long {
     const at = this.#start + offset
-    return new Long(this.#buffer.readInt32BE(at + 4), this.#buffer.readInt32BE(at))
+    return new Long(this.#view.getInt32(at + 4), this.#view.getInt32(at))
   }
 
   #number(offset: number): number {
     const at = this.#start + offset
-    return this.#buffer.readInt32BE(at) * 0x1_0000_0000 + this.#buffer.readUInt32BE(at + 4)
+    return this.#view.getInt32(at) * 0x1_0000_0000 + this.#view.getUint32(at + 4)
   }
 }
 
 /** Views of all records in a buffer, one after the other. */
 export function viewRecords(buffer: Buffer, from: ReceivedFrom): MessageExt[] {
   const messages: MessageExt[] = []
-  for (let start = 0; start < buffer.length; start += buffer.readInt32BE(start)) {
-    messages.push(new MessageExt(buffer, start, from))
+  const view = viewOf(buffer)
+  for (let start = 0; start < buffer.length; start += view.getInt32(start)) {
+    messages.push(new MessageExt(buffer, start, from, view))
   }
   return messages
+}
+
+/**
+ * What `new` makes a Buffer over a part of memory: the constructor that `subarray()` of typed arrays asks for. Buffer's own
+ * `subarray()` makes the same in three times the time, as it asks for the memory by a call into the runtime.
+ */
+const { [Symbol.species]: BufferOf } = Buffer as unknown as {
+  [Symbol.species]: new (memory: ArrayBufferLike, at: number, length: number) => Buffer
+}
+
+function bufferOf(view: DataView, at: number, length: number): Buffer {
+  return new BufferOf(view.buffer, view.byteOffset + at, length)
+}
+
+/** Reads numbers in a third of the time of the Buffer's own methods. */
+function viewOf(buffer: Buffer): DataView {
+  return new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength)
 }
 
 let lastTopic = ''

@@ -89,27 +89,21 @@ export function decodeProperties(encoded: string): Map<string, string> {
   return properties
 }
 
-const NAME_VALUE_BYTE = 1
-const PROPERTY_BYTE = 2
-
-/**
- * The property that {@link decodeProperties} has under that name (ASCII), without decoding the others.
- *
- * @param encoded holds the encoded form from `start` to `end`
- */
-export function findProperty(encoded: Buffer, start: number, end: number, name: string): string | undefined {
-  let foundAt = -1
-  let foundEnd = -1
-  for (let at = start; at < end; at++) {
-    let matched = 0
-    while (matched < name.length && encoded[at + matched] === name.charCodeAt(matched)) matched++
-    const valueAt = at + name.length + 1
-    const isNamed = matched === name.length && encoded[valueAt - 1] === NAME_VALUE_BYTE && valueAt < end
-    while (at < end && encoded[at] !== PROPERTY_BYTE) at++
+/** The property that {@link decodeProperties} has under that name, without decoding the others. */
+export function findProperty(encoded: string, name: string): string | undefined {
+  let found: string | undefined
+  let start = 0
+  while (start < encoded.length) {
+    let end = encoded.indexOf(PROPERTY_SEPARATOR, start)
+    if (end < 0) end = encoded.length
+    const nameEnd = start + name.length
     // Of several the last counts, and one without a value not at all.
-    if (isNamed && at > valueAt) [foundAt, foundEnd] = [valueAt, at]
+    if (nameEnd < end - 1 && encoded[nameEnd] === NAME_VALUE_SEPARATOR && encoded.startsWith(name, start)) {
+      found = encoded.slice(nameEnd + 1, end)
+    }
+    start = end + 1
   }
-  return foundAt < 0 ? undefined : encoded.toString('utf8', foundAt, foundEnd)
+  return found
 }
 
 /** Whether nothing is left of a text after Java's `trim()`, which takes away all up to U+0020 and no other blanks. */

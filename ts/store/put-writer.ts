@@ -1,5 +1,18 @@
-import { KEY_SEPARATOR, MessageConst, checkPropertyText, encodeProperty } from '../message/properties.js'
-import { createUniqueId } from '../message/message-id.js'
+import Long from 'long'
+import {
+  KEY_SEPARATOR,
+  MessageConst,
+  PROPERTY_SEPARATOR,
+  checkPropertyText,
+  encodeProperty
+} from '../message/properties.js'
+import {
+  UNIQUE_ID_TAIL_LENGTH,
+  nextUniqueCount,
+  uniqueIdHead,
+  uniqueIdTail,
+  writeUniqueIdTail
+} from '../message/message-id.js'
 import { toLong } from '../message/record.js'
 import { checkProperties, checkText, checkTexts, int32, refuse } from './arguments.js'
 import { hostBytes, type Host } from './host.js'
@@ -9,10 +22,13 @@ const INITIAL_BYTES = 64 * 1024
 /** A buffer that one large put made grow beyond this is given back. */
 const KEEP_BYTES = 1024 * 1024
 const HEAD_BYTES = 48
+const MAX_HOST_BYTES = 20
 const UNIQ_KEY_HEAD = 'UNIQ_KEY\u0001'
 const TAGS_HEAD = '\u0002TAGS\u0001'
 const KEYS_HEAD = '\u0002KEYS\u0001'
 const WAIT_FALSE = '\u0002WAIT\u0001false'
+/** Texts up to here are written a unit at a time: to call the runtime takes as long as 50 of those. */
+const SHORT_TEXT_UNITS = 64
 
 /**
  * Writes messages one after the other into one buffer that is kept and reused, so that a put crosses into Rust by one
@@ -25,6 +41,9 @@ export class PutWriter {
   #numbers = new Int32Array(this.#buffer.buffer)
   #used = 0
   #waits = false
+  /** What the bytes of the property were made for. */
+  #idHead = ''
+  #uniqueKey = Buffer.alloc(0)
 
   /** The buffer; its first `used` bytes are the messages, and after the put where they went. */
   get bytes(): Buffer {
@@ -67,87 +86,119 @@ export class PutWriter {
    * @throws InvalidArgumentError for a message that cannot be stored
    */
   write(queue: number, message: StoreMessage, nowMs: number): string {
-    const { body, properties: given } = message
-    if (given !== undefined) checkProperties(given)
-    const uniqueKey = givenUniqueKey(given) ?? createUniqueId(nowMs)
-    const properties = this.#encodeProperties(message, given, uniqueKey)
-    const isText = typeof body === 'string'
-    if (!isText && !(body instanceof Uint8Array)) refuse('body', 'a string, Buffer or Uint8Array', body)
-    this.#reserve(HEAD_BYTES + 40 + properties.length * 3 + body.length * (isText ? 3 : 1))
-    const view = this.#view
+    const { body, properties } = message
+    if (properties !== undefined) checkProperties(properties)
+    if (typeof body !== 'string' && !(body instanceof Uint8Array))
+      refuse('body', 'a string, Buffer or Uint8Array', body)
     const start = this.#used
-    view.setUint32(start + 4, queue, true)
-    view.setInt32(start + 8, message.flag === undefined ? 0 : int32('flag', message.flag), true)
-    view.setInt32(start + 12, message.sysFlag === undefined ? 0 : int32('sysFlag', message.sysFlag), true)
-    const { reconsumeTimes, preparedTransactionOffset } = message
-    view.setInt32(start + 16, reconsumeTimes === undefined ? 0 : int32('reconsumeTimes', reconsumeTimes), true)
-    const prepared =
-      preparedTransactionOffset === undefined
-        ? undefined
-        : toLong('preparedTransactionOffset', preparedTransactionOffset)
-    view.setInt32(start + 20, prepared === undefined ? 0 : prepared.low, true)
-    view.setInt32(start + 24, prepared === undefined ? 0 : prepared.high, true)
-    view.setUint32(start + 28, 0, true)
-    view.setFloat64(
-      start + 32,
-      message.bornTimestamp === undefined ? nowMs : time('bornTimestamp', message.bornTimestamp),
-      true
-    )
     let at = start + HEAD_BYTES
+    this.#reserve(at, MAX_HOST_BYTES * 2)
+    this.#view.setUint32(start + 28, 0, true)
     if (message.bornHost !== undefined) at = this.#host(start + 28, at, 'bornHost', message.bornHost)
     if (message.storeHost !== undefined) at = this.#host(start + 29, at, 'storeHost', message.storeHost)
-    const propertiesBytes = this.#buffer.write(properties, at, 'utf8')
-    at += propertiesBytes
-    let bodyBytes: number
-    if (isText) {
-      bodyBytes = this.#buffer.write(body, at, 'utf8')
+    const propertiesAt = at
+    const given = givenUniqueKey(properties)
+    let uniqueKey: string
+    if (given === undefined) {
+      const [idHead, count] = [uniqueIdHead(nowMs), nextUniqueCount()]
+      uniqueKey = idHead + uniqueIdTail(count)
+      at = this.#newUniqueKey(at, idHead, count)
     } else {
-      bodyBytes = body.length
-      this.#buffer.set(body, at)
+      uniqueKey = given
+      at = this.#text(this.#text(at, UNIQ_KEY_HEAD), given)
     }
-    at += bodyBytes
-    view.setUint32(start + 40, propertiesBytes, true)
-    view.setUint32(start + 44, bodyBytes, true)
-    view.setUint32(start, at - start, true)
+    at = this.#properties(at, message)
+    const bodyAt = at
+    at = typeof body === 'string' ? this.#text(at, body) : this.#bytes(at, body)
+    this.#view.setUint32(start, at - start, true)
+    this.#view.setUint32(start + 40, bodyAt - propertiesAt, true)
+    this.#view.setUint32(start + 44, at - bodyAt, true)
+    this.#fields(start, queue, message, nowMs)
     this.#used = at
     return uniqueKey
   }
 
-  #encodeProperties(
-    { tags, keys, waitStoreMsgOK }: StoreMessage,
-    properties: StoreMessage['properties'],
-    uniqueKey: string
-  ): string {
-    let encoded = UNIQ_KEY_HEAD + uniqueKey
+  #fields(start: number, queue: number, message: StoreMessage, nowMs: number): void {
+    const { flag = 0, sysFlag = 0, reconsumeTimes = 0, preparedTransactionOffset, bornTimestamp } = message
+    const view = this.#view
+    view.setUint32(start + 4, queue, true)
+    view.setInt32(start + 8, int32('flag', flag), true)
+    view.setInt32(start + 12, int32('sysFlag', sysFlag), true)
+    view.setInt32(start + 16, int32('reconsumeTimes', reconsumeTimes), true)
+    const prepared =
+      preparedTransactionOffset === undefined
+        ? Long.ZERO
+        : toLong('preparedTransactionOffset', preparedTransactionOffset)
+    view.setInt32(start + 20, prepared.low, true)
+    view.setInt32(start + 24, prepared.high, true)
+    view.setFloat64(start + 32, bornTimestamp === undefined ? nowMs : time('bornTimestamp', bornTimestamp), true)
+  }
+
+  /** A unique key that is made here: the same bytes for all of a millisecond, but for the count. */
+  #newUniqueKey(at: number, idHead: string, count: number): number {
+    if (idHead !== this.#idHead) {
+      this.#idHead = idHead
+      this.#uniqueKey = Buffer.from(UNIQ_KEY_HEAD + idHead + uniqueIdTail(count))
+    }
+    const end = this.#bytes(at, this.#uniqueKey)
+    writeUniqueIdTail(this.#buffer, end - UNIQUE_ID_TAIL_LENGTH, count)
+    return end
+  }
+
+  /** All but the unique key, and the separator behind that. */
+  #properties(start: number, { tags, keys, waitStoreMsgOK, properties }: StoreMessage): number {
+    let at = start
     let waits = true
     if (tags !== undefined) {
       checkText('tags', tags)
-      if (tags !== '') encoded += TAGS_HEAD + checkPropertyText('tags', tags)
+      if (tags !== '') at = this.#text(this.#text(at, TAGS_HEAD), checkPropertyText('tags', tags))
     }
     if (keys !== undefined) {
       checkTexts('keys', keys)
       const text = typeof keys === 'string' ? keys : keys.join(KEY_SEPARATOR)
-      if (text !== '') encoded += KEYS_HEAD + checkPropertyText('keys', text)
+      if (text !== '') at = this.#text(this.#text(at, KEYS_HEAD), checkPropertyText('keys', text))
     }
     if (waitStoreMsgOK !== undefined) {
       if (typeof waitStoreMsgOK !== 'boolean') refuse('waitStoreMsgOK', 'true or false', waitStoreMsgOK)
       waits = waitStoreMsgOK
-      if (!waits) encoded += WAIT_FALSE
+      if (!waits) at = this.#text(at, WAIT_FALSE)
     }
-    encoded += '\u0002'
+    at = this.#text(at, PROPERTY_SEPARATOR)
     if (properties !== undefined) {
       const entries = properties instanceof Map ? properties : Object.entries(properties)
       for (const [name, value] of entries as Iterable<[string, string]>) {
         if (name === MessageConst.UNIQ_KEY) continue
         if (typeof name !== 'string' || name === '') refuse('the name of a property', 'a text that is not empty', name)
         if (typeof value !== 'string' || value === '') refuse(`property ${name}`, 'a text that is not empty', value)
-        encoded += encodeProperty(checkPropertyText('the name of a property', name), checkPropertyText(name, value))
+        const one = encodeProperty(checkPropertyText('the name of a property', name), checkPropertyText(name, value))
+        at = this.#text(at, one)
         // Of two the last counts for every reader.
         if (name === MessageConst.WAIT) waits = value.toLowerCase() === 'true'
       }
     }
     this.#waits ||= waits
-    return encoded
+    return at
+  }
+
+  /** Each of these writes at a position, and returns that behind it. */
+  #text(at: number, text: string): number {
+    this.#reserve(at, text.length * 3)
+    const buffer = this.#buffer
+    let written = 0
+    if (text.length <= SHORT_TEXT_UNITS) {
+      for (; written < text.length; written++) {
+        const unit = text.charCodeAt(written)
+        if (unit >= 0x80) break
+        buffer[at + written] = unit
+      }
+    }
+    return written === text.length ? at + written : at + buffer.write(text, at, 'utf8')
+  }
+
+  #bytes(at: number, bytes: Uint8Array): number {
+    this.#reserve(at, bytes.length)
+    this.#buffer.set(bytes, at)
+    return at + bytes.length
   }
 
   #host(lengthAt: number, at: number, what: string, host: string): number {
@@ -158,14 +209,15 @@ export class PutWriter {
     return at + address.length + 4
   }
 
-  #reserve(bytes: number): void {
-    const needed = this.#used + bytes
+  /** Makes room behind what is written up to `at`. */
+  #reserve(at: number, bytes: number): void {
+    const needed = at + bytes
     if (needed <= this.#buffer.length) return
     let capacity = this.#buffer.length * 2
     while (capacity < needed) capacity *= 2
     const old = this.#buffer
     this.#replace(capacity)
-    old.copy(this.#buffer, 0, 0, this.#used)
+    old.copy(this.#buffer, 0, 0, at)
   }
 
   #replace(capacity: number): void {

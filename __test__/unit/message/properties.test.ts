@@ -14,23 +14,21 @@ describe('properties', () => {
   for (const [, line] of goldenLines('texts.txt').filter(([kind]) => kind === 'parsed')) {
     const [hex = '', expected = ''] = line.split(' ')
     it(`reads ${hex} as Java does: ${expected || 'nothing'}`, () => {
-      const read = decodeProperties(Buffer.from(hex, 'hex').toString())
+      const encoded = Buffer.from(hex, 'hex').toString()
+      const read = decodeProperties(encoded)
       assert.equal([...read].map(([name, value]) => `${name}=${value};`).join(''), expected)
-      const encoded = Buffer.from(`FF${hex}02FF`, 'hex')
-      for (const [name, value] of read) assert.equal(findProperty(encoded, 1, encoded.length - 2, name), value)
-      assert.equal(findProperty(encoded, 1, encoded.length - 2, 'missing'), undefined)
+      for (const [name, value] of read) assert.equal(findProperty(encoded, name), value)
+      assert.equal(findProperty(encoded, 'missing'), undefined)
     })
   }
 
   it('finds one property as if all were decoded: whole names only, the last of several, none without a value', () => {
     const encoded = 'XKEYS\u0001no\u0002KEYS\u0001a\u0001KEYS\u0001b\u0002KEYS\u0001\u0002TAGS\u0001A\u0002TAGS\u0001B'
-    const bytes = Buffer.from(encoded)
-    const find = (name: string): string | undefined => findProperty(bytes, 0, bytes.length, name)
     for (const name of ['KEYS', 'XKEYS', 'TAGS', 'EYS', 'AGS']) {
-      assert.equal(find(name), decodeProperties(encoded).get(name), name)
+      assert.equal(findProperty(encoded, name), decodeProperties(encoded).get(name), name)
     }
-    assert.equal(find('KEYS'), 'a\u0001KEYS\u0001b')
-    assert.equal(find('TAGS'), 'B')
+    assert.equal(findProperty(encoded, 'KEYS'), 'a\u0001KEYS\u0001b')
+    assert.equal(findProperty(encoded, 'TAGS'), 'B')
   })
 
   it('writes what Java writes', () => {
