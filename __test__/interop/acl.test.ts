@@ -8,7 +8,8 @@ import {
   SendError,
   SendStatus,
   SessionCredentials,
-  type SessionCredentialsInit
+  type SessionCredentialsInit,
+  TransactionProducer
 } from '../../ts/index.js'
 import { RemotingClient } from '../../ts/remoting/remoting-client.js'
 import { ApacheBroker, ApacheNameServer } from './helpers/apache-server.js'
@@ -35,6 +36,9 @@ describe("our client on Apache's broker with ACL 2.0", () => {
       heap,
       nameServerPort: nameServer.port,
       properties: {
+        transactionTimeOut: 500,
+        transactionCheckInterval: 500,
+        transactionOpBatchInterval: 20,
         authenticationEnabled: true,
         authenticationProvider: `${AUTH}.authentication.provider.DefaultAuthenticationProvider`,
         authenticationMetadataProvider: `${AUTH}.authentication.provider.LocalAuthenticationMetadataProvider`,
@@ -136,6 +140,42 @@ describe("our client on Apache's broker with ACL 2.0", () => {
       assert.deepEqual(errors, [])
     })
   }
+
+  it('transactions of a user end as he says, at once or when the broker asks', async () => {
+    const received: string[] = []
+    const asked: string[] = []
+    const errors: Error[] = []
+    const onError = (error: Error) => errors.push(error)
+    const options = { namesrvAddr: nameServer.address, credentials: ALICE, onError }
+    await using sender = new TransactionProducer({
+      ...options,
+      producerGroup: 'AclTransactions',
+      transactionListener: {
+        checkLocalTransaction: message => {
+          asked.push(message.body.toString())
+          return 'COMMIT_MESSAGE'
+        }
+      }
+    })
+    await using consumer = new PushConsumer({
+      ...options,
+      consumerGroup: GROUP,
+      consumeFromWhere: 'CONSUME_FROM_FIRST_OFFSET'
+    })
+    consumer.subscribe(TOPIC, 'transacted')
+    consumer.registerMessageListener(messages => {
+      received.push(...messages.map(({ body }) => body.toString()))
+    })
+    await Promise.all([sender.start(), consumer.start()])
+    const message = (body: string) => ({ topic: TOPIC, tags: 'transacted', body })
+    await sender.sendMessageInTransaction(message('rolled back'), () => 'ROLLBACK_MESSAGE')
+    await sender.sendMessageInTransaction(message('committed'), () => 'COMMIT_MESSAGE')
+    await until('what was committed arrives', () => received.includes('committed'))
+    await sender.sendMessageInTransaction(message('asked for'), () => 'UNKNOW')
+    await until('the broker has asked', () => received.includes('asked for'))
+    // One that is not known to have ended would be asked for before those after it.
+    assert.deepEqual([received, asked, errors], [['committed', 'asked for'], ['asked for'], []])
+  })
 
   it('a security token is signed along', async () => {
     await using sender = producer({ ...ALICE, securityToken: 'token/+=' })
