@@ -89,21 +89,21 @@ export function encodeBatch(messages: readonly Message[], nowMs: number, maxByte
   for (const message of messages) {
     const count = nextUniqueCount()
     uniqueIds += (uniqueIds === '' ? idHead : nextIdHead) + uniqueIdTail(count)
-    encoder.append(message, idHead, count, batchProperties(message))
+    encoder.append(message, idHead, count, checkedPropertiesRest(message))
   }
   if (encoder.used > maxBytes) throw tooLarge(messages.length, encoder.used, maxBytes)
   return { body: encoder.take(), uniqueIds }
 }
 
 /**
- * What a message of a batch has behind the head of its properties.
+ * What a message has behind the head of its properties.
  *
  * @throws InvalidArgumentError when all its properties together are too long
  */
-export function batchProperties(message: Message): string {
+export function checkedPropertiesRest(message: Message): string {
   const rest = message.encodePropertiesRest()
   // Only where they may be too long the properties are put together as a whole.
-  if (!isSurelyShort(propertiesUnitsAtMost(message, rest))) message.encodeProperties(SOME_UNIQUE_ID)
+  if (!isSurelyShort(propertiesUnitsAtMost(message.tags, rest))) message.encodeProperties(SOME_UNIQUE_ID)
   return rest
 }
 
@@ -132,10 +132,11 @@ let idleEncoder: BatchEncoder | undefined
 
 /** The most bytes that a message may take in a batch; UTF-8 needs at most three for a UTF-16 unit. */
 export function batchBytesAtMost(message: Message, rest: string): number {
-  return FIXED_BYTES + message.body.length + propertiesUnitsAtMost(message, rest) * 3
+  return FIXED_BYTES + message.body.length + propertiesUnitsAtMost(message.tags, rest) * 3
 }
 
-function propertiesUnitsAtMost({ tags }: Message, rest: string): number {
+/** UTF-16 units of all properties with these tags and this rest, or a few more. */
+export function propertiesUnitsAtMost(tags: string | undefined, rest: string): number {
   return MAX_HEAD_UNITS + (tags === undefined ? 0 : tags.length) + rest.length
 }
 
@@ -185,7 +186,7 @@ export class BatchEncoder {
    * Writes a message: total length, magic, CRC, flag, body with its length, properties with theirs.
    *
    * @param idHead and `count`: its unique id (`uniqueIdHead`, `nextUniqueCount`)
-   * @param rest `batchProperties(message)`
+   * @param rest `checkedPropertiesRest(message)`
    */
   append(message: Message, idHead: string, count: number, rest: string): void {
     const { body } = message

@@ -23,7 +23,7 @@ export class SharedHead {
    *
    * @param idHead and `count`: its unique id (`uniqueIdHead`, `nextUniqueCount`)
    */
-  of({ waitStoreMsgOK, tags }: Message, idHead: string, count: number): Buffer {
+  of({ waitStoreMsgOK, tags }: Pick<Message, 'waitStoreMsgOK' | 'tags'>, idHead: string, count: number): Buffer {
     if (idHead !== this.#idHead || tags !== this.#tags || waitStoreMsgOK !== this.#waitStoreMsgOK) {
       const text = encodePropertiesHead(idHead + NO_ID_TAIL, waitStoreMsgOK, tags)
       if (text.length * 3 > this.#room.length) this.#room = Buffer.allocUnsafeSlow(text.length * 3)

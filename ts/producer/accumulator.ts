@@ -2,7 +2,7 @@ import { abortable } from '../client/abortable.js'
 import { checkMessage } from '../client/validators.js'
 import type { RocketMQError } from '../errors.js'
 import { AbortedError, SendError, asRocketMQError } from '../errors.js'
-import { BatchEncoder, batchBytesAtMost, batchProperties, messagesOf } from '../message/batch.js'
+import { BatchEncoder, batchBytesAtMost, checkedPropertiesRest, messagesOf } from '../message/batch.js'
 import { createUniqueId, nextUniqueCount, uniqueIdHead } from '../message/message-id.js'
 import type { MessageQueue } from '../message/message-queue.js'
 import { Message } from '../message/message.js'
@@ -155,7 +155,7 @@ export class Accumulator {
   ): Promise<SendResult> | undefined {
     const { maxMessageSize, batchMaxMessages } = this.#config
     checkMessage(message, maxMessageSize)
-    const properties = batchProperties(message)
+    const properties = checkedPropertiesRest(message)
     const idHead = uniqueIdHead(nowMs)
     const count = nextUniqueCount()
     const lane = this.#lane(message, mq, callback !== undefined)

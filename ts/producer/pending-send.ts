@@ -77,7 +77,7 @@ export class PendingSend implements RemotingPendingSend, SendFields, HeldSend, A
   readonly flag: number
   readonly bornTimestampMs: number
   /** Hooks may add to them. */
-  properties: string
+  properties: SendContent['properties']
   body: Buffer
   readonly reconsumeTimes = 0
   /** Bytes that count as under way, below 0 for a send that is not; for `BackPressure`. */

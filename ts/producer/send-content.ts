@@ -5,7 +5,7 @@ import { checkBatch, encodeBatch } from '../message/batch.js'
 import type { MessageInit } from '../message/message.js'
 import { Message } from '../message/message.js'
 import { MessageExt } from '../message/message-ext.js'
-import { createUniqueId } from '../message/message-id.js'
+import { createUniqueId, nextUniqueCount, uniqueIdHead, uniqueIdTail } from '../message/message-id.js'
 import {
   MessageConst,
   RESERVED_PROPERTIES,
@@ -13,6 +13,7 @@ import {
   checkPropertiesLength,
   encodeProperty
 } from '../message/properties.js'
+import { SentProperties } from '../message/sent-properties.js'
 import type { MessageBody, Serializer } from '../message/serializer.js'
 import { COMPRESSION_TYPE_FLAGS, MessageSysFlag } from '../message/sys-flag.js'
 import type { ProducerConfig } from './options.js'
@@ -29,7 +30,7 @@ export interface SendContent {
   readonly topic: string
   readonly sysFlag: number
   readonly flag: number
-  readonly properties: string
+  readonly properties: string | SentProperties
   readonly body: Buffer
   /** What `SendResult.msgId` will say. */
   readonly msgId: string
@@ -86,13 +87,14 @@ function serialize(serializer: Serializer<unknown>, value: unknown, topic: strin
  */
 export function messageContent(message: Message, config: ProducerConfig, nowMs: number): SendContent {
   checkMessage(message, config.maxMessageSize)
-  const msgId = createUniqueId(nowMs)
+  const [idHead, count] = [uniqueIdHead(nowMs), nextUniqueCount()]
+  const msgId = idHead + uniqueIdTail(count)
   const { topic, flag, body } = message
   const compress = body.length >= config.compressMsgBodyOverHowmuch
   let sysFlag = compress ? MessageSysFlag.COMPRESSED | COMPRESSION_TYPE_FLAGS[config.compressType] : 0
   if (message.getProperty(MessageConst.TRANSACTION_PREPARED) === 'true') sysFlag |= MessageSysFlag.TRANSACTION_PREPARED
   const reply = message.getProperty(MessageConst.MESSAGE_TYPE) === REPLY_MESSAGE_FLAG
-  const properties = message.encodeProperties(msgId)
+  const properties = new SentProperties(message, idHead, count)
   const content = { topic, sysFlag, flag, properties, body, msgId, uniqueId: msgId, batch: false, reply, compress }
   return inNamespace(content, config)
 }
@@ -145,7 +147,9 @@ export function batchContent<Body>(
 export function inNamespace(content: SendContent, { namespace }: ProducerConfig): SendContent {
   if (namespace === undefined) return content
   checkSendTopic(wrapNamespace(namespace, content.topic))
-  const properties = checkPropertiesLength(content.properties + encodeProperty(MessageConst.INSTANCE_ID, namespace))
+  const properties = checkPropertiesLength(
+    String(content.properties) + encodeProperty(MessageConst.INSTANCE_ID, namespace)
+  )
   return { ...content, topic: withoutNamespace(namespace, content.topic), properties }
 }
 

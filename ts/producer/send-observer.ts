@@ -26,7 +26,7 @@ export class SendObserver {
   #open: SendMessageContext | undefined
   /** All properties before any hook, as encoded; empty when there was none as the send began (one added later is too late). */
   readonly #encoded: string
-  #properties: string
+  #properties: SendContent['properties']
 
   /** @param message what is sent; for a batch, the batch as one */
   constructor(
@@ -54,7 +54,7 @@ export class SendObserver {
    * @returns the properties to send: hooks may have added some
    * @throws RocketMQError when a hook forbids it, or what it added cannot be sent
    */
-  attempt(mq: MessageQueue, brokerAddr: string, bodyBytes: number): string {
+  attempt(mq: MessageQueue, brokerAddr: string, bodyBytes: number): SendContent['properties'] {
     if (this.#event !== undefined) {
       this.#event.messageQueue = mq
       this.#event.brokerAddr = brokerAddr

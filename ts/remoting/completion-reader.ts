@@ -1,4 +1,5 @@
 import Long from 'long'
+import { OffsetIdText } from './offset-id-text.js'
 import type { PulledBatch, RemotingCommand } from './types.js'
 
 /** "None" where a length, an index or a count stands. */
@@ -39,6 +40,7 @@ export interface CompletionSink {
 export class CompletionReader {
   readonly #sink: CompletionSink
   readonly #takeBody: (index: number) => Buffer | null
+  readonly #offsetIds = new OffsetIdText()
   #buffer: Buffer = EMPTY
   #view: DataView = new DataView(new ArrayBuffer(0))
 
@@ -91,7 +93,7 @@ export class CompletionReader {
     const view = this.#view
     const flags = view.getUint32(at + 16, true)
     const msgIdEnd = at + 28 + view.getUint32(at + 20, true)
-    const offsetMsgId = this.#buffer.toString('latin1', at + 28, msgIdEnd)
+    const offsetMsgId = this.#offsetIds.read(this.#buffer, view, at + 28, msgIdEnd)
     const regionId = flags & 2 ? this.#text(msgIdEnd, view.getUint32(at + 24, true)) : undefined
     this.#sink.sent(
       token,

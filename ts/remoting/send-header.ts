@@ -14,7 +14,7 @@ export function sendMessageV2Fields(template: SendTemplateFields, fields: SendFi
     f: fields.sysFlag,
     g: fields.bornTimestampMs,
     h: fields.flag,
-    i: fields.properties,
+    i: String(fields.properties),
     j: fields.reconsumeTimes,
     k: template.unitMode,
     l: template.maxReconsumeTimes,

@@ -53,7 +53,8 @@ export class SubmissionWriter {
   send(token: number, timeoutMs: number, template: SendTemplate, fields: SendFields): void {
     const { properties, body } = fields
     const bodyBytes = body.length
-    this.#reserve(HEAD_BYTES + 32 + properties.length * 3 + bodyBytes)
+    const units = typeof properties === 'string' ? properties.length : properties.unitsAtMost
+    this.#reserve(HEAD_BYTES + 32 + units * 3 + bodyBytes)
     const view = this.#view
     const start = this.#used
     view.setUint32(start, Kind.Send, true)
@@ -65,7 +66,10 @@ export class SubmissionWriter {
     view.setInt32(start + 28, fields.reconsumeTimes, true)
     view.setFloat64(start + 32, fields.bornTimestampMs, true)
     const propertiesStart = start + HEAD_BYTES + 32
-    const propertiesBytes = this.#buffer.write(properties, propertiesStart, 'utf8')
+    const propertiesBytes =
+      typeof properties === 'string'
+        ? this.#buffer.write(properties, propertiesStart, 'utf8')
+        : properties.writeTo(this.#buffer, propertiesStart)
     view.setUint32(start + 40, propertiesBytes, true)
     view.setUint32(start + 44, bodyBytes, true)
     this.#buffer.set(body, propertiesStart + propertiesBytes)

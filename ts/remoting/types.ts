@@ -1,5 +1,6 @@
 import type Long from 'long'
 import type { RocketMQError } from '../errors.js'
+import type { SentProperties } from '../message/sent-properties.js'
 import type { RPCHook } from './rpc-hook.js'
 import type { SessionCredentials } from './session-credentials.js'
 import type { TlsSettings } from './tls-settings.js'
@@ -73,7 +74,7 @@ export interface SendFields {
   readonly flag: number
   readonly bornTimestampMs: number
   /** Encoded properties: `name 0x01 value 0x02` repeated. */
-  readonly properties: string
+  readonly properties: string | SentProperties
   readonly body: Uint8Array
   readonly reconsumeTimes: number
 }

@@ -31,7 +31,8 @@ export interface FakeRequest {
 export interface FakeSend {
   readonly address: string
   readonly template: SendTemplateFields
-  readonly fields: SendFields
+  /** As they were handed over. */
+  readonly fields: SendFields & { readonly properties: string }
   readonly timeoutMs: number
   readonly pending: PendingSend
 }
@@ -74,13 +75,13 @@ export class FakeRemoting implements Remoting {
   }
 
   send(address: string, template: SendTemplate, fields: SendFields, timeoutMs: number, pending: PendingSend): void {
-    const send = { address, template: this.#templates[template]!, fields, timeoutMs, pending }
+    const send = { address, template: this.#templates[template]!, fields: asText(fields), timeoutMs, pending }
     this.sends.push(send)
     queueMicrotask(() => this.onSend(send))
   }
 
   sendOneway(address: string, template: SendTemplate, fields: SendFields): void {
-    this.onewaySends.push({ address, template: this.#templates[template]!, fields })
+    this.onewaySends.push({ address, template: this.#templates[template]!, fields: asText(fields) })
   }
 
   async invoke(address: string, request: RemotingRequest, _options: InvokeOptions): Promise<RemotingCommand> {
@@ -195,4 +196,8 @@ export function registryOf(remoting: FakeRemoting): ClientRegistry {
 /** Lets everything run that waits for nothing but its turn. */
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await new Promise<void>(resolve => setImmediate(resolve))
+}
+
+function asText({ sysFlag, flag, bornTimestampMs, properties, body, reconsumeTimes }: SendFields): FakeSend['fields'] {
+  return { sysFlag, flag, bornTimestampMs, properties: String(properties), body, reconsumeTimes }
 }

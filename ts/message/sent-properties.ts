@@ -1,0 +1,49 @@
+import { checkedPropertiesRest, propertiesUnitsAtMost } from './batch.js'
+import { encodePropertiesHead } from './message.js'
+import type { Message } from './message.js'
+import { uniqueIdTail } from './message-id.js'
+import { SharedHead } from './shared-head.js'
+
+/**
+ * The encoded properties of a message with the unique id of one send, as the message was when this was made. They become a text
+ * only for who asks for one: to write them as bytes, most of which are those of the message before, takes a third of the time.
+ */
+export class SentProperties {
+  readonly waitStoreMsgOK: boolean
+  readonly tags: string | undefined
+  readonly #idHead: string
+  readonly #count: number
+  readonly #rest: string
+
+  /**
+   * @param idHead and `count`: the unique id (`uniqueIdHead`, `nextUniqueCount`)
+   * @throws InvalidArgumentError above 32767 bytes
+   */
+  constructor(message: Message, idHead: string, count: number) {
+    this.waitStoreMsgOK = message.waitStoreMsgOK
+    this.tags = message.tags
+    this.#idHead = idHead
+    this.#count = count
+    this.#rest = checkedPropertiesRest(message)
+  }
+
+  /** As {@link Message.encodeProperties} has them. */
+  toString(): string {
+    return encodePropertiesHead(this.#idHead + uniqueIdTail(this.#count), this.waitStoreMsgOK, this.tags) + this.#rest
+  }
+
+  /** UTF-16 units, or a few more; none takes more than three bytes. */
+  get unitsAtMost(): number {
+    return propertiesUnitsAtMost(this.tags, this.#rest)
+  }
+
+  /** Writes them into a buffer that has the room, and returns their bytes. */
+  writeTo(buffer: Buffer, at: number): number {
+    const head = sharedHead.of(this, this.#idHead, this.#count)
+    buffer.set(head, at)
+    return this.#rest === '' ? head.length : head.length + buffer.write(this.#rest, at + head.length, 'utf8')
+  }
+}
+
+/** Used at a stretch by one after the other. */
+const sharedHead = new SharedHead()
