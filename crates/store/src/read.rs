@@ -101,7 +101,7 @@ pub(crate) fn get(
     let file_end = offset - offset % units_per_file + units_per_file;
     let scan_end = offset.saturating_add(i64::try_from(scan_units).unwrap_or(i64::MAX)).min(file_end).min(max_offset);
     let mut buffer = [[0; UNIT_BYTES]; CHUNK_UNITS];
-    'chunks: while state.next < scan_end {
+    'chunks: while state.next < scan_end && !state.has_all() {
         // Without a filter no unit is read in vain.
         let wanted = if get.filter.is_none() { (state.max_count - state.count).max(1) } else { CHUNK_UNITS };
         let wanted = wanted.min(CHUNK_UNITS).min(usize::try_from(scan_end - state.next).unwrap_or(CHUNK_UNITS));
@@ -125,6 +125,11 @@ pub(crate) fn get(
 }
 
 impl Loop<'_> {
+    /// Whether as many messages are there as were asked for; one always may be.
+    fn has_all(&self) -> bool {
+        self.count > 0 && self.count >= self.max_count
+    }
+
     /// Handles the unit at `next`; false when the result is full before it.
     fn take(
         &mut self,
@@ -133,7 +138,7 @@ impl Loop<'_> {
         each: &mut impl FnMut(&[u8]) -> bool,
     ) -> Result<bool, LogError> {
         let size = usize::try_from(unit.size).unwrap_or(0);
-        if self.count > 0 && (self.count + 1 > self.max_count || self.bytes + size > self.max_bytes) {
+        if self.has_all() || self.count > 0 && self.bytes + size > self.max_bytes {
             return Ok(false);
         }
         self.next += 1;

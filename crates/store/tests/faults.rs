@@ -537,3 +537,21 @@ fn zeros_at_the_end_of_properties_are_refused_and_those_that_apache_stored_are_n
         assert_eq!(read_all(&store_on(&fs), "Topic", 0), [b"body"], "clean {clean}");
     }
 }
+
+#[test]
+fn a_get_that_has_all_it_was_asked_for_reads_nothing_more_of_the_queue() {
+    let fs = FaultFs::new();
+    let store = store_on(&fs);
+    // Ten units are a file of the queue; those of a closed store are in files, not in memory.
+    for number in 0..9 {
+        put(&store, "Topic", 0, &[number]).unwrap();
+    }
+    store.close().unwrap();
+    drop(store);
+    let store = store_on(&fs);
+    fail(&fs, Operation::Read, "consumequeue", 1, u64::MAX);
+    let mut out = Vec::new();
+    let result = store.get("Topic", 0, 0, 5, 1 << 20, None, &mut out).unwrap();
+    assert_eq!((result.count, result.next_begin_offset), (5, 5));
+    assert!(store.get("Topic", 0, 5, 4, 1 << 20, None, &mut out).is_err());
+}
