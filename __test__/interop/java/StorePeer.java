@@ -8,9 +8,11 @@ import org.apache.rocketmq.common.BrokerConfig;
 import org.apache.rocketmq.common.MixAll;
 import org.apache.rocketmq.common.TopicConfig;
 import org.apache.rocketmq.store.DefaultMessageStore;
+import org.apache.rocketmq.store.MappedFileQueue;
 import org.apache.rocketmq.store.config.MessageStoreConfig;
 import org.apache.rocketmq.store.queue.ConsumeQueueInterface;
 import org.apache.rocketmq.store.queue.ConsumeQueueStore;
+import org.apache.rocketmq.store.queue.CqUnit;
 import org.apache.rocketmq.store.stats.BrokerStatsManager;
 
 /**
@@ -100,14 +102,32 @@ public class StorePeer {
     }
   }
 
+  /** A file that is being flushed at the moment is marked only, and goes with a later attempt. */
   private static void behead(DefaultMessageStore store, int files) throws Exception {
-    // Every file is expired; the last stays.
-    store.getCommitLog().deleteExpiredFile(-1_000_000_000L, 0, 0, true, files);
+    MappedFileQueue log = store.getCommitLog().getMappedFileQueue();
+    int left = Math.max(1, log.getMappedFiles().size() - files);
+    for (int surplus; (surplus = log.getMappedFiles().size() - left) > 0; ) {
+      if (log.getFirstMappedFile().isAvailable()) {
+        // Every file is expired; the last stays.
+        store.getCommitLog().deleteExpiredFile(-1_000_000_000L, 0, 60_000, true, surplus);
+      } else {
+        store.getCommitLog().retryDeleteFirstFile(60_000);
+      }
+    }
     ConsumeQueueStore queues = (ConsumeQueueStore) store.getQueueStore();
     for (ConcurrentMap<Integer, ConsumeQueueInterface> ofTopic : queues.getConsumeQueueTable().values()) {
       for (ConsumeQueueInterface queue : ofTopic.values()) {
-        queues.deleteExpiredFile(queue, store.getMinPhyOffset());
+        do {
+          queues.deleteExpiredFile(queue, store.getMinPhyOffset());
+        } while (beginsBefore(queue, store.getMinPhyOffset()));
       }
     }
+  }
+
+  /** Whether the first unit of a queue, which may be in a file that is marked, is not known to point into the log. */
+  private static boolean beginsBefore(ConsumeQueueInterface queue, long minPhyOffset) {
+    long min = queue.getMinOffsetInQueue();
+    CqUnit first = queue.get(min);
+    return min < queue.getMaxOffsetInQueue() && (first == null || first.getPos() < minPhyOffset);
   }
 }

@@ -30,15 +30,7 @@ impl Lockstep {
 
     /// Lets the store's threads run until all sleep.
     fn settle(&self) {
-        let started = Instant::now();
-        while self.clock.pending_timers() != STORE_THREADS {
-            assert!(
-                started.elapsed() < Duration::from_secs(60),
-                "{} threads sleep, not {STORE_THREADS}: does the store have others now?",
-                self.clock.pending_timers()
-            );
-            thread::yield_now();
-        }
+        wait_asleep(&self.clock, STORE_THREADS);
     }
 
     pub fn put(&self, batch: &mut PutBatch) -> Result<PutTicket, StoreError> {
@@ -59,5 +51,18 @@ impl Lockstep {
         while self.clock.step(target) {
             self.settle();
         }
+    }
+}
+
+/// Waits until so many threads sleep on the clock.
+pub fn wait_asleep(clock: &VirtualClock, threads: usize) {
+    let started = Instant::now();
+    while clock.pending_timers() != threads {
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "{} threads sleep, not {threads}: does the store have others now?",
+            clock.pending_timers()
+        );
+        thread::yield_now();
     }
 }
