@@ -201,11 +201,9 @@ export class BatchEncoder {
     const buffer = this.#buffer
     buffer.set(body, bodyStart)
     const propertiesStart = bodyStart + body.length + 2
-    const head = this.#head.of(message, idHead, count)
-    buffer.set(head, propertiesStart)
-    let end = propertiesStart + head.length
-    if (rest !== '') end += buffer.write(rest, end, 'utf8')
-    view.setInt16(propertiesStart - 2, end - propertiesStart)
+    const propertiesBytes = this.#head.write(buffer, propertiesStart, message, idHead, count, rest)
+    view.setInt16(propertiesStart - 2, propertiesBytes)
+    const end = propertiesStart + propertiesBytes
     this.#end = end
     view.setInt32(start, end - start)
   }

@@ -39,9 +39,7 @@ export class SentProperties {
 
   /** Writes them into a buffer that has the room, and returns their bytes. */
   writeTo(buffer: Buffer, at: number): number {
-    const head = sharedHead.of(this, this.#idHead, this.#count)
-    buffer.set(head, at)
-    return this.#rest === '' ? head.length : head.length + buffer.write(this.#rest, at + head.length, 'utf8')
+    return sharedHead.write(buffer, at, this, this.#idHead, this.#count, this.#rest)
   }
 }
 

@@ -19,11 +19,26 @@ export class SharedHead {
   #waitStoreMsgOK = true
 
   /**
-   * That of a message, as bytes that the next call writes over.
+   * Writes all properties of a message into a buffer that has the room, and returns their bytes.
    *
    * @param idHead and `count`: its unique id (`uniqueIdHead`, `nextUniqueCount`)
+   * @param rest what is behind the head
    */
-  of({ waitStoreMsgOK, tags }: Pick<Message, 'waitStoreMsgOK' | 'tags'>, idHead: string, count: number): Buffer {
+  write(
+    buffer: Buffer,
+    at: number,
+    message: Pick<Message, 'waitStoreMsgOK' | 'tags'>,
+    idHead: string,
+    count: number,
+    rest: string
+  ): number {
+    const head = this.#of(message, idHead, count)
+    buffer.set(head, at)
+    return rest === '' ? head.length : head.length + buffer.write(rest, at + head.length, 'utf8')
+  }
+
+  /** Bytes that the next call writes over. */
+  #of({ waitStoreMsgOK, tags }: Pick<Message, 'waitStoreMsgOK' | 'tags'>, idHead: string, count: number): Buffer {
     if (idHead !== this.#idHead || tags !== this.#tags || waitStoreMsgOK !== this.#waitStoreMsgOK) {
       const text = encodePropertiesHead(idHead + NO_ID_TAIL, waitStoreMsgOK, tags)
       if (text.length * 3 > this.#room.length) this.#room = Buffer.allocUnsafeSlow(text.length * 3)

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::lockstep::{STORE_THREADS, wait_asleep};
+use common::lockstep::{STORE_THREADS, settle_threads};
 use common::*;
 use rocketmq_env::{DiskSpace, Fault, FaultFs, Fs, Operation, VirtualClock};
 use rocketmq_store::{FlushDiskType, GetStatus, MessageStore, RetentionConfig, StoreConfig, StoreError};
@@ -38,7 +38,7 @@ impl World {
         for _ in 0..seconds {
             self.clock.advance(Duration::from_secs(1));
             // All sleep again; without an index there is one less.
-            wait_asleep(&self.clock, STORE_THREADS - 1);
+            settle_threads(&self.clock, STORE_THREADS - 1);
         }
     }
 

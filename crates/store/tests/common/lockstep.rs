@@ -30,7 +30,7 @@ impl Lockstep {
 
     /// Lets the store's threads run until all sleep.
     fn settle(&self) {
-        wait_asleep(&self.clock, STORE_THREADS);
+        settle_threads(&self.clock, STORE_THREADS);
     }
 
     pub fn put(&self, batch: &mut PutBatch) -> Result<PutTicket, StoreError> {
@@ -55,7 +55,7 @@ impl Lockstep {
 }
 
 /// Waits until so many threads sleep on the clock.
-pub fn wait_asleep(clock: &VirtualClock, threads: usize) {
+pub fn settle_threads(clock: &VirtualClock, threads: usize) {
     let started = Instant::now();
     while clock.pending_timers() != threads {
         assert!(
