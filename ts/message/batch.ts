@@ -1,8 +1,8 @@
 import { InvalidArgumentError } from '../errors.js'
-import { encodePropertiesHead } from './message.js'
 import type { Message } from './message.js'
 import { SOME_UNIQUE_ID, nextUniqueCount, uniqueIdHead, uniqueIdTail } from './message-id.js'
-import { MessageConst, REPLY_MESSAGE_FLAG, isSurelyShort } from './properties.js'
+import { MessageConst, REPLY_MESSAGE_FLAG } from './properties.js'
+import { checkedPropertiesRest, propertiesUnitsAtMost } from './sent-properties.js'
 import { SharedHead } from './shared-head.js'
 
 /** Length, magic, CRC, flag, body length, properties length. */
@@ -45,9 +45,6 @@ export function checkBatch(messages: readonly Message[]): Message {
   }
   return first
 }
-
-/** The head of the properties, its tags aside. */
-const MAX_HEAD_UNITS = encodePropertiesHead(SOME_UNIQUE_ID, false, '').length
 
 /**
  * Parts of a list, in order, whose encoded batches have at most `maxBytes` each; a message that is larger by itself is a
@@ -95,18 +92,6 @@ export function encodeBatch(messages: readonly Message[], nowMs: number, maxByte
   return { body: encoder.take(), uniqueIds }
 }
 
-/**
- * What a message has behind the head of its properties.
- *
- * @throws InvalidArgumentError when all its properties together are too long
- */
-export function checkedPropertiesRest(message: Message): string {
-  const rest = message.encodePropertiesRest()
-  // Only where they may be too long the properties are put together as a whole.
-  if (!isSurelyShort(propertiesUnitsAtMost(message.tags, rest))) message.encodeProperties(SOME_UNIQUE_ID)
-  return rest
-}
-
 function tooLarge(count: number, bytes: number, maxBytes: number): InvalidArgumentError {
   return new InvalidArgumentError(
     `the batch of ${count} messages takes ${bytes} bytes, maxMessageSize is ${maxBytes}; sendBatch() sends it in parts`
@@ -133,11 +118,6 @@ let idleEncoder: BatchEncoder | undefined
 /** The most bytes that a message may take in a batch; UTF-8 needs at most three for a UTF-16 unit. */
 export function batchBytesAtMost(message: Message, rest: string): number {
   return FIXED_BYTES + message.body.length + propertiesUnitsAtMost(message.tags, rest) * 3
-}
-
-/** UTF-16 units of all properties with these tags and this rest, or a few more. */
-export function propertiesUnitsAtMost(tags: string | undefined, rest: string): number {
-  return MAX_HEAD_UNITS + (tags === undefined ? 0 : tags.length) + rest.length
 }
 
 /** Writes the messages of a batch one after the other into a buffer that is kept and reused. */

@@ -1,7 +1,7 @@
-import { checkedPropertiesRest, propertiesUnitsAtMost } from './batch.js'
 import { encodePropertiesHead } from './message.js'
 import type { Message } from './message.js'
-import { uniqueIdTail } from './message-id.js'
+import { SOME_UNIQUE_ID, uniqueIdTail } from './message-id.js'
+import { isSurelyShort } from './properties.js'
 import { SharedHead } from './shared-head.js'
 
 /**
@@ -45,3 +45,23 @@ export class SentProperties {
 
 /** Used at a stretch by one after the other. */
 const sharedHead = new SharedHead()
+
+/** The head of the properties, its tags aside. */
+const MAX_HEAD_UNITS = encodePropertiesHead(SOME_UNIQUE_ID, false, '').length
+
+/**
+ * What a message has behind the head of its properties.
+ *
+ * @throws InvalidArgumentError when all its properties together are too long
+ */
+export function checkedPropertiesRest(message: Message): string {
+  const rest = message.encodePropertiesRest()
+  // Only where they may be too long the properties are put together as a whole.
+  if (!isSurelyShort(propertiesUnitsAtMost(message.tags, rest))) message.encodeProperties(SOME_UNIQUE_ID)
+  return rest
+}
+
+/** UTF-16 units of all properties with these tags and this rest, or a few more. */
+export function propertiesUnitsAtMost(tags: string | undefined, rest: string): number {
+  return MAX_HEAD_UNITS + (tags === undefined ? 0 : tags.length) + rest.length
+}

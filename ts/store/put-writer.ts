@@ -1,4 +1,5 @@
 import Long from 'long'
+import { UNIQ_KEY_HEAD } from '../message/message.js'
 import {
   KEY_SEPARATOR,
   MessageConst,
@@ -23,7 +24,6 @@ const INITIAL_BYTES = 64 * 1024
 const KEEP_BYTES = 1024 * 1024
 const HEAD_BYTES = 48
 const MAX_HOST_BYTES = 20
-const UNIQ_KEY_HEAD = 'UNIQ_KEY\u0001'
 const TAGS_HEAD = '\u0002TAGS\u0001'
 const KEYS_HEAD = '\u0002KEYS\u0001'
 const WAIT_FALSE = '\u0002WAIT\u0001false'
