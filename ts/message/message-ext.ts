@@ -374,10 +374,11 @@ export function viewRecords(buffer: Buffer, from: ReceivedFrom): MessageExt[] {
  * What `new` makes a Buffer over a part of memory: the constructor that `subarray()` of typed arrays asks for. Buffer's own
  * `subarray()` makes the same in three times the time, as it asks for the memory by a call into the runtime.
  */
-// A cast, as Node's types do not declare that property of Buffer, which every typed array's constructor has (ECMA-262).
-const { [Symbol.species]: BufferOf } = Buffer as unknown as {
-  [Symbol.species]: new (memory: ArrayBufferLike, at: number, length: number) => Buffer
-}
+const BufferOf: new (memory: ArrayBufferLike, at: number, length: number) => Buffer = Reflect.get(
+  Buffer,
+  // Every constructor of typed arrays has it (ECMA-262); Node's types do not say so of Buffer.
+  Symbol.species
+)
 
 function bufferOf(view: DataView, at: number, length: number): Buffer {
   return new BufferOf(view.buffer, view.byteOffset + at, length)
