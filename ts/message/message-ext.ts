@@ -1,7 +1,7 @@
 import { type InspectOptions, inspect } from 'node:util'
 import Long from 'long'
 import { ProtocolError } from '../errors.js'
-import { MessageConst, decodeProperties, findProperty } from './properties.js'
+import { MessageConst, type Place, decodeProperties, findProperty } from './properties.js'
 import { encodeOffsetMessageId } from './message-id.js'
 import { ipText } from './local-address.js'
 import { MessageSysFlag } from './sys-flag.js'
@@ -43,7 +43,6 @@ export class MessageExt {
   readonly #bodyLengthAt: number
   #topic: string | undefined
   #body: Buffer | undefined
-  #propertiesText: string | undefined
   #properties: ReadonlyMap<string, string> | undefined
   #redeliveries = 0
 
@@ -176,7 +175,7 @@ export class MessageExt {
   /** The topic in the record. */
   get storedTopic(): string {
     const at = this.#topicLengthAt()
-    return topicText(this.#buffer, at + this.#topicLengthBytes(), this.#topicLength(at))
+    return topics.read(this.#buffer, at + this.#topicLengthBytes(), this.#topicLength(at))
   }
 
   /** All properties. */
@@ -288,26 +287,22 @@ export class MessageExt {
 
   /** One property that is only ever that of the record; cheaper than all of them. */
   #property(name: string): string | undefined {
-    return this.#properties === undefined ? findProperty(this.#encodedProperties(), name) : this.#properties.get(name)
+    if (this.#properties !== undefined) return this.#properties.get(name)
+    const { start, end } = this.#propertiesPlace()
+    const value = findProperty(this.#buffer, start, end, name)
+    return value === undefined ? undefined : this.#buffer.toString('utf8', value.start, value.end)
   }
 
-  #propertiesLengthAt(): number {
+  #propertiesPlace(): Place {
     const topicLengthAt = this.#topicLengthAt()
-    return topicLengthAt + this.#topicLengthBytes() + this.#topicLength(topicLengthAt)
-  }
-
-  /** In one piece: to ask the runtime for a text costs more than to look through it. */
-  #encodedProperties(): string {
-    if (this.#propertiesText === undefined) {
-      const lengthAt = this.#propertiesLengthAt()
-      const start = lengthAt + 2
-      this.#propertiesText = this.#buffer.toString('utf8', start, start + this.#view.getInt16(lengthAt))
-    }
-    return this.#propertiesText
+    const lengthAt = topicLengthAt + this.#topicLengthBytes() + this.#topicLength(topicLengthAt)
+    const start = lengthAt + 2
+    return { start, end: start + this.#view.getInt16(lengthAt) }
   }
 
   #decodeProperties(): Map<string, string> {
-    const properties = decodeProperties(this.#encodedProperties())
+    const { start, end } = this.#propertiesPlace()
+    const properties = decodeProperties(this.#buffer.toString('utf8', start, end))
     const { minOffset, maxOffset } = this.#from
     if (minOffset !== undefined) properties.set(MessageConst.MIN_OFFSET, minOffset.toString())
     if (maxOffset !== undefined) properties.set(MessageConst.MAX_OFFSET, maxOffset.toString())
@@ -389,20 +384,20 @@ function viewOf(buffer: Buffer): DataView {
   return new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength)
 }
 
-let lastTopic = ''
-let lastTopicBytes = new Uint8Array(0)
+/** Texts that neighbours have the same of: to compare costs less than to make another text, and keeps one for all. */
+class RepeatedText {
+  #last = ''
+  #lastBytes = new Uint8Array(0)
 
-/** A topic as text. Neighbours have the same: to compare costs less than to make another text. */
-function topicText(buffer: Buffer, start: number, length: number): string {
-  if (length === lastTopicBytes.length) {
-    let same = 0
-    while (same < length && buffer[start + same] === lastTopicBytes[same]) same++
-    if (same === length) return lastTopic
+  read(buffer: Buffer, start: number, length: number): string {
+    if (length === this.#lastBytes.length) {
+      let same = 0
+      while (same < length && buffer[start + same] === this.#lastBytes[same]) same++
+      if (same === length) return this.#last
+    }
+    this.#lastBytes = Uint8Array.prototype.slice.call(buffer, start, start + length)
+    return (this.#last = buffer.toString('utf8', start, start + length))
   }
-  lastTopicBytes = new Uint8Array(length)
-  let allBits = 0
-  for (let i = 0; i < length; i++) allBits |= lastTopicBytes[i] = buffer[start + i]!
-  // Java writes topics as UTF-8; ASCII, what nearly all of them are, is read faster as Latin-1.
-  lastTopic = buffer.toString(allBits < 0x80 ? 'latin1' : 'utf8', start, start + length)
-  return lastTopic
 }
+
+const topics = new RepeatedText()

@@ -57,6 +57,15 @@ export const NAME_VALUE_SEPARATOR = '\u0001'
 /** Ends a property's value in the encoded form. */
 export const PROPERTY_SEPARATOR = '\u0002'
 
+const NAME_VALUE_SEPARATOR_BYTE = 1
+const PROPERTY_SEPARATOR_BYTE = 2
+
+/** Bytes `[start, end)` of a buffer. */
+export interface Place {
+  readonly start: number
+  readonly end: number
+}
+
 /** Largest encoded form, in bytes of UTF-8: its length travels as a signed 16-bit number. */
 export const MAX_PROPERTIES_BYTES = 32767
 
@@ -89,21 +98,31 @@ export function decodeProperties(encoded: string): Map<string, string> {
   return properties
 }
 
-/** The property that {@link decodeProperties} has under that name, without decoding the others. */
-export function findProperty(encoded: string, name: string): string | undefined {
-  let found: string | undefined
-  let start = 0
-  while (start < encoded.length) {
-    let end = encoded.indexOf(PROPERTY_SEPARATOR, start)
-    if (end < 0) end = encoded.length
-    const nameEnd = start + name.length
-    // Of several the last counts, and one without a value not at all.
-    if (nameEnd < end - 1 && encoded[nameEnd] === NAME_VALUE_SEPARATOR && encoded.startsWith(name, start)) {
-      found = encoded.slice(nameEnd + 1, end)
+/**
+ * Where the value lies that {@link decodeProperties} has under that name: `[start, end)`, undefined if there is none. Made of
+ * the bytes, as to ask the runtime for a text costs more than to look through them.
+ *
+ * @param encoded holds the properties, UTF-8, from `start` to `end`
+ * @param name of ASCII only
+ */
+export function findProperty(encoded: Uint8Array, start: number, end: number, name: string): Place | undefined {
+  // From the back: of several the last counts.
+  for (let stop = end; stop > start;) {
+    let from = stop
+    while (from > start && encoded[from - 1] !== PROPERTY_SEPARATOR_BYTE) from--
+    const nameEnd = from + name.length
+    // One without a value is passed over.
+    if (nameEnd < stop - 1 && encoded[nameEnd] === NAME_VALUE_SEPARATOR_BYTE && hasName(encoded, from, name)) {
+      return { start: nameEnd + 1, end: stop }
     }
-    start = end + 1
+    stop = from - 1
   }
-  return found
+  return undefined
+}
+
+function hasName(encoded: Uint8Array, from: number, name: string): boolean {
+  for (let at = 0; at < name.length; at++) if (encoded[from + at] !== name.charCodeAt(at)) return false
+  return true
 }
 
 /** Whether nothing is left of a text after Java's `trim()`, which takes away all up to U+0020 and no other blanks. */

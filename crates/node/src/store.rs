@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use rocketmq_codec::message::{PullLimits, decode_pulled, decode_record, is_plain};
 use rocketmq_env::{Clock, Fs, OsFs, SystemClock};
 use rocketmq_store::{
-    Boundary, FlushDiskType, FlushError, GetResult, HostAddr, MessageStore, PutBatch, Queue, RecoveryListener,
+    Boundary, FlushDiskType, FlushError, GetResult, HostAddr, MessageStore, PutBatch, Queue, Reads, RecoveryListener,
     StoreConfig, StoreError, TagFilter, is_whole,
 };
 
@@ -164,17 +164,18 @@ impl NativeMessageStore {
         let (offset, count) = (join(offset_low, offset_high), max_count as usize);
         let (topic, queue_id, bytes) = (queue.topic(), queue.queue_id(), max_bytes as usize);
         let mut room = Room { bytes: into.get_mut(at as usize..).unwrap_or_default(), used: HEAD_BYTES };
-        let found = self.store.get_each(topic, queue_id, offset, count, bytes, filter.as_ref(), |record| {
-            if !is_whole(record, topic) {
-                return false;
-            }
-            // In order: behind one that needs work or room come all others.
-            let is_placed = answer.stored.is_empty() && is_plain(record) && room.push(record);
-            if !is_placed {
-                answer.stored.extend_from_slice(record);
-            }
-            true
-        });
+        let found =
+            self.store.get_each(topic, queue_id, offset, count, bytes, filter.as_ref(), Reads::Whole, |record| {
+                if !is_whole(record, topic) {
+                    return false;
+                }
+                // In order: behind one that needs work or room come all others.
+                let is_placed = answer.stored.is_empty() && is_plain(record) && room.push(record);
+                if !is_placed {
+                    answer.stored.extend_from_slice(record);
+                }
+                true
+            });
         let found = found.map_err(|error| store_failure(&error))?;
         if answer.stored.is_empty() && room.write_head(&found) {
             return length(room.used);

@@ -53,6 +53,16 @@ pub enum Boundary {
     Upper,
 }
 
+/// How much of each record is read by whoever is shown it. The processor is told that far ahead: what it is not told of is
+/// waited for, and what it is told of in vain keeps others waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reads {
+    /// Its first fields, or nothing.
+    Head,
+    /// All of it, to copy it.
+    Whole,
+}
+
 /// A subscription's set of tags. (A subscription to everything needs no filter.)
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TagFilter {

@@ -42,7 +42,7 @@ pub use config::{FlushDiskType, RetentionConfig, StoreConfig};
 pub use disk::DiskUsage;
 pub use dispatch::ArrivalListener;
 pub use error::{PutError, StoreError};
-pub use get::{Boundary, GetResult, GetStatus, TagFilter};
+pub use get::{Boundary, GetResult, GetStatus, Reads, TagFilter};
 pub use index::QueryResult;
 pub use inspect::{Fault, VerifyReport, rebuild, verify};
 pub use log_read::LogRead;

@@ -20,7 +20,7 @@ use crate::commit_log::CommitLog;
 use crate::deletion::DeletedTopics;
 use crate::disk::DiskUsage;
 use crate::dispatch::{ArrivalListener, Dispatcher};
-use crate::get::{Boundary, GetResult, GetStatus, TagFilter};
+use crate::get::{Boundary, GetResult, GetStatus, Reads, TagFilter};
 use crate::index::{Index, QueryResult};
 use crate::log_read::LogRead;
 use crate::message::PutTicket;
@@ -154,12 +154,12 @@ impl MessageStore {
             out.extend_from_slice(if is_whole { record } else { &[] });
             is_whole
         };
-        self.get_each(topic, queue_id, offset, max_count, max_bytes, filter, copy)
+        self.get_each(topic, queue_id, offset, max_count, max_bytes, filter, Reads::Whole, copy)
     }
 
     /// As [`get`](MessageStore::get), but shows each record where it lies, without a copy. Its head says that it is the message, and
     /// how long it is; whether all of it is right is for `each` to see ([`is_whole`](crate::is_whole)), who leaves it out with
-    /// `false`.
+    /// `false`, and of whom `reads` tells how much of it that takes.
     #[expect(clippy::too_many_arguments, reason = "those of Apache's getMessage")]
     pub fn get_each(
         &self,
@@ -169,6 +169,7 @@ impl MessageStore {
         max_count: usize,
         max_bytes: usize,
         filter: Option<&TagFilter>,
+        reads: Reads,
         each: impl FnMut(&[u8]) -> bool,
     ) -> Result<GetResult, StoreError> {
         self.while_open(|| {
@@ -183,7 +184,7 @@ impl MessageStore {
                     bytes: 0,
                 });
             };
-            let get = read::Get { offset, max_count, max_bytes, filter };
+            let get = read::Get { offset, max_count, max_bytes, filter, reads };
             read::get(&self.commit_log.log, &self.config, &queue, &get, each)
         })
     }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use rocketmq_codec::message::{RecordFields, encode_record};
 use rocketmq_env::{Fs, OpenMode, OsFs, SystemClock};
-use rocketmq_store::{FlushDiskType, HostAddr, MessageStore, PutBatch, Queue, StoreConfig};
+use rocketmq_store::{FlushDiskType, HostAddr, MessageStore, PutBatch, Queue, Reads, StoreConfig};
 use rocketmq_testkit::{KeyedProperties, body_of, plain_message};
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -209,7 +209,7 @@ fn get(store: &MessageStore, queue_id: i32, (count, stop): (&AtomicU64, &AtomicB
     let mut offset = store.min_offset(TOPIC, queue_id)?;
     let mut shown_bytes = 0;
     while !stop.load(Ordering::Relaxed) {
-        let result = store.get_each(TOPIC, queue_id, offset, 32, usize::MAX, None, |record| {
+        let result = store.get_each(TOPIC, queue_id, offset, 32, usize::MAX, None, Reads::Head, |record| {
             shown_bytes += record.len();
             true
         })?;
