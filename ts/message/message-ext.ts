@@ -355,13 +355,21 @@ export class MessageExt {
   }
 }
 
-/** Views of all records in a buffer, one after the other. */
-export function viewRecords(buffer: Buffer, from: ReceivedFrom): MessageExt[] {
+/**
+ * Views of all records in a buffer, one after the other.
+ *
+ * @param view of the buffer; whoever has one saves the making of another
+ * @param start and `end`: where the records lie in it
+ */
+export function viewRecords(
+  buffer: Buffer,
+  from: ReceivedFrom,
+  view = viewOf(buffer),
+  start = 0,
+  end = buffer.length
+): MessageExt[] {
   const messages: MessageExt[] = []
-  const view = viewOf(buffer)
-  for (let start = 0; start < buffer.length; start += view.getInt32(start)) {
-    messages.push(new MessageExt(buffer, start, from, view))
-  }
+  for (let at = start; at < end; at += view.getInt32(at)) messages.push(new MessageExt(buffer, at, from, view))
   return messages
 }
 
@@ -380,7 +388,7 @@ function bufferOf(view: DataView, at: number, length: number): Buffer {
 }
 
 /** Reads numbers in a third of the time of the Buffer's own methods. */
-function viewOf(buffer: Buffer): DataView {
+export function viewOf(buffer: Buffer): DataView {
   return new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength)
 }
 

@@ -1,5 +1,5 @@
 import Long from 'long'
-import { type MessageExt, type ReceivedFrom, viewRecords } from '../message/message-ext.js'
+import { type MessageExt, type ReceivedFrom, viewOf, viewRecords } from '../message/message-ext.js'
 
 /** Records of several reads share a buffer of this size; a message that is kept keeps it. */
 const SLAB_BYTES = 256 * 1024
@@ -26,6 +26,7 @@ export interface Answer {
 /** Gives room for the answers of reads, and reads them. */
 export class RecordReader {
   #slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
+  #view = viewOf(this.#slab)
   #used = 0
 
   /**
@@ -36,23 +37,23 @@ export class RecordReader {
     let bytes = read(this.#slab, this.#used)
     if (bytes > this.#slab.length - this.#used) {
       this.#slab = Buffer.allocUnsafeSlow(Math.max(bytes, SLAB_BYTES))
+      this.#view = viewOf(this.#slab)
       this.#used = 0
       bytes = take(this.#slab, 0)
     }
-    const slab = this.#slab
+    const view = this.#view
     const at = this.#used
-    const records = at + HEAD_BYTES
     this.#used = at + bytes
     return {
-      status: slab.readUInt32LE(at),
-      messages: viewRecords(slab.subarray(records, at + bytes), FROM_STORE),
-      next: longAt(slab, at + 8),
-      min: longAt(slab, at + 16),
-      max: longAt(slab, at + 24)
+      status: view.getUint32(at, true),
+      messages: viewRecords(this.#slab, FROM_STORE, view, at + HEAD_BYTES, at + bytes),
+      next: longAt(view, at + 8),
+      min: longAt(view, at + 16),
+      max: longAt(view, at + 24)
     }
   }
 }
 
-function longAt(buffer: Buffer, at: number): Long {
-  return new Long(buffer.readInt32LE(at), buffer.readInt32LE(at + 4))
+function longAt(view: DataView, at: number): Long {
+  return new Long(view.getInt32(at, true), view.getInt32(at + 4, true))
 }
