@@ -175,7 +175,7 @@ export class MessageExt {
   /** The topic in the record. */
   get storedTopic(): string {
     const at = this.#topicLengthAt()
-    return topics.read(this.#buffer, at + this.#topicLengthBytes(), this.#topicLength(at))
+    return topicText(this.#buffer, at + this.#topicLengthBytes(), this.#topicLength(at))
   }
 
   /** All properties. */
@@ -392,20 +392,20 @@ export function viewOf(buffer: Buffer): DataView {
   return new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength)
 }
 
-/** Texts that neighbours have the same of: to compare costs less than to make another text, and keeps one for all. */
-class RepeatedText {
-  #last = ''
-  #lastBytes = new Uint8Array(0)
+let lastTopic = ''
+let lastTopicBytes = new Uint8Array(0)
 
-  read(buffer: Buffer, start: number, length: number): string {
-    if (length === this.#lastBytes.length) {
-      let same = 0
-      while (same < length && buffer[start + same] === this.#lastBytes[same]) same++
-      if (same === length) return this.#last
-    }
-    this.#lastBytes = Uint8Array.prototype.slice.call(buffer, start, start + length)
-    return (this.#last = buffer.toString('utf8', start, start + length))
+/** A topic as text. Neighbours have the same: to compare costs less than to make another text. */
+function topicText(buffer: Buffer, start: number, length: number): string {
+  if (length === lastTopicBytes.length) {
+    let same = 0
+    while (same < length && buffer[start + same] === lastTopicBytes[same]) same++
+    if (same === length) return lastTopic
   }
+  lastTopicBytes = new Uint8Array(length)
+  let allBits = 0
+  for (let i = 0; i < length; i++) allBits |= lastTopicBytes[i] = buffer[start + i]!
+  // Java writes topics as UTF-8; ASCII, what nearly all of them are, is read faster as Latin-1.
+  lastTopic = buffer.toString(allBits < 0x80 ? 'latin1' : 'utf8', start, start + length)
+  return lastTopic
 }
-
-const topics = new RepeatedText()

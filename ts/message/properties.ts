@@ -57,8 +57,8 @@ export const NAME_VALUE_SEPARATOR = '\u0001'
 /** Ends a property's value in the encoded form. */
 export const PROPERTY_SEPARATOR = '\u0002'
 
-const NAME_VALUE_SEPARATOR_BYTE = 1
-const PROPERTY_SEPARATOR_BYTE = 2
+const NAME_VALUE_SEPARATOR_BYTE = NAME_VALUE_SEPARATOR.charCodeAt(0)
+const PROPERTY_SEPARATOR_BYTE = PROPERTY_SEPARATOR.charCodeAt(0)
 
 /** Bytes `[start, end)` of a buffer. */
 export interface Place {
@@ -99,8 +99,8 @@ export function decodeProperties(encoded: string): Map<string, string> {
 }
 
 /**
- * Where the value lies that {@link decodeProperties} has under that name: `[start, end)`, undefined if there is none. Made of
- * the bytes, as to ask the runtime for a text costs more than to look through them.
+ * Where the value lies that {@link decodeProperties} has under that name: `[start, end)`, undefined if there is none. Looked
+ * for among the bytes, as to ask the runtime for a text costs more than to look through them.
  *
  * @param encoded holds the properties, UTF-8, from `start` to `end`
  * @param name of ASCII only

@@ -23,7 +23,7 @@ struct Prefetch {
 /// What lies behind the head, if it is read at all, the processor finds by itself.
 const PREFETCH_HEADS: Prefetch = Prefetch { units: 6, bytes: 128 };
 
-/// More, of some lines each, than that the processor does not keep track of.
+/// No more, as each is several lines, of which the processor fetches only so many at a time.
 const PREFETCH_WHOLE: Prefetch = Prefetch { units: 4, bytes: 512 };
 
 /// Bytes from the start of a record to the end of its store timestamp, with the longest born host.
@@ -110,8 +110,7 @@ pub(crate) fn get(
     let scan_end = offset.saturating_add(i64::try_from(scan_units).unwrap_or(i64::MAX)).min(file_end).min(max_offset);
     let mut buffer = [[0; UNIT_BYTES]; CHUNK_UNITS];
     // A filter passes most records over by their units.
-    let is_whole = get.reads == Reads::Whole && get.filter.is_none();
-    let prefetch = if is_whole { PREFETCH_WHOLE } else { PREFETCH_HEADS };
+    let prefetch = if get.reads == Reads::Whole && get.filter.is_none() { PREFETCH_WHOLE } else { PREFETCH_HEADS };
     'chunks: while state.next < scan_end && !state.has_all() {
         // Without a filter no unit is read in vain.
         let wanted = if get.filter.is_none() { (state.max_count - state.count).max(1) } else { CHUNK_UNITS };
@@ -123,8 +122,8 @@ pub(crate) fn get(
         for (index, bytes) in buffer[..read].iter().enumerate() {
             // Of those behind the first only now, as the reader knows the file since that.
             let from = if index == 1 { 2 } else { index + prefetch.units };
-            let ahead = from.min(read)..(index + 1 + prefetch.units).min(read);
-            for ahead in &buffer[ahead] {
+            let to = index + 1 + prefetch.units;
+            for ahead in &buffer[from.min(read)..to.min(read)] {
                 let unit = Unit::decode(ahead);
                 let (at, len) = (u64::try_from(unit.physical_offset), usize::try_from(unit.size));
                 reader.prefetch(at.unwrap_or(u64::MAX), len.unwrap_or(0).min(prefetch.bytes));

@@ -159,7 +159,7 @@ impl MessageStore {
 
     /// As [`get`](MessageStore::get), but shows each record where it lies, without a copy. Its head says that it is the message, and
     /// how long it is; whether all of it is right is for `each` to see ([`is_whole`](crate::is_whole)), who leaves it out with
-    /// `false`, and of whom `reads` tells how much of it that takes.
+    /// `false`. `reads` tells how much of it `each` will read.
     #[expect(clippy::too_many_arguments, reason = "those of Apache's getMessage")]
     pub fn get_each(
         &self,
