@@ -252,8 +252,8 @@ impl Shared {
             let (from, started) = (self.flushed.load(Ordering::Acquire), options.clock.uptime());
             self.flush(options);
             let (to, ended) = (self.flushed.load(Ordering::Acquire), options.clock.uptime());
-            let waiting = count + self.state.lock().waiting();
-            regroup.flushed(waiting, to - from, ended.saturating_sub(started), ended);
+            let waiting = self.state.lock().waiting();
+            regroup.flushed(count, waiting, to - from, ended.saturating_sub(started), ended);
             self.answer(asked);
             if stopping {
                 let late = {
