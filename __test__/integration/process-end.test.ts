@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -39,6 +39,18 @@ async function run(nameServer: string, program: string): Promise<string> {
 }
 
 describe('a process ends by itself', () => {
+  it('with a server that nobody shut down: its temporary directory goes with it', async () => {
+    const printed = await run(
+      '',
+      `const { startServer } = require(${JSON.stringify(join(repositoryRoot, 'dist', 'index.js'))})
+       const server = await startServer()
+       console.log(server.dataDir)
+       process.exit()`
+    )
+    assert.match(printed, /rocketmq-native-/)
+    assert.equal(existsSync(printed.trim()), false)
+  })
+
   it('after the shutdown of a producer that used all there is', async () => {
     await using cluster = await FakeCluster.start('a', 'b')
     const printed = await run(

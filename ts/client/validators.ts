@@ -38,9 +38,9 @@ const SYSTEM_TOPICS: ReadonlySet<string> = new Set([
   'RMQ_SYS_ROCKSDB_TRANS_OP_HALF_TOPIC'
 ])
 
-/** The last topics found good: programs send to few topics, and the check is made for every message. */
+/** The last topics found good: the check is made for every message. */
 const sendableTopics = new Set<string>()
-const MAX_REMEMBERED_TOPICS = 1024
+const MAX_REMEMBERED_TOPICS = 65_536
 let lastSendableTopic: string | undefined
 
 /**
@@ -108,6 +108,15 @@ export function checkSendTopic(topic: string): void {
  */
 export function checkMessage(message: Message, maxMessageSize: number): void {
   checkSendTopic(message.topic)
+  checkMessageContent(message, maxMessageSize)
+}
+
+/**
+ * Checks a message whose topic was checked before.
+ *
+ * @throws InvalidArgumentError saying what is wrong
+ */
+export function checkMessageContent(message: Message, maxMessageSize: number): void {
   const length = message.body.length
   if (length === 0) throw new InvalidArgumentError('the message body is empty')
   if (length > maxMessageSize) {

@@ -1,3 +1,12 @@
+/**
+ * The header template that the sender with this number has kept with a queue. Where there are many queues it is found without
+ * looking into more memory than that of the queue.
+ */
+export let templateOf: (mq: MessageQueue, sender: number) => number | undefined
+
+/** Keeps a template with a queue, in place of another sender's. A number, as a queue that is kept must not keep its sender. */
+export let keepTemplate: (mq: MessageQueue, sender: number, template: number) => void
+
 /** One queue of a topic on one broker (`common/message/MessageQueue.java`). */
 export class MessageQueue {
   /** The topic. */
@@ -7,6 +16,16 @@ export class MessageQueue {
   /** Number of the queue on that broker, from 0. */
   readonly queueId: number
   #key: string | undefined
+  #sender = 0
+  #template = 0
+
+  static {
+    templateOf = (mq, sender) => (mq.#sender === sender ? mq.#template : undefined)
+    keepTemplate = (mq, sender, template) => {
+      mq.#sender = sender
+      mq.#template = template
+    }
+  }
 
   constructor(topic: string, brokerName: string, queueId: number) {
     this.topic = topic

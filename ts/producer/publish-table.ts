@@ -1,6 +1,6 @@
 import { toError } from '../errors.js'
 import { withoutNamespace, wrapNamespace } from '../client/namespace.js'
-import { MessageQueue } from '../message/message-queue.js'
+import { MessageQueue, keepTemplate, templateOf } from '../message/message-queue.js'
 import type { SendTemplate } from '../remoting/types.js'
 import type { ClientInstance, ProducerInner } from '../client/client-instance.js'
 import type { ClientStatus } from '../client/client-status.js'
@@ -12,15 +12,23 @@ import type { ProducerConfig } from './options.js'
 
 const REFRESH_INTERVAL_MS = 1_000
 
+/** How many tables there were. */
+let tables = 0
+
 /**
  * The topics a producer sends to: their queues, and the header templates of its sends. It knows topics by their names on
  * the wire; queues have the names of topics that the user sees.
  */
 export class PublishTable implements ProducerInner {
   readonly status: ClientStatus | undefined
+  /** What its templates are kept under, from 1. */
+  readonly #number = ++tables
   readonly #instance: ClientInstance
   readonly #config: ProducerConfig
   readonly #infos = new Map<string, TopicPublishInfo | undefined>()
+  /** What was asked for last: most sends are for one topic. */
+  #lastTopic: string | undefined
+  #lastInfo: TopicPublishInfo | undefined
   #refreshedMs = 0
   readonly #templates = new Map<string, SendTemplate>()
   readonly #batchTemplates = new Map<string, SendTemplate>()
@@ -43,6 +51,8 @@ export class PublishTable implements ProducerInner {
   updateTopicRoute(topic: string, route: TopicRouteData): void {
     if (!this.#infos.has(topic)) return
     const name = this.userTopic(topic)
+    this.#lastTopic = undefined
+    this.#lastInfo = undefined
     this.#infos.set(topic, new TopicPublishInfo(name, route))
   }
 
@@ -72,7 +82,11 @@ export class PublishTable implements ProducerInner {
 
   /** What is known of a topic, if there is a queue to send to. */
   get(topic: string): TopicPublishInfo | undefined {
-    return this.#usable(this.wireTopic(topic))
+    if (topic === this.#lastTopic) return this.#lastInfo
+    const info = this.#usable(this.wireTopic(topic))
+    this.#lastTopic = topic
+    this.#lastInfo = info
+    return info
   }
 
   /**
@@ -112,6 +126,9 @@ export class PublishTable implements ProducerInner {
 
   /** The header template for sends to a queue. */
   template(mq: MessageQueue, batch: boolean, reply = false): SendTemplate {
+    const plain = !batch && !reply
+    const kept = plain ? templateOf(mq, this.#number) : undefined
+    if (kept !== undefined) return kept as SendTemplate
     const templates = batch ? this.#batchTemplates : reply ? this.#replyTemplates : this.#templates
     let template = templates.get(mq.key)
     if (template === undefined) {
@@ -129,6 +146,7 @@ export class PublishTable implements ProducerInner {
       })
       templates.set(mq.key, template)
     }
+    if (plain) keepTemplate(mq, this.#number, template)
     return template
   }
 

@@ -1,5 +1,5 @@
 import { withoutNamespace, wrapNamespace } from '../client/namespace.js'
-import { checkMessage, checkSendTopic } from '../client/validators.js'
+import { checkMessage, checkMessageContent, checkSendTopic } from '../client/validators.js'
 import { InvalidArgumentError, toError } from '../errors.js'
 import { checkBatch, encodeBatch } from '../message/batch.js'
 import type { MessageInit } from '../message/message.js'
@@ -83,10 +83,17 @@ function serialize(serializer: Serializer<unknown>, value: unknown, topic: strin
  * What is sent for one message: with a new unique id, to be compressed when it is large
  * (`impl/producer/DefaultMQProducerImpl.java#tryToCompressMessage`). The message stays as it is.
  *
+ * @param isTopicChecked whether its topic is known to be one that may be sent to
  * @throws InvalidArgumentError when it is not acceptable
  */
-export function messageContent(message: Message, config: ProducerConfig, nowMs: number): SendContent {
-  checkMessage(message, config.maxMessageSize)
+export function messageContent(
+  message: Message,
+  config: ProducerConfig,
+  nowMs: number,
+  isTopicChecked: boolean
+): SendContent {
+  if (!isTopicChecked) checkSendTopic(message.topic)
+  checkMessageContent(message, config.maxMessageSize)
   const [idHead, count] = [uniqueIdHead(nowMs), nextUniqueCount()]
   const msgId = idHead + uniqueIdTail(count)
   const { topic, flag, body } = message

@@ -89,7 +89,7 @@ export class Sending<Body> {
     const content =
       message === undefined
         ? batchContent(given as readonly Sendable<Body>[], config, nowMs)
-        : messageContent(message, config, nowMs)
+        : this.#messageContent(message, nowMs)
     if (mq !== undefined && mq.topic !== content.topic) throw wrongTopic(mq, content.topic)
     if (signal?.aborted === true) throw new AbortedError(`the send to topic ${content.topic}`, signal)
     const timeoutMs = args.timeoutMs ?? config.sendMsgTimeout
@@ -100,6 +100,16 @@ export class Sending<Body> {
     const pending = new PendingSend(context, content, nowMs, timeoutMs, signal, callback, oneway, observer)
     if (content.compress) void pending.compress()
     return this.#begin(pending, timeoutMs, callback, mq, choose)
+  }
+
+  /** Of a topic that is known and was sent to before the name is not checked again: each lookup is dear where there are many. */
+  #messageContent(message: Message, nowMs: number): SendContent {
+    const { config, table } = this.context
+    const info = table.get(message.topic)
+    if (info === undefined) return messageContent(message, config, nowMs, false)
+    const content = messageContent(message, config, nowMs, info.isChecked)
+    info.isChecked = true
+    return content
   }
 
   #begin(

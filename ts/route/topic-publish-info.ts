@@ -8,6 +8,8 @@ export class TopicPublishInfo {
   readonly topic: string
   /** The queues, sorted by broker name and queue id. */
   readonly messageQueues: readonly MessageQueue[]
+  /** Whether somebody has found that the topic may be sent to. */
+  isChecked = false
   /** The last index given out; starts anywhere, so that producers do not all begin with the same queue. */
   #index = Math.floor(Math.random() * 0x1_0000_0000) | 0
 

@@ -49,10 +49,23 @@ export function parseTopicRouteData(body: Buffer): TopicRouteData {
   }
 }
 
+/** Names of brokers, one text for all routes: each lookup by such a name is then of a text that was just used. */
+const brokerNames = new Map<string, string>()
+const MAX_BROKER_NAMES = 1_024
+
+function brokerNameOf(data: Record<string, unknown>): string {
+  const name = text(data['brokerName'], 'brokerName')
+  const known = brokerNames.get(name)
+  if (known !== undefined) return known
+  if (brokerNames.size >= MAX_BROKER_NAMES) brokerNames.clear()
+  brokerNames.set(name, name)
+  return name
+}
+
 function parseQueueData(value: unknown): QueueData {
   const data = record(value, 'queueDatas')
   return {
-    brokerName: text(data['brokerName'], 'brokerName'),
+    brokerName: brokerNameOf(data),
     readQueueNums: whole(data['readQueueNums'], 'readQueueNums'),
     writeQueueNums: whole(data['writeQueueNums'], 'writeQueueNums'),
     perm: whole(data['perm'], 'perm')
@@ -64,7 +77,7 @@ function parseBrokerData(value: unknown): BrokerData {
   const addresses = Object.entries(record(data['brokerAddrs'] ?? {}, 'brokerAddrs'))
   return {
     cluster: typeof data['cluster'] === 'string' ? data['cluster'] : '',
-    brokerName: text(data['brokerName'], 'brokerName'),
+    brokerName: brokerNameOf(data),
     brokerAddrs: new Map(addresses.map(([id, address]) => [whole(id, 'brokerAddrs'), text(address, 'brokerAddrs')]))
   }
 }

@@ -66,7 +66,7 @@ export const SERVER_OPTIONS = {
   port: optionalInt(0, MAX_PORT),
   /** Port of the name server; 0 takes any free one. @default 0 */
   nameServerPort: int(0, 0, MAX_PORT),
-  /** Where data lies. @default a temporary directory that `shutdown()` removes */
+  /** Where data lies. @default a temporary directory that `shutdown()` removes, or the end of the process */
   dataDir: custom<string | undefined, string>(undefined, (key, given) => {
     // It passes through a broker.conf, whose values have no blanks around them.
     if (typeof given !== 'string' || given === '' || given !== given.trim()) {

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type NativeBrokerConf, readBrokerConf } from '../native.js'
@@ -8,6 +7,7 @@ import { Broker, type ShutdownSummary, brokerConf } from './broker.js'
 import { NameServer } from './name-server.js'
 import { SERVER_OPTIONS, type ServerOptions } from './options.js'
 import { serverError } from './server-error.js'
+import { makeTemporaryDirectory, removeTemporaryDirectory } from './temporary-directory.js'
 
 /**
  * A name server and a broker in this process, ready for clients.
@@ -57,7 +57,7 @@ export class Server {
     const temporary = storePathRootDir === temporaryDir
     let nameServer: NameServer | undefined
     try {
-      if (temporary) await mkdir(temporaryDir, { mode: 0o700 })
+      if (temporary) await makeTemporaryDirectory(temporaryDir)
       if (namesrvAddrs.length === 0) {
         nameServer = await NameServer.start({ host: bindAddress, port: nameServerPort })
       }
@@ -66,7 +66,7 @@ export class Server {
       return new Server(broker, nameServer, namesrvAddr, storePathRootDir, temporary)
     } catch (error) {
       await nameServer?.shutdown()
-      if (temporary) await rm(temporaryDir, { recursive: true, force: true })
+      if (temporary) await removeTemporaryDirectory(temporaryDir)
       throw error
     }
   }
@@ -77,7 +77,8 @@ export class Server {
   }
 
   /**
-   * Stops the broker, then the name server; a temporary directory is removed. Idempotent.
+   * Stops the broker, then the name server; a temporary directory is removed, as it is when the process ends without this.
+   * Idempotent.
    * @throws ServerError when the store could not be flushed
    */
   shutdown(): Promise<ShutdownSummary> {
@@ -95,7 +96,7 @@ export class Server {
       return await this.#broker.shutdown()
     } finally {
       await this.#nameServer?.shutdown()
-      if (this.#temporary) await rm(this.dataDir, { recursive: true, force: true })
+      if (this.#temporary) await removeTemporaryDirectory(this.dataDir)
     }
   }
 }

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { gunzipSync, inflateSync } from 'node:zlib'
-import { ClientStateError, ConfigError, InvalidArgumentError, RouteError, TimeoutError } from '../../../ts/errors.js'
+import {
+  ClientStateError,
+  ConfigError,
+  ConnectionError,
+  InvalidArgumentError,
+  RouteError,
+  TimeoutError
+} from '../../../ts/errors.js'
 import { Message } from '../../../ts/message/message.js'
 import { MessageQueue } from '../../../ts/message/message-queue.js'
 import { decodeProperties } from '../../../ts/message/properties.js'
@@ -151,6 +158,59 @@ describe('the life of a producer', () => {
 })
 
 describe('the forms of send', () => {
+  it('one queue object given to several producers: each sends with a header of its own', async () => {
+    const remoting = routed()
+    const registry = registryOf(remoting)
+    const producers = ['one', 'two'].map(producerGroup => new Producer({ ...OPTIONS, producerGroup }, registry))
+    for (const producer of producers) await producer.start()
+    const mq = new MessageQueue('T', 'a', 1)
+    for (const producer of [...producers, ...producers]) await producer.send({ topic: 'T', body: 'b' }, mq)
+    assert.deepEqual(
+      remoting.sends.map(({ template }) => template.producerGroup),
+      ['one', 'two', 'one', 'two']
+    )
+    for (const producer of producers) await producer.shutdown()
+  })
+
+  it('a list after a message, and a message after it, to one queue object: each as what it is', async () => {
+    const remoting = routed()
+    await using producer = await started(remoting)
+    const mq = new MessageQueue('T', 'a', 1)
+    const message = { topic: 'T', body: 'b' }
+    for (const sent of [message, [message, message], message]) await producer.send(sent as typeof message, mq)
+    assert.deepEqual(
+      remoting.sends.map(({ template }) => template.batch),
+      [false, true, false]
+    )
+  })
+
+  it('to a topic that nobody may send to: refused each time, also where its route is known', async () => {
+    const remoting = routed()
+    remoting.route({ SELF_TEST_TOPIC: { a: 1 } })
+    await using producer = await started(remoting, { topics: ['SELF_TEST_TOPIC'] })
+    await settle()
+    for (let tries = 0; tries < 2; tries++) {
+      await assert.rejects(producer.send({ topic: 'SELF_TEST_TOPIC', body: 'b' }), /SELF_TEST_TOPIC is forbidden/)
+    }
+  })
+
+  it('a topic that has moved: sends go where the new route says', async () => {
+    const remoting = routed({ a: 1 })
+    await using producer = await started(remoting, { retryTimesWhenSendFailed: 0 })
+    await producer.send({ topic: 'T', body: 'b' })
+    remoting.route({ T: { b: 1 } })
+    remoting.onSend = send => send.pending.onFailed(new ConnectionError('gone', send.address))
+    // The route is asked for anew after that.
+    await assert.rejects(producer.send({ topic: 'T', body: 'b' }))
+    await settle()
+    remoting.onSend = send => stored(send)
+    await producer.send({ topic: 'T', body: 'b' })
+    assert.deepEqual(
+      remoting.sends.map(({ template }) => template.brokerName),
+      ['a', 'a', 'b']
+    )
+  })
+
   it('a message: next queue in turn, header template, properties and result', async t => {
     t.mock.timers.enable({ apis: ['Date'], now: 1_000_000 })
     const remoting = routed()

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::{Mutex, RwLock};
 use rocketmq_codec::body::{DataVersion, TopicConfig, TopicConfigSerializeWrapper, perm};
 use rocketmq_codec::json;
+use rocketmq_env::{CACHE_LINE_BYTES, prefetch};
 use rocketmq_store::{MessageStore, Queue};
+use smol_str::SmolStr;
 
 use crate::config::BrokerConfig;
 use crate::error::BrokerError;
@@ -20,6 +22,10 @@ use crate::persist::{TableFile, Then};
 /// `i32::MAX`, and must not become memory.
 const KEPT_QUEUES: usize = 1024;
 
+/// How many of them, those with the lowest ids, lie in the topic itself: of as many topics as are in no cache of the processor
+/// each access counts that has to wait for the one before.
+const INLINE_QUEUES: usize = 4;
+
 /// One version of a topic's configuration with handles of its queues. A change of the configuration makes a new one.
 #[derive(Debug)]
 pub struct Topic {
@@ -27,12 +33,14 @@ pub struct Topic {
     /// Version of the table that the topic came with: once it is written a restart knows the topic.
     since: u64,
     /// Those with the lowest ids, from the first use on.
-    queues: OnceLock<Box<[OnceLock<Arc<Queue>>]>>,
+    queues: [OnceLock<Arc<Queue>>; INLINE_QUEUES],
+    /// Those behind.
+    more_queues: OnceLock<Box<[OnceLock<Arc<Queue>>]>>,
 }
 
 impl Topic {
     fn new(config: TopicConfig, since: u64) -> Self {
-        Self { config, since, queues: OnceLock::new() }
+        Self { config, since, queues: Default::default(), more_queues: OnceLock::new() }
     }
 
     /// The configuration.
@@ -48,7 +56,7 @@ impl Topic {
     /// A queue's handle; `None` for an id beyond both queue counts, and for a name that cannot be a directory's.
     pub fn queue(&self, store: &MessageStore, queue_id: i32) -> Option<Cow<'_, Arc<Queue>>> {
         let index = usize::try_from(queue_id).ok()?;
-        if let Some(queue) = self.queues.get().and_then(|queues| queues.get(index)?.get()) {
+        if let Some(queue) = self.kept_queue(index) {
             return Some(Cow::Borrowed(queue));
         }
         let count = usize::try_from(self.config.read_queue_nums.max(self.config.write_queue_nums)).ok()?;
@@ -56,18 +64,36 @@ impl Topic {
             return None;
         }
         let queue = store.queue(&self.config.topic_name, queue_id).ok()?;
-        let kept = self.queues.get_or_init(|| (0..count.min(KEPT_QUEUES)).map(|_| OnceLock::new()).collect());
-        Some(match kept.get(index) {
+        let slot = self.queues.get(index).or_else(|| {
+            let more = || (INLINE_QUEUES..count.min(KEPT_QUEUES)).map(|_| OnceLock::new()).collect();
+            self.more_queues.get_or_init(more).get(index - INLINE_QUEUES)
+        });
+        Some(match slot {
             Some(slot) => Cow::Borrowed(slot.get_or_init(|| queue)),
             None => Cow::Owned(queue),
         })
+    }
+
+    /// Tells the processor that a message is on its way to a queue.
+    pub fn expect_queue(&self, queue_id: i32) {
+        if let Some(queue) = usize::try_from(queue_id).ok().and_then(|index| self.kept_queue(index)) {
+            queue.expect();
+        }
+    }
+
+    fn kept_queue(&self, index: usize) -> Option<&Arc<Queue>> {
+        match self.queues.get(index) {
+            Some(slot) => slot.get(),
+            None => self.more_queues.get()?.get(index - INLINE_QUEUES)?.get(),
+        }
     }
 }
 
 /// All topics of the broker, in memory and in `config/topics.json`.
 #[derive(Debug)]
 pub struct TopicConfigManager {
-    table: RwLock<HashMap<String, Arc<Topic>>>,
+    /// Names stand in the table itself, unless they are long.
+    table: RwLock<HashMap<SmolStr, Arc<Topic>>>,
     /// Advances with every change of the table; lets a connection keep a topic without asking again.
     generation: AtomicU64,
     data_version: Mutex<DataVersion>,
@@ -92,14 +118,14 @@ impl TopicConfigManager {
     pub fn load(config: &BrokerConfig, file: TableFile) -> Result<Self, BrokerError> {
         let system = system_topics(config);
         let own_system_topics = system.iter().map(|topic| topic.topic_name.clone()).collect();
-        let mut table: HashMap<String, Arc<Topic>> = HashMap::new();
+        let mut table: HashMap<SmolStr, Arc<Topic>> = HashMap::new();
         for topic in system {
-            table.insert(topic.topic_name.clone(), Arc::new(Topic::new(topic, 0)));
+            table.insert(SmolStr::from(&topic.topic_name), Arc::new(Topic::new(topic, 0)));
         }
         let mut data_version = DataVersion { timestamp: file.file().now_ms(), ..DataVersion::default() };
         if let Some(stored) = file.file().load::<TopicConfigSerializeWrapper>()? {
             for (name, topic) in stored.topic_config_table {
-                table.insert(name, Arc::new(Topic::new(topic, 0)));
+                table.insert(SmolStr::from(name), Arc::new(Topic::new(topic, 0)));
             }
             data_version = stored.data_version;
         }
@@ -116,7 +142,14 @@ impl TopicConfigManager {
 
     /// The topic's current version.
     pub fn select(&self, topic: &str) -> Option<Arc<Topic>> {
-        self.table.read().get(topic).cloned()
+        let table = self.table.read();
+        let found = table.get(topic)?;
+        // All of it at once, not line by line as it is used.
+        let start = Arc::as_ptr(found).cast::<u8>();
+        for line in (0..size_of::<Topic>()).step_by(CACHE_LINE_BYTES) {
+            prefetch(start.wrapping_add(line));
+        }
+        Some(Arc::clone(found))
     }
 
     /// Whether the topic exists.
@@ -276,7 +309,7 @@ impl TopicConfigManager {
         let version = self.file.changed();
         let since = self.select(&config.topic_name).map_or(version, |existing| existing.since);
         let topic = Arc::new(Topic::new(config, since));
-        self.table.write().insert(topic.config.topic_name.clone(), Arc::clone(&topic));
+        self.table.write().insert(SmolStr::from(topic.name()), Arc::clone(&topic));
         self.changed();
         topic
     }

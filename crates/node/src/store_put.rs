@@ -39,6 +39,7 @@ pub fn push_all(
         rest = behind;
         let mut reader = Reader::new(message.get(4..).unwrap_or_default());
         let queue = queues.get(reader.u32()? as usize).ok_or_else(cut_short)?;
+        queue.expect();
         let (flag, sys_flag, reconsume_times) = (reader.i32()?, reader.i32()?, reader.i32()?);
         let prepared_transaction_offset = reader.array().map(i64::from_le_bytes)?;
         let [born_bytes, store_bytes, _, _] = reader.array()?;

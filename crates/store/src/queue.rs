@@ -131,8 +131,8 @@ impl Queue {
     }
 
     /// Tells the processor that a message is on its way to this queue. Where there are many queues, none of them is in its
-    /// caches.
-    pub(crate) fn expect(self: &Arc<Self>) {
+    /// caches. A put tells it as well: this is for who knows earlier.
+    pub fn expect(self: &Arc<Self>) {
         let start = Arc::as_ptr(self).cast::<u8>();
         for line in (0..size_of::<Self>()).step_by(CACHE_LINE_BYTES) {
             prefetch(start.wrapping_add(line));

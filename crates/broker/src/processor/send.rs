@@ -73,7 +73,7 @@ impl BrokerState {
         let mut topic = topic;
         let source = header.properties.as_deref().unwrap_or_default();
         let mut traits = self.broker_properties.edit(source, &mut session.properties);
-        if topic.name().starts_with(names::RETRY_GROUP_TOPIC_PREFIX)
+        if header.topic.starts_with(names::RETRY_GROUP_TOPIC_PREFIX)
             && let Some(found) = self.dead_letter_topic(topic, header, request.version)?
         {
             dead_letters = found;

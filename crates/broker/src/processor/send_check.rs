@@ -94,6 +94,7 @@ impl BrokerState {
             );
             return Err(Refusal::new(response_code::INVALID_PARAMETER, remark));
         }
+        topic.expect_queue(header.queue_id);
         Ok(topic)
     }
 
