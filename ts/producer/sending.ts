@@ -102,7 +102,7 @@ export class Sending<Body> {
     return this.#begin(pending, timeoutMs, callback, mq, choose)
   }
 
-  /** Of a topic that is known and was sent to before the name is not checked again: each lookup is dear where there are many. */
+  /** The name of a topic that was sent to before is not checked again: where there are many, each lookup of one is dear. */
   #messageContent(message: Message, nowMs: number): SendContent {
     const { config, table } = this.context
     const info = table.get(message.topic)

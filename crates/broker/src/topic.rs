@@ -22,8 +22,8 @@ use crate::persist::{TableFile, Then};
 /// `i32::MAX`, and must not become memory.
 const KEPT_QUEUES: usize = 1024;
 
-/// How many of them, those with the lowest ids, lie in the topic itself: of as many topics as are in no cache of the processor
-/// each access counts that has to wait for the one before.
+/// How many of them, those with the lowest ids, lie in the topic itself: where there are so many topics that none is in a cache,
+/// each access to memory counts that has to wait for the one before.
 const INLINE_QUEUES: usize = 4;
 
 /// One version of a topic's configuration with handles of its queues. A change of the configuration makes a new one.
