@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::{Mutex, RwLock};
 use rocketmq_codec::body::{DataVersion, TopicConfig, TopicConfigSerializeWrapper, perm};
 use rocketmq_codec::json;
-use rocketmq_env::{CACHE_LINE_BYTES, prefetch};
+use rocketmq_env::prefetch_bytes;
 use rocketmq_store::{MessageStore, Queue};
 use smol_str::SmolStr;
 
@@ -145,10 +145,7 @@ impl TopicConfigManager {
         let table = self.table.read();
         let found = table.get(topic)?;
         // All of it at once, not line by line as it is used.
-        let start = Arc::as_ptr(found).cast::<u8>();
-        for line in (0..size_of::<Topic>()).step_by(CACHE_LINE_BYTES) {
-            prefetch(start.wrapping_add(line));
-        }
+        prefetch_bytes(Arc::as_ptr(found).cast(), size_of::<Topic>());
         Some(Arc::clone(found))
     }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::fault_fs::FaultMap;
-use crate::prefetch::{CACHE_LINE_BYTES, prefetch};
+use crate::prefetch::prefetch_bytes;
 
 /// A file system.
 pub trait Fs: Send + Sync + Debug {
@@ -298,9 +298,8 @@ impl Map {
 
     /// Tells the processor that `len` bytes from `offset` will be read soon, where it can be told; at most 512 of them.
     pub fn prefetch(&self, offset: usize, len: usize) {
-        for line in (offset..offset.saturating_add(len.min(512)).min(self.raw.len())).step_by(CACHE_LINE_BYTES) {
-            prefetch(self.raw.as_ptr().wrapping_add(line));
-        }
+        let len = len.min(512).min(self.raw.len().saturating_sub(offset));
+        prefetch_bytes(self.raw.as_ptr().wrapping_add(offset), len);
     }
 
     /// `len` bytes from `offset`; `None` if they are not within the mapping.

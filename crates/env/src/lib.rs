@@ -28,7 +28,7 @@ pub use latch::Latch;
 pub use os_fs::OsFs;
 pub use overlay_fs::OverlayFs;
 pub use parker::{Parker, Unparker};
-pub use prefetch::{CACHE_LINE_BYTES, prefetch};
+pub use prefetch::{prefetch, prefetch_bytes};
 pub use system_clock::SystemClock;
 pub use timers::TimerId;
 pub use virtual_clock::VirtualClock;

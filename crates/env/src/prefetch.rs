@@ -1,7 +1,7 @@
 //! A word to the processor on what will be needed soon.
 
 /// What it brings in at once.
-pub const CACHE_LINE_BYTES: usize = 64;
+const CACHE_LINE_BYTES: usize = 64;
 
 /// Tells the processor, where it can be told, that the line with this address will be used soon. Any address will do: nothing
 /// is read, and one that is not mapped is ignored.
@@ -14,4 +14,9 @@ pub fn prefetch(address: *const u8) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = address;
+}
+
+/// The same for `len` bytes from this address.
+pub fn prefetch_bytes(start: *const u8, len: usize) {
+    (0..len).step_by(CACHE_LINE_BYTES).for_each(|line| prefetch(start.wrapping_add(line)));
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
-use rocketmq_env::{CACHE_LINE_BYTES, prefetch};
+use rocketmq_env::{prefetch, prefetch_bytes};
 use rocketmq_log::{LogError, SegmentedLog};
 use smol_str::SmolStr;
 
@@ -133,10 +133,7 @@ impl Queue {
     /// Tells the processor that a message is on its way to this queue. Where there are many queues, none of them is in its
     /// caches. A put tells it as well: this is for who knows earlier.
     pub fn expect(self: &Arc<Self>) {
-        let start = Arc::as_ptr(self).cast::<u8>();
-        for line in (0..size_of::<Self>()).step_by(CACHE_LINE_BYTES) {
-            prefetch(start.wrapping_add(line));
-        }
+        prefetch_bytes(Arc::as_ptr(self).cast(), size_of::<Self>());
     }
 
     /// The same for what the queue points to; reads the queue, so it is to be called when that is there.

@@ -1,7 +1,7 @@
 //! Goes through the commit log, record by record, for the keys in it.
 
 use rocketmq_codec::message::{MAGIC_V1, MAGIC_V2, RecordError, RecordParts};
-use rocketmq_env::{CACHE_LINE_BYTES, prefetch};
+use rocketmq_env::prefetch_bytes;
 use rocketmq_log::{LogError, SegmentedLog};
 
 use super::keys::{Entry, TopicHash, push_entries};
@@ -106,8 +106,7 @@ impl Scanner {
 
 /// Tells the processor that what lies a little behind a record will be looked at, as much as the record is long.
 fn expect_after(record: &[u8]) {
-    let start = record.as_ptr().wrapping_add(EXPECTED_BYTES);
-    (0..record.len()).step_by(CACHE_LINE_BYTES).for_each(|line| prefetch(start.wrapping_add(line)));
+    prefetch_bytes(record.as_ptr().wrapping_add(EXPECTED_BYTES), record.len());
 }
 
 /// Where in `bytes`, which lie at `at`, the first record behind the first byte begins.
