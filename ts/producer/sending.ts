@@ -106,9 +106,8 @@ export class Sending<Body> {
   #messageContent(message: Message, nowMs: number): SendContent {
     const { config, table } = this.context
     const info = table.get(message.topic)
-    if (info === undefined) return messageContent(message, config, nowMs, false)
-    const content = messageContent(message, config, nowMs, info.isChecked)
-    info.isChecked = true
+    const content = messageContent(message, config, nowMs, info?.isChecked === true)
+    if (info !== undefined) info.isChecked = true
     return content
   }
 
