@@ -101,24 +101,24 @@ impl PullRequestHoldService {
     }
 
     /// Notes what arrived. Called on the path of every put, so it does next to nothing while no pull waits.
-    pub fn note_arrivals<'a>(&self, arrivals: impl Iterator<Item = &'a Arrival>) {
+    pub fn note_arrivals<'q, 'a>(&self, arrivals: impl Iterator<Item = (&'q Arc<Queue>, &'a Arrival)>) {
         // With the fence in `hold`: either this sees the pull, or the pull sees the queue's new end.
         fence(Ordering::SeqCst);
         if self.len() == 0 {
             return;
         }
         let mut pending = self.arrivals.lock();
-        for arrival in arrivals {
+        for (queue, arrival) in arrivals {
             // A burst has few queues and tags as a rule; past a few the search would cost more than a longer list.
             let known = pending
                 .iter_mut()
                 .rev()
                 .take(64)
-                .find(|known| known.tags_code == arrival.tags_code && Arc::ptr_eq(&known.queue, &arrival.queue));
+                .find(|known| known.tags_code == arrival.tags_code && Arc::ptr_eq(&known.queue, queue));
             match known {
                 Some(known) => known.max_queue_offset = known.max_queue_offset.max(arrival.queue_offset),
                 None => pending.push(PendingArrival {
-                    queue: Arc::clone(&arrival.queue),
+                    queue: Arc::clone(queue),
                     tags_code: arrival.tags_code,
                     max_queue_offset: arrival.queue_offset,
                 }),

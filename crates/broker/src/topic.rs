@@ -10,7 +10,7 @@ use parking_lot::{Mutex, RwLock};
 use rocketmq_codec::body::{DataVersion, TopicConfig, TopicConfigSerializeWrapper, perm};
 use rocketmq_codec::json;
 use rocketmq_env::prefetch_bytes;
-use rocketmq_store::{MessageStore, Queue};
+use rocketmq_store::{MessageStore, QueueHandle};
 use smol_str::SmolStr;
 
 use crate::config::BrokerConfig;
@@ -33,9 +33,9 @@ pub struct Topic {
     /// Version of the table that the topic came with: once it is written a restart knows the topic.
     since: u64,
     /// Those with the lowest ids, from the first use on.
-    queues: [OnceLock<Arc<Queue>>; INLINE_QUEUES],
+    queues: [OnceLock<QueueHandle>; INLINE_QUEUES],
     /// Those behind.
-    more_queues: OnceLock<Box<[OnceLock<Arc<Queue>>]>>,
+    more_queues: OnceLock<Box<[OnceLock<QueueHandle>]>>,
 }
 
 impl Topic {
@@ -54,7 +54,7 @@ impl Topic {
     }
 
     /// A queue's handle; `None` for an id beyond both queue counts, and for a name that cannot be a directory's.
-    pub fn queue(&self, store: &MessageStore, queue_id: i32) -> Option<Cow<'_, Arc<Queue>>> {
+    pub fn queue(&self, store: &MessageStore, queue_id: i32) -> Option<Cow<'_, QueueHandle>> {
         let index = usize::try_from(queue_id).ok()?;
         if let Some(queue) = self.kept_queue(index) {
             return Some(Cow::Borrowed(queue));
@@ -81,7 +81,7 @@ impl Topic {
         }
     }
 
-    fn kept_queue(&self, index: usize) -> Option<&Arc<Queue>> {
+    fn kept_queue(&self, index: usize) -> Option<&QueueHandle> {
         match self.queues.get(index) {
             Some(slot) => slot.get(),
             None => self.more_queues.get()?.get(index - INLINE_QUEUES)?.get(),

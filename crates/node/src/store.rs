@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 use rocketmq_codec::message::{PullLimits, decode_pulled, decode_record, is_plain};
 use rocketmq_env::{Clock, Fs, OsFs, SystemClock};
 use rocketmq_store::{
-    Boundary, FlushDiskType, FlushError, GetResult, HostAddr, MessageStore, PutBatch, Queue, Reads, RecoveryListener,
-    StoreConfig, StoreError, TagFilter, is_whole,
+    Boundary, FlushDiskType, FlushError, GetResult, HostAddr, MessageStore, PutBatch, QueueHandle, Reads,
+    RecoveryListener, StoreConfig, StoreError, TagFilter, is_whole,
 };
 
 use crate::failure::{failure, invalid};
@@ -76,7 +76,7 @@ pub struct NativeQuery {
 pub struct NativeMessageStore {
     store: Arc<MessageStore>,
     host: HostAddr,
-    queues: Mutex<Vec<Arc<Queue>>>,
+    queues: Mutex<Vec<QueueHandle>>,
     batch: Mutex<PutBatch>,
     answer: Mutex<Answer>,
 }
@@ -121,7 +121,7 @@ impl NativeMessageStore {
         Ok(found.map_or(NONE, |queue| self.number(queue)))
     }
 
-    fn number(&self, queue: Arc<Queue>) -> u32 {
+    fn number(&self, queue: QueueHandle) -> u32 {
         let mut queues = self.queues.lock();
         queues.push(queue);
         u32::try_from(queues.len() - 1).unwrap_or(NONE)
@@ -259,15 +259,13 @@ impl NativeMessageStore {
     /// Offsets of one queue.
     #[napi]
     pub fn offsets(&self, queue: u32) -> Result<NativeStoredQueue> {
-        Ok(stored_queue(&*self.known(queue)?))
+        Ok(self.stored_queue(&self.known(queue)?))
     }
 
     /// All queues, by topic and number.
     #[napi]
     pub fn queues(&self) -> Vec<NativeStoredQueue> {
-        let mut queues = self.store.queues();
-        queues.sort_by(|a, b| a.topic().cmp(b.topic()).then(a.queue_id().cmp(&b.queue_id())));
-        queues.iter().map(|queue| stored_queue(queue)).collect()
+        self.store.queues().iter().map(|queue| self.stored_queue(queue)).collect()
     }
 
     /// The commit log's bounds.
@@ -294,18 +292,19 @@ impl NativeMessageStore {
         AsyncTask::new(CloseStore { store: Arc::clone(&self.store) })
     }
 
-    fn known(&self, queue: u32) -> Result<Arc<Queue>> {
+    fn known(&self, queue: u32) -> Result<QueueHandle> {
         let queue = self.queues.lock().get(queue as usize).cloned();
         queue.ok_or_else(|| Error::new(Status::InvalidArg, "unknown queue"))
     }
-}
 
-fn stored_queue(queue: &Queue) -> NativeStoredQueue {
-    NativeStoredQueue {
-        topic: queue.topic().to_string(),
-        queue_id: queue.queue_id(),
-        min_offset: queue.min_offset().into(),
-        max_offset: queue.max_offset().into(),
+    fn stored_queue(&self, queue: &QueueHandle) -> NativeStoredQueue {
+        let (min_offset, max_offset) = self.store.offsets(queue);
+        NativeStoredQueue {
+            topic: queue.topic().to_string(),
+            queue_id: queue.queue_id(),
+            min_offset: min_offset.into(),
+            max_offset: max_offset.into(),
+        }
     }
 }
 

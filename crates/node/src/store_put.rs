@@ -14,10 +14,9 @@
 //! ```
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use napi::Result;
-use rocketmq_store::{HostAddr, MessageStore, PutBatch, PutMessage, PutTicket, Queue};
+use rocketmq_store::{HostAddr, MessageStore, PutBatch, PutMessage, PutTicket, QueueHandle};
 
 use crate::failure::invalid;
 use crate::reader::{Reader, cut_short};
@@ -26,11 +25,10 @@ use crate::reader::{Reader, cut_short};
 pub fn push_all(
     batch: &mut PutBatch,
     store: &MessageStore,
-    queues: &[Arc<Queue>],
+    queues: &[QueueHandle],
     host: HostAddr,
     bytes: &[u8],
 ) -> Result<()> {
-    let mut messages = Vec::new();
     let mut rest = bytes;
     while !rest.is_empty() {
         let mut reader = Reader::new(rest);
@@ -39,7 +37,6 @@ pub fn push_all(
         rest = behind;
         let mut reader = Reader::new(message.get(4..).unwrap_or_default());
         let queue = queues.get(reader.u32()? as usize).ok_or_else(cut_short)?;
-        queue.expect();
         let (flag, sys_flag, reconsume_times) = (reader.i32()?, reader.i32()?, reader.i32()?);
         let prepared_transaction_offset = reader.array().map(i64::from_le_bytes)?;
         let [born_bytes, store_bytes, _, _] = reader.array()?;
@@ -49,7 +46,7 @@ pub fn push_all(
         let born_host = reader.host(born_bytes)?.unwrap_or(host);
         let store_host = reader.host(store_bytes)?.unwrap_or(host);
         let properties = reader.text(properties)?;
-        messages.push(PutMessage {
+        let message = PutMessage {
             queue,
             flag,
             sys_flag,
@@ -60,9 +57,10 @@ pub fn push_all(
             prepared_transaction_offset,
             body: reader.bytes(body)?,
             properties,
-        });
+        };
+        batch.push(store, &message).map_err(|error| invalid(&error))?;
     }
-    batch.push_all(store, &messages).map_err(|error| invalid(&error))
+    Ok(())
 }
 
 /// Writes what became of the messages over them.

@@ -75,6 +75,7 @@ impl Background {
         while !self.control.stopping.load(Ordering::Acquire) {
             parker.park_for(self.interval.min(retention.due().saturating_sub(self.clock.uptime())));
             self.log.release_maps(MAPPED_READ_BYTES);
+            self.dispatcher.catch_up();
             // Failures of writes are kept by the queues, refuse puts, and are retried here.
             let written = self.queues.write_tails_if_worth_it();
             let now = self.clock.uptime();

@@ -1,10 +1,10 @@
 //! Messages encoded ahead of a put, outside of all locks.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use rocketmq_codec::message::{
-    MAX_PROPERTIES_BYTES, MAX_TOPIC_BYTES, RecordError, RecordFields, body_crc, encode_record, properties, sys_flag,
+    MAX_PROPERTIES_BYTES, MAX_TOPIC_BYTES, RecordError, RecordFields, body_crc, decode_record, encode_record,
+    properties, sys_flag,
 };
 
 use crate::commit_log::BLANK_BYTES;
@@ -15,9 +15,6 @@ use crate::{MessageStore, PutError};
 
 /// How much larger than its body a record may be (`MessageExtEncoder#encode`).
 const RECORD_OVERHEAD_BYTES: usize = 64 * 1024;
-
-/// How many messages ahead a queue is asked for: a record is encoded in about 0.1 us, memory answers in 0.2 to 0.4.
-const EXPECTED: usize = 8;
 
 /// Messages on their way into the store, as encoded records. A connection keeps one and reuses its memory.
 #[derive(Debug, Default)]
@@ -68,30 +65,12 @@ impl PutBatch {
 
     /// Encodes a message with its CRC and returns its index, for [`outcome`](PutBatch::outcome). On error nothing is added.
     pub fn push(&mut self, store: &MessageStore, message: &PutMessage<'_>) -> Result<usize, PutError> {
-        message.queue.expect();
         self.encode(store, message, false)
-    }
-
-    /// [`push`](PutBatch::push) of several; ends at the first error, with what was before it added. With many queues, none of
-    /// which is in the processor's caches, it is faster: those of the messages that follow are on their way already.
-    pub fn push_all(&mut self, store: &MessageStore, messages: &[PutMessage<'_>]) -> Result<(), PutError> {
-        messages.iter().take(EXPECTED).for_each(|message| message.queue.expect());
-        for (index, message) in messages.iter().enumerate() {
-            if let Some(later) = messages.get(index + EXPECTED) {
-                later.queue.expect();
-            }
-            if let Some(sooner) = messages.get(index + EXPECTED / 2) {
-                sooner.queue.expect_parts();
-            }
-            self.encode(store, message, false)?;
-        }
-        Ok(())
     }
 
     /// As [`push`](PutBatch::push), for the second and later messages of one batch request: its record lies in the same
     /// commit log file as that of the message before (`CommitLog#asyncPutMessages`).
     pub fn push_joined(&mut self, store: &MessageStore, message: &PutMessage<'_>) -> Result<usize, PutError> {
-        message.queue.expect();
         self.encode(store, message, true)
     }
 
@@ -109,12 +88,19 @@ impl PutBatch {
         Some(PutOutcome { queue_offset, physical_offset, store_timestamp })
     }
 
+    /// The topic of a message, as its record has it.
+    pub(crate) fn topic_of(&self, entry: &Entry) -> String {
+        let record = self.bytes.get(entry.record.clone()).and_then(|record| decode_record(record, false).ok());
+        record.map(|(record, _)| record.topic.into_owned()).unwrap_or_default()
+    }
+
     /// What arrives in queues once it is stored.
     pub(crate) fn arrivals(&self) -> impl Iterator<Item = &Arrival> + Clone {
         self.entries.iter().filter(|entry| entry.takes_slot).map(|entry| &entry.arrival)
     }
 
     fn encode(&mut self, store: &MessageStore, message: &PutMessage<'_>, joined: bool) -> Result<usize, PutError> {
+        store.hints.expect(message.queue.seat());
         let config = store.config();
         check_len(message.body.len(), config.max_message_bytes)?;
         if message.properties.as_bytes().contains(&0) {
@@ -126,8 +112,6 @@ impl PutBatch {
         let [tags, inner_num, light_queues] = properties::get_each(message.properties, names);
         check_kind(message, inner_num, light_queues)?;
         let tags = TagsCode::of_tags(tags);
-        // Up to here nothing needs the queue, which may be on its way from memory.
-        message.queue.expect_parts();
         let start = self.bytes.len();
         let fields = RecordFields {
             topic: message.queue.topic(),
@@ -152,7 +136,7 @@ impl PutBatch {
         }
         self.entries.push(Entry {
             arrival: Arrival {
-                queue: Arc::clone(message.queue),
+                seat: message.queue.seat(),
                 queue_offset: 0,
                 tags_code: 0,
                 physical_offset: 0,

@@ -14,6 +14,7 @@ use rocketmq_log::{AppendCursor, LogError, SegmentedLog};
 use crate::batch::PutBatch;
 use crate::dispatch::{Claim, Dispatcher};
 use crate::message::PutTicket;
+use crate::seat::NextOffsets;
 use crate::{StoreError, error};
 
 /// Bytes of a blank record, which must stay free behind every other record.
@@ -37,6 +38,7 @@ struct AppendState {
     refusal: Option<Refusal>,
     last_store_timestamp: i64,
     cursor: AppendCursor,
+    offsets: NextOffsets,
     /// Where the log rolled over within the batch: (index of the first record behind, end of the one before).
     rolls: Vec<(usize, u64)>,
 }
@@ -49,9 +51,14 @@ enum Refusal {
 }
 
 impl CommitLog {
-    pub(crate) fn new(log: Arc<SegmentedLog>, clock: Arc<dyn Clock>, last_store_timestamp: i64) -> Self {
-        let append =
-            AppendState { refusal: None, last_store_timestamp, cursor: AppendCursor::default(), rolls: Vec::new() };
+    pub(crate) fn new(
+        log: Arc<SegmentedLog>,
+        clock: Arc<dyn Clock>,
+        last_store_timestamp: i64,
+        offsets: NextOffsets,
+    ) -> Self {
+        let (cursor, rolls) = (AppendCursor::default(), Vec::new());
+        let append = AppendState { refusal: None, last_store_timestamp, cursor, offsets, rolls };
         Self { log, clock, append: Mutex::new(append), last_store_timestamp: AtomicI64::new(last_store_timestamp) }
     }
 
@@ -81,10 +88,10 @@ impl CommitLog {
         self.append.lock().refusal.get_or_insert(Refusal::ReadOnly);
     }
 
-    /// Runs `work` with the end of the log while nothing is appended.
-    pub(crate) fn exclusively<R>(&self, work: impl FnOnce(i64) -> R) -> R {
-        let _nobody_appends = self.append.lock();
-        work(self.log.end() as i64)
+    /// Runs `work` with the end of the log, and of its queues, while nothing is appended.
+    pub(crate) fn exclusively<R>(&self, work: impl FnOnce(i64, &mut NextOffsets) -> R) -> R {
+        let mut state = self.append.lock();
+        work(self.log.end() as i64, &mut state.offsets)
     }
 
     /// Appends the records, all or none, and hands them to the dispatcher. `also_check` is asked under the lock.
@@ -98,15 +105,15 @@ impl CommitLog {
         let state = &mut *state;
         state.check()?;
         also_check()?;
-        if let Some(deleted) = batch.entries.iter().find(|entry| entry.arrival.queue.is_closed()) {
-            return Err(StoreError::TopicDeleted { topic: deleted.arrival.queue.topic().to_string() });
+        if let Some(deleted) = batch.entries.iter().find(|entry| !state.offsets.is_open(entry.arrival.seat)) {
+            return Err(StoreError::TopicDeleted { topic: batch.topic_of(deleted) });
         }
         let start = self.log.end();
         // The search by time and recovery need timestamps that never fall, whatever the wall clock does.
         let store_timestamp = self.clock.now_ms().max(state.last_store_timestamp);
-        let end = self.place(batch, start, store_timestamp, &mut state.rolls)?;
+        let end = self.place(batch, start, store_timestamp, &mut state.offsets, &mut state.rolls)?;
         if let Err(error) = self.write(&mut state.cursor, batch, start, &state.rolls) {
-            release_slots(batch);
+            give_back(batch, &mut state.offsets);
             // What did get written must not come back as whole records behind the next, shorter batch.
             if let Err(error) = self.log.discard(&mut state.cursor, start, end) {
                 state.refusal = Some(Refusal::Poisoned(error::chain(&error)));
@@ -117,7 +124,7 @@ impl CommitLog {
         state.last_store_timestamp = store_timestamp;
         self.last_store_timestamp.store(store_timestamp, Ordering::Release);
         // Under the lock, so that units come in the order of records.
-        let claim = dispatcher.enqueue(batch.arrivals());
+        let claim = dispatcher.enqueue(batch.arrivals(), batch.len());
         Ok((PutTicket { end: end as i64, store_timestamp }, claim))
     }
 
@@ -127,6 +134,7 @@ impl CommitLog {
         batch: &mut PutBatch,
         start: u64,
         store_timestamp: i64,
+        offsets: &mut NextOffsets,
         rolls: &mut Vec<(usize, u64)>,
     ) -> Result<u64, StoreError> {
         self.find_rolls(batch, start, rolls)?;
@@ -137,7 +145,7 @@ impl CommitLog {
                 at = at.next_multiple_of(self.log.segment_bytes());
             }
             let arrival = &mut entry.arrival;
-            let queue_offset = if entry.takes_slot { arrival.queue.take_slot() } else { 0 };
+            let queue_offset = if entry.takes_slot { offsets.take(arrival.seat) } else { 0 };
             (arrival.queue_offset, arrival.physical_offset) = (queue_offset, at as i64);
             (arrival.store_timestamp, arrival.tags_code) =
                 (store_timestamp, entry.tags_code.stored_at(store_timestamp));
@@ -219,8 +227,8 @@ fn blank(length: u64) -> [u8; BLANK_BYTES] {
     bytes
 }
 
-fn release_slots(batch: &PutBatch) {
+fn give_back(batch: &PutBatch, offsets: &mut NextOffsets) {
     for entry in batch.entries.iter().rev().filter(|entry| entry.takes_slot) {
-        entry.arrival.queue.release_slot(entry.arrival.queue_offset);
+        offsets.set(entry.arrival.seat, entry.arrival.queue_offset);
     }
 }

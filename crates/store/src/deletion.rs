@@ -15,7 +15,9 @@ use rocketmq_env::Fs;
 use serde::{Deserialize, Serialize};
 
 use crate::config_file::ConfigFile;
+use crate::queue::Queue;
 use crate::queues::Queues;
+use crate::seat::NextOffsets;
 use crate::{MessageStore, StoreError};
 
 /// `config/deletedTopics.json`.
@@ -101,9 +103,6 @@ impl DeletedTopics {
         for (topic, end) in table {
             let mut of_topic = queues.of_topic(&topic);
             of_topic.retain(|queue| queue.max_physical_offset() <= end);
-            for queue in &of_topic {
-                queue.close();
-            }
             queues.destroy(&topic, &of_topic)?;
         }
         Ok(())
@@ -136,15 +135,19 @@ impl MessageStore {
             return Ok(0);
         }
         // Under the append lock: every record of these queues lies before the end, none comes behind it.
-        let (queues, end) = self.commit_log.exclusively(|end| {
+        let set_closed = |queues: &[Vec<Arc<Queue>>], offsets: &mut NextOffsets, is_closed| {
+            queues.iter().flatten().for_each(|queue| offsets.set_closed(queue.seat(), is_closed));
+        };
+        let (queues, end) = self.commit_log.exclusively(|end, offsets| {
             let queues: Vec<_> = topics.iter().map(|topic| self.queues.of_topic(topic)).collect();
-            queues.iter().flatten().for_each(|queue| queue.close());
+            set_closed(&queues, offsets, true);
             (queues, end)
         });
         if let Err(error) = self.deleted_topics.add(&topics, end, self.min_physical_offset()) {
-            self.commit_log.exclusively(|_| queues.iter().flatten().for_each(|queue| queue.reopen()));
+            self.commit_log.exclusively(|_, offsets| set_closed(&queues, offsets, false));
             return Err(error);
         }
+        self.dispatcher.drain();
         for (topic, queues) in topics.iter().zip(&queues) {
             self.queues.destroy(topic, queues)?;
         }
@@ -156,14 +159,17 @@ impl MessageStore {
     pub fn clean_expired_queues(&self, is_kept: impl Fn(&str) -> bool) -> Result<BTreeSet<String>, StoreError> {
         let _one_at_a_time = self.deleting.lock();
         self.commit_log.writable()?;
+        self.dispatcher.drain();
         let log_start = self.min_physical_offset();
         let mut removed = BTreeSet::new();
         for queue in self.queues.all() {
             let is_expired = || queue.has_only_expired(log_start) && !is_kept(queue.topic());
             let closed = is_expired()
-                && self.commit_log.exclusively(|_| {
-                    is_expired() && {
-                        queue.close();
+                && self.commit_log.exclusively(|_, offsets| {
+                    // Messages that wait for their units are newer.
+                    let has_all_units = queue.max_offset() == offsets.next(queue.seat());
+                    has_all_units && is_expired() && {
+                        offsets.set_closed(queue.seat(), true);
                         true
                     }
                 });

@@ -3,6 +3,9 @@
 //! Whoever appends tries to become the dispatcher, still under the append lock, and then dispatches what it stored itself.
 //! If somebody else is, it leaves that in a list, which the other picks up before it stops (flat combining). So an idle store
 //! makes a message readable before its put returns, and a busy one dispatches in runs.
+//!
+//! Where nobody listens for arrivals, who reads looks after that list first, and so a few messages may wait in it: of 40,000
+//! queues none is in the processor's caches, and memory is asked for those of a whole run at once.
 
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock};
@@ -10,14 +13,21 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::message::Arrival;
+use crate::queue::Queue;
 use crate::queue::{TAIL_FULL_BYTES, TAIL_LIMIT_BYTES};
 use crate::queues::Queues;
 
 /// Above this many waiting messages a putter waits for the dispatcher instead of leaving it more.
 const PENDING_LIMIT: usize = 65_536;
 
+/// So many messages are dispatched together where nobody listens for them.
+const RUN: usize = 32;
+
+/// How many messages ahead memory is asked for a queue and its tail.
+const EXPECTED: usize = 8;
+
 /// Callback of [`MessageStore::set_arrival_listener`](crate::MessageStore::set_arrival_listener).
-pub type ArrivalListener = Arc<dyn Fn(&mut dyn Iterator<Item = &Arrival>) + Send + Sync>;
+pub type ArrivalListener = Arc<dyn Fn(&mut dyn Iterator<Item = (&Arc<Queue>, &Arrival)>) + Send + Sync>;
 
 /// Appends units and tells the listener.
 pub(crate) struct Dispatcher {
@@ -69,6 +79,9 @@ impl Dispatcher {
     /// Whom to tell of what was dispatched; the first one stays.
     pub(crate) fn set_listener(&self, listener: ArrivalListener) {
         let _ = self.listener.set(listener);
+        // With the fence of those who put: either this sees what they leave, or they see the listener and leave nothing.
+        fence(Ordering::SeqCst);
+        self.drain();
     }
 
     pub(crate) fn progress(&self) -> Progress {
@@ -84,11 +97,17 @@ impl Dispatcher {
         self.pending.lock().first().map(|arrival| arrival.physical_offset)
     }
 
-    /// Takes stored messages, in the order of the log: called under the append lock. Then the caller must, without that lock,
-    /// [`finish`](Dispatcher::finish) with the same messages.
-    pub(crate) fn enqueue<'a>(&self, arrivals: impl Iterator<Item = &'a Arrival>) -> Option<Claim<'_>> {
+    /// How many messages wait until somebody dispatches them, unless somebody asks for them.
+    fn may_wait(&self) -> usize {
+        if self.listener.get().is_some() { 0 } else { RUN - 1 }
+    }
+
+    /// Takes stored messages, not more than `count`, in the order of the log: called under the append lock. Then the caller must,
+    /// without that lock, [`finish`](Dispatcher::finish) with the same messages.
+    pub(crate) fn enqueue<'a>(&self, arrivals: impl Iterator<Item = &'a Arrival>, count: usize) -> Option<Claim<'_>> {
         // Pending ones come from appends before this one, and only appends add to them.
-        if self.pending_len.load(Ordering::Acquire) == 0
+        if count > self.may_wait()
+            && self.pending_len.load(Ordering::Acquire) == 0
             && let Some(running) = self.running.try_lock()
         {
             return Some(Claim { running });
@@ -112,11 +131,22 @@ impl Dispatcher {
             // Either the dispatcher that is about to stop sees our messages, or we see that it has stopped.
             fence(Ordering::SeqCst);
             let waiting = self.pending_len.load(Ordering::Acquire);
-            if waiting == 0 {
+            if waiting <= self.may_wait() {
                 return;
             }
             let running = if waiting > PENDING_LIMIT { Some(self.running.lock()) } else { self.running.try_lock() };
             let Some(running) = running else { return };
+            self.dispatch_pending(running);
+        }
+    }
+
+    /// Sees to it that who reads now finds what was put before, unless another thread is just dispatching that.
+    pub(crate) fn catch_up(&self) {
+        // A listener hears of messages on the threads of those who put.
+        while self.pending_len.load(Ordering::Acquire) > 0
+            && self.may_wait() > 0
+            && let Some(running) = self.running.try_lock()
+        {
             self.dispatch_pending(running);
         }
     }
@@ -144,34 +174,44 @@ impl Dispatcher {
         }
     }
 
-    fn dispatch<'a>(&self, running: MutexGuard<'_, Running>, mut arrivals: impl Iterator<Item = &'a Arrival> + Clone) {
-        let mut last = None;
-        let mut rest = arrivals.clone();
+    fn dispatch<'a>(&self, running: MutexGuard<'_, Running>, arrivals: impl Iterator<Item = &'a Arrival> + Clone) {
+        let seats = self.queues.seats();
+        // A queue has its seat until it has all its units.
+        let with_queues = arrivals.clone().filter_map(|arrival| Some((seats.get(arrival.seat)?, arrival)));
+        let mut ahead = arrivals.clone();
+        ahead.by_ref().take(EXPECTED).for_each(|arrival| seats.expect(arrival.seat));
+        let (mut last, mut long) = (None, Vec::new());
+        let mut rest = with_queues.clone();
         let mut next = rest.next();
-        while let Some(first) = next {
+        while let Some((queue, first)) = next {
             // A run for one queue, as lists of messages are, takes its lock once.
-            let mut queue = first.queue.appends();
-            while let Some(arrival) = next.filter(|next| Arc::ptr_eq(&next.queue, &first.queue)) {
+            let mut appends = queue.appends();
+            while let Some((_, arrival)) = next.filter(|(_, next)| next.seat == first.seat) {
+                if let Some(later) = ahead.next() {
+                    seats.expect(later.seat);
+                }
                 // Next offsets are given out by this process, in order: there are no gaps but the one before the first unit.
-                queue.append(arrival.queue_offset, arrival.unit(), arrival.store_timestamp, true);
-                last = next;
+                appends.append(arrival.queue_offset, arrival.unit(), arrival.store_timestamp, true);
+                last = Some(arrival);
                 next = rest.next();
             }
-            let grown = queue.grown();
-            drop(queue);
-            if !grown.is_empty() {
-                self.queues.tail_grew(&first.queue, grown);
+            let grown = appends.end();
+            seats.expect_at(first.seat, grown.end);
+            if self.queues.tail_grew(queue, &grown) {
+                long.push(Arc::clone(queue));
             }
         }
-        if let Some(last) = last {
-            let (physical_offset, store_timestamp) = &self.progress;
-            physical_offset.store(last.physical_offset, Ordering::Release);
-            store_timestamp.store(last.store_timestamp, Ordering::Release);
-        }
+        let Some(last) = last else { return };
+        let (physical_offset, store_timestamp) = &self.progress;
+        physical_offset.store(last.physical_offset, Ordering::Release);
+        store_timestamp.store(last.store_timestamp, Ordering::Release);
         drop(running);
         if let Some(listener) = self.listener.get() {
-            listener(&mut arrivals);
+            listener(&mut with_queues.clone());
         }
+        // That may wait for a disk, and nobody else for this one.
+        drop(seats);
+        long.iter().for_each(|queue| self.queues.write_long_tail(queue));
     }
 }
 

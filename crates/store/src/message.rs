@@ -1,17 +1,16 @@
 //! What goes in: one message, a reusable batch of them, and what became of each.
 
-use std::sync::Arc;
-
 use rocketmq_codec::message::HostAddr;
 
-use crate::queue::Queue;
+use crate::queue::QueueHandle;
+use crate::seat::Seat;
 use crate::unit::Unit;
 
 /// One message to store.
 #[derive(Debug, Clone, Copy)]
 pub struct PutMessage<'a> {
     /// The queue it goes to ([`MessageStore::queue`](crate::MessageStore::queue)); also gives the topic.
-    pub queue: &'a Arc<Queue>,
+    pub queue: &'a QueueHandle,
     /// The user's flag.
     pub flag: i32,
     /// System flags as they came from the producer; the store sets those of the host addresses.
@@ -55,9 +54,9 @@ pub struct PutTicket {
 /// A stored message whose consume queue entry has become readable.
 #[derive(Debug, Clone)]
 pub struct Arrival {
-    /// Its queue.
-    pub queue: Arc<Queue>,
-    /// Its offset there; the queue's max offset is at least one more.
+    /// That of its queue.
+    pub(crate) seat: Seat,
+    /// Its offset in its queue; the queue's max offset is at least one more.
     pub queue_offset: i64,
     /// Hash code of its tags (0 without tags), which pulls on hold filter by; in the schedule topic its time of delivery.
     pub tags_code: i64,

@@ -5,21 +5,23 @@
 
 mod expire;
 pub(crate) mod ext;
+mod handle;
 mod recovery;
 
 use std::ops::Range;
-use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use parking_lot::{Mutex, MutexGuard};
-use rocketmq_env::{prefetch, prefetch_bytes};
+use rocketmq_env::prefetch;
 use rocketmq_log::{LogError, SegmentedLog};
 use smol_str::SmolStr;
 
+pub use handle::QueueHandle;
 pub(crate) use recovery::{Head, Kept, Known};
 
 use crate::queue::ext::{Ext, Window};
+use crate::seat::Seat;
 use crate::unit::{UNIT_BYTES, Unit};
 
 /// A tail of this length asks for the background thread.
@@ -38,46 +40,44 @@ const FIRST_TAIL_BYTES: usize = 8 * UNIT_BYTES;
 /// A record without body, topic and properties.
 pub(crate) const SMALLEST_RECORD_BYTES: i64 = 91;
 
-/// One consume queue. Handles come from [`MessageStore::queue`](crate::MessageStore::queue) and may be kept.
+/// One consume queue.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct Queue {
-    /// In the queue itself, unless it is long: one access to memory less for a put to a queue that is in no cache.
+    /// At the start, for its first part to lie in one line of the processor's caches.
+    state: Mutex<State>,
     topic: SmolStr,
     queue_id: i32,
-    /// Offset of the next message; changed under the append lock only.
-    next_offset: AtomicI64,
-    /// The topic was deleted; changed under the append lock only.
-    is_closed: AtomicBool,
-    state: Mutex<State>,
-    /// Where in memory the next unit will be written, as far as known: a hint for the processor.
-    tail_end: AtomicPtr<u8>,
+    seat: Seat,
     /// One writer of the files at a time.
     writing: Mutex<()>,
     /// One sync of the files at a time. Who writes may wait for that, not the other way round.
     syncing: Mutex<()>,
-    /// Whether the background thread has this queue on its list of tails to write.
-    pub(crate) has_tail: AtomicBool,
-    /// Whether it has it on its list of files to sync.
+    /// Whether the background thread has this queue on its list of files to sync.
     pub(crate) is_unsynced: AtomicBool,
     /// The same of those with a file that is full.
     pub(crate) has_full_file: AtomicBool,
 }
 
 #[derive(Debug)]
+#[repr(C)]
 struct State {
-    files: Arc<SegmentedLog>,
-    /// First readable unit, as a byte position.
-    min_position: i64,
+    // With the lock before it, what an append needs is 64 bytes.
+    tail: Vec<u8>,
     /// Where the tail starts: everything below is in the files.
     tail_position: i64,
-    tail: Vec<u8>,
     /// End in the commit log of the last message.
     max_physical_offset: i64,
-    synced_position: i64,
     /// Where the tags codes stand instead of in the units, if they do.
     ext: Option<Box<Ext>>,
     /// The files are gone: what is still dispatched is dropped.
     is_destroyed: bool,
+    /// The background thread has this queue on its list of tails to write, or will.
+    is_listed: bool,
+    /// First readable unit, as a byte position.
+    min_position: i64,
+    synced_position: i64,
+    files: Arc<SegmentedLog>,
 }
 
 /// What became of an appended unit.
@@ -96,28 +96,31 @@ pub(crate) enum Appended {
 impl Queue {
     pub(crate) fn new(topic: SmolStr, queue_id: i32, files: SegmentedLog, ext: Option<Ext>) -> Self {
         let state = State {
-            files: Arc::new(files),
-            min_position: 0,
-            tail_position: 0,
             tail: Vec::new(),
+            tail_position: 0,
             max_physical_offset: -1,
-            synced_position: 0,
             ext: ext.map(Box::new),
             is_destroyed: false,
+            is_listed: false,
+            min_position: 0,
+            synced_position: 0,
+            files: Arc::new(files),
         };
         Self {
+            state: Mutex::new(state),
             topic,
             queue_id,
-            next_offset: AtomicI64::new(0),
-            is_closed: AtomicBool::new(false),
-            state: Mutex::new(state),
-            tail_end: AtomicPtr::new(ptr::null_mut()),
+            seat: Seat::default(),
             writing: Mutex::new(()),
             syncing: Mutex::new(()),
-            has_tail: AtomicBool::new(false),
             is_unsynced: AtomicBool::new(false),
             has_full_file: AtomicBool::new(false),
         }
+    }
+
+    /// The same in its seat.
+    pub(crate) fn at(self, seat: Seat) -> Self {
+        Self { seat, ..self }
     }
 
     /// Its topic.
@@ -130,38 +133,23 @@ impl Queue {
         self.queue_id
     }
 
-    /// Tells the processor that a message is on its way to this queue. Where there are many queues, none of them is in its
-    /// caches. A put tells it as well: this is for who knows earlier.
-    pub fn expect(self: &Arc<Self>) {
-        prefetch_bytes(Arc::as_ptr(self).cast(), size_of::<Self>());
+    /// Where puts find what they need of it.
+    pub(crate) fn seat(&self) -> Seat {
+        self.seat
     }
 
-    /// The same for what the queue points to; reads the queue, so it is to be called when that is there.
-    pub(crate) fn expect_parts(&self) {
-        prefetch(self.topic.as_ptr());
-        prefetch(self.tail_end.load(Ordering::Relaxed));
-    }
-
-    /// Takes the next offset; under the append lock.
-    pub(crate) fn take_slot(&self) -> i64 {
-        let offset = self.next_offset.load(Ordering::Relaxed);
-        self.next_offset.store(offset + 1, Ordering::Relaxed);
-        prefetch(self.tail_end.load(Ordering::Relaxed));
-        offset
-    }
-
-    /// Gives back the offset taken last; under the same append lock.
-    pub(crate) fn release_slot(&self, offset: i64) {
-        self.next_offset.store(offset, Ordering::Relaxed);
+    /// Tells the processor that a unit will be appended.
+    pub(crate) fn expect(self: &Arc<Self>) {
+        prefetch(Arc::as_ptr(self).cast());
     }
 
     /// First readable offset.
-    pub fn min_offset(&self) -> i64 {
+    pub(crate) fn min_offset(&self) -> i64 {
         self.state.lock().min_position / UNIT_BYTES as i64
     }
 
     /// One more than the last readable offset; 0 if it never held a message.
-    pub fn max_offset(&self) -> i64 {
+    pub(crate) fn max_offset(&self) -> i64 {
         self.state.lock().end() / UNIT_BYTES as i64
     }
 
@@ -184,7 +172,12 @@ impl Queue {
     /// The queue, held for appends.
     pub(crate) fn appends(&self) -> Appends<'_> {
         let state = self.state.lock();
-        Appends { queue: self, tail_before: state.tail.len(), state }
+        Appends { tail_before: state.tail.len(), state }
+    }
+
+    /// Notes that the queue is on the list of tails to write, or is not any more. Whether that is new.
+    pub(crate) fn set_listed(&self, is_listed: bool) -> bool {
+        std::mem::replace(&mut self.state.lock().is_listed, is_listed) != is_listed
     }
 
     /// Copies units from `offset` on, at most as many as `buffer` holds, not crossing into the next file. Returns how many.
@@ -337,16 +330,18 @@ impl Queue {
 
 /// A queue held by whoever appends to it.
 pub(crate) struct Appends<'q> {
-    queue: &'q Queue,
     /// Bytes in the tail at first.
     tail_before: usize,
     state: MutexGuard<'q, State>,
 }
 
 impl Appends<'_> {
-    /// From how many bytes to how many the tail has grown.
-    pub(crate) fn grown(&self) -> Range<usize> {
-        self.tail_before..self.state.tail.len()
+    /// Ends them.
+    pub(crate) fn end(mut self) -> Grown {
+        let tail = &self.state.tail;
+        let (bytes, end) = (self.tail_before..tail.len(), tail.as_ptr_range().end.cast_mut());
+        let to_list = !bytes.is_empty() && !std::mem::replace(&mut self.state.is_listed, true);
+        Grown { bytes, to_list, end }
     }
 
     /// Appends the unit of a message, idempotently. A queue without units may start anywhere; in one with units a gap is
@@ -386,11 +381,14 @@ impl Appends<'_> {
     }
 }
 
-impl Drop for Appends<'_> {
-    fn drop(&mut self) {
-        let tail = &mut self.state.tail;
-        self.queue.tail_end.store(tail.as_mut_ptr().wrapping_add(tail.len()), Ordering::Relaxed);
-    }
+/// What appends made of a queue's tail.
+pub(crate) struct Grown {
+    /// From how many bytes to how many it has grown.
+    pub(crate) bytes: Range<usize>,
+    /// It is to be put on the list of tails to write.
+    pub(crate) to_list: bool,
+    /// Where in memory the next unit goes.
+    pub(crate) end: *mut u8,
 }
 
 /// Writes bytes at `position` and publishes them; returns where they end. `before_file` is called before another file is begun,
@@ -451,5 +449,23 @@ impl State {
         while self.end() < position {
             self.tail.extend_from_slice(&Unit::BLANK.encode());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rocketmq_env::FaultFs;
+
+    use super::*;
+    use crate::StoreConfig;
+    use crate::queues::Queues;
+
+    #[test]
+    fn what_an_append_needs_of_a_queue_is_one_line_of_memory() {
+        let queues = Queues::load(FaultFs::new().process(), &StoreConfig::new("/store")).unwrap();
+        let queue = queues.get("Topic", 0).unwrap();
+        let state = queue.state.lock();
+        assert_eq!(Arc::as_ptr(&queue).addr() % 64, 0);
+        assert!(std::ptr::from_ref(&state.is_listed).addr() < Arc::as_ptr(&queue).addr() + 64);
     }
 }

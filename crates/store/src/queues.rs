@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use rocketmq_env::{File, FilePool, Fs, OpenMode, Unparker};
 use rocketmq_log::{LogError, SegmentedLog};
 use smol_str::SmolStr;
@@ -16,7 +15,8 @@ use smol_str::SmolStr;
 use crate::checkpoint::QueueTotals;
 use crate::light::is_light;
 use crate::queue::ext::Ext;
-use crate::queue::{Queue, TAIL_FULL_BYTES, TAIL_LIMIT_BYTES};
+use crate::queue::{Grown, Queue, TAIL_FULL_BYTES, TAIL_LIMIT_BYTES};
+use crate::seat::Seats;
 use crate::{StoreConfig, StoreError, error};
 
 /// Above this many queues it pays to treat them together instead of one by one.
@@ -50,6 +50,7 @@ pub(crate) struct Queues {
     /// Open since before the first write, so that syncing it tells of every failure; empty where directories cannot be opened.
     file_system: Mutex<Option<Arc<dyn File>>>,
     table: RwLock<Table>,
+    seats: RwLock<Seats>,
     /// Queues with a tail to write.
     tails: Mutex<Vec<Arc<Queue>>>,
     /// Queues with files to sync.
@@ -78,8 +79,9 @@ impl Queues {
         });
         let topics = subdirectories(&*fs, &directory)?;
         let loaded = in_parts(&topics, |topics| load_topics(&fs, topics, segment_bytes, ext.as_ref()))?;
-        let mut table = Table::new();
+        let (mut table, mut seats) = (Table::new(), Seats::default());
         for queue in loaded.into_iter().flatten() {
+            let queue = seats.add(queue);
             table.entry(queue.topic().into()).or_default().insert(queue.queue_id(), queue);
         }
         let file_system = raw_fs.open(&directory, OpenMode::Read).ok();
@@ -92,6 +94,7 @@ impl Queues {
             ext,
             file_system: Mutex::new(file_system),
             table: RwLock::new(table),
+            seats: RwLock::new(seats),
             tails: Mutex::default(),
             unsynced: Mutex::default(),
             full: Mutex::default(),
@@ -144,7 +147,7 @@ impl Queues {
         }
         let files = SegmentedLog::open_new(Arc::clone(&self.fs), directory, self.segment_bytes)?;
         let ext = ExtFiles::open_for(self.ext.as_ref(), &self.fs, topic, queue_id, true)?;
-        let queue = Arc::new(Queue::new(name, queue_id, files, ext));
+        let queue = self.seats.write().add(Queue::new(name, queue_id, files, ext));
         of_topic.insert(queue_id, Arc::clone(&queue));
         Ok(queue)
     }
@@ -160,6 +163,11 @@ impl Queues {
         }
     }
 
+    /// All by their seats; nobody can make or remove any while this is held.
+    pub(crate) fn seats(&self) -> RwLockReadGuard<'_, Seats> {
+        self.seats.read()
+    }
+
     /// All, by topic and number: recovery makes the same calls each time.
     pub(crate) fn all(&self) -> Vec<Arc<Queue>> {
         let mut queues: Vec<_> = self.table.read().values().flat_map(HashMap::values).cloned().collect();
@@ -172,7 +180,8 @@ impl Queues {
         self.table.read().get(topic).map(|queues| queues.values().cloned().collect()).unwrap_or_default()
     }
 
-    /// Removes closed queues of a topic durably, files first, so that a queue made after them finds none.
+    /// Removes queues of a topic durably, files first, so that a queue made after them finds none. Nothing is put to them any more,
+    /// and nothing that was waits for its unit.
     pub(crate) fn destroy(&self, topic: &str, queues: &[Arc<Queue>]) -> Result<(), StoreError> {
         for queue in queues {
             queue.destroy()?;
@@ -188,6 +197,9 @@ impl Queues {
                 table.remove(topic);
             }
         }
+        drop(table);
+        let mut seats = self.seats.write();
+        queues.iter().for_each(|queue| seats.vacate(queue.seat()));
         Ok(())
     }
 
@@ -231,20 +243,28 @@ impl Queues {
         in_parts(&self.all(), all).map(drop)
     }
 
-    /// Notes that a queue's tail grew from so many bytes to so many.
-    pub(crate) fn tail_grew(&self, queue: &Arc<Queue>, bytes: Range<usize>) {
-        if !queue.has_tail.load(Ordering::Relaxed) && !queue.has_tail.swap(true, Ordering::AcqRel) {
+    /// Notes what became of a queue's tail; true if whoever appended is to write it.
+    #[must_use]
+    pub(crate) fn tail_grew(&self, queue: &Arc<Queue>, grown: &Grown) -> bool {
+        let bytes = &grown.bytes;
+        if grown.to_list {
             self.tails.lock().push(Arc::clone(queue));
         }
-        if bytes.end >= TAIL_LIMIT_BYTES {
-            // A failure keeps the queue on the list and refuses further puts.
-            if let Err(error) = self.write_tail_of(queue) {
-                self.failed(&error);
-            }
-        } else if bytes.start / TAIL_FULL_BYTES < bytes.end / TAIL_FULL_BYTES
+        let is_too_long = bytes.end >= TAIL_LIMIT_BYTES;
+        if !is_too_long
+            && bytes.start / TAIL_FULL_BYTES < bytes.end / TAIL_FULL_BYTES
             && let Some(background) = self.background.get()
         {
             background.unpark();
+        }
+        is_too_long
+    }
+
+    /// Writes a tail that is too long.
+    pub(crate) fn write_long_tail(&self, queue: &Arc<Queue>) {
+        // A failure keeps the queue on the list and refuses further puts.
+        if let Err(error) = self.write_tail_of(queue) {
+            self.failed(&error);
         }
     }
 
@@ -269,9 +289,9 @@ impl Queues {
     pub(crate) fn write_tails(&self) -> Result<(), StoreError> {
         let mut queues = std::mem::take(&mut *self.tails.lock());
         while let Some(queue) = queues.pop() {
-            queue.has_tail.store(false, Ordering::Release);
+            queue.set_listed(false);
             if let Err(error) = self.write_tail_of(&queue) {
-                if !queue.has_tail.swap(true, Ordering::AcqRel) {
+                if queue.set_listed(true) {
                     queues.push(queue);
                 }
                 self.tails.lock().append(&mut queues);
@@ -438,7 +458,7 @@ fn load_topics(
     topics: &[(String, PathBuf)],
     segment_bytes: u64,
     ext: Option<&ExtFiles>,
-) -> Result<Vec<Arc<Queue>>, StoreError> {
+) -> Result<Vec<Queue>, StoreError> {
     let mut queues = Vec::new();
     for (topic, path) in topics {
         let topic = SmolStr::from(topic.as_str());
@@ -447,7 +467,7 @@ fn load_topics(
             let Ok(queue_id) = number.parse::<i32>() else { continue };
             let files = SegmentedLog::open(Arc::clone(fs), path, segment_bytes)?;
             let ext = ExtFiles::open_for(ext, fs, &topic, queue_id, false)?;
-            queues.push(Arc::new(Queue::new(topic.clone(), queue_id, files, ext)));
+            queues.push(Queue::new(topic.clone(), queue_id, files, ext));
         }
     }
     Ok(queues)

@@ -101,7 +101,6 @@ impl Recovery<'_> {
             if first > 0 {
                 queue.correct_min_offset(first as i64)?;
             }
-            queue.settle_next_offset();
             Ok(())
         })?;
         Ok(Recovered { scanned_from: from, progress: scan.last })

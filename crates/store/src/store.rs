@@ -24,8 +24,9 @@ use crate::get::{Boundary, GetResult, GetStatus, Reads, TagFilter};
 use crate::index::{Index, QueryResult};
 use crate::log_read::LogRead;
 use crate::message::PutTicket;
-use crate::queue::Queue;
+use crate::queue::{Queue, QueueHandle};
 use crate::queues::Queues;
+use crate::seat::Hints;
 use crate::{StoreConfig, StoreError, log_read, read};
 
 /// The message store: a directory with commit log, consume queues and checkpoint, as Apache's `DefaultMessageStore` keeps it.
@@ -38,7 +39,8 @@ pub struct MessageStore {
     fs: Arc<dyn Fs>,
     pub(crate) commit_log: Arc<CommitLog>,
     pub(crate) queues: Arc<Queues>,
-    dispatcher: Arc<Dispatcher>,
+    pub(crate) dispatcher: Arc<Dispatcher>,
+    pub(crate) hints: Hints,
     flusher: Arc<Flusher>,
     ahead: Ahead,
     index: Arc<Index>,
@@ -64,15 +66,21 @@ impl MessageStore {
     /// # Errors
     /// [`StoreError::IllegalTopic`] if the topic cannot name a directory or the number is negative,
     /// [`StoreError::BatchConsumeQueue`] if its queues are those of inner batches.
-    pub fn queue(&self, topic: &str, queue_id: i32) -> Result<Arc<Queue>, StoreError> {
-        self.queues.get(topic, queue_id)
+    pub fn queue(&self, topic: &str, queue_id: i32) -> Result<QueueHandle, StoreError> {
+        Ok(self.queues.get(topic, queue_id)?.into())
     }
 
     /// The queue, if there is one.
     ///
     /// # Errors
     /// [`StoreError::BatchConsumeQueue`] if its queues are those of inner batches, which are not there to be read.
-    pub fn find_queue(&self, topic: &str, queue_id: i32) -> Result<Option<Arc<Queue>>, StoreError> {
+    pub fn find_queue(&self, topic: &str, queue_id: i32) -> Result<Option<QueueHandle>, StoreError> {
+        Ok(self.dispatched(topic, queue_id)?.map(Into::into))
+    }
+
+    /// The queue, with all that was put.
+    fn dispatched(&self, topic: &str, queue_id: i32) -> Result<Option<Arc<Queue>>, StoreError> {
+        self.dispatcher.catch_up();
         let found = self.queues.find(topic, queue_id);
         if found.is_none() {
             self.queues.check_kind(topic)?;
@@ -80,14 +88,14 @@ impl MessageStore {
         Ok(found)
     }
 
-    /// All queues, in no particular order.
-    pub fn queues(&self) -> Vec<Arc<Queue>> {
-        self.queues.all()
+    /// All queues, by topic and number.
+    pub fn queues(&self) -> Vec<QueueHandle> {
+        self.queues.all().into_iter().map(Into::into).collect()
     }
 
     /// Stores the messages of a batch, all or none; [`PutBatch::outcome`] tells where they went. They are readable from the
-    /// commit log when this returns, and from their queues once dispatched (at once, unless another thread that puts is
-    /// just doing that). They are on disk once [`when_flushed`](MessageStore::when_flushed) says so; with SYNC_FLUSH a process that is
+    /// commit log when this returns, and from their queues for whoever looks then, unless another thread is just entering them
+    /// there. They are on disk once [`when_flushed`](MessageStore::when_flushed) says so; with SYNC_FLUSH a process that is
     /// killed before that takes them with it, unless [`write_out`](MessageStore::write_out) was called.
     ///
     /// # Errors
@@ -173,7 +181,7 @@ impl MessageStore {
         each: impl FnMut(&[u8]) -> bool,
     ) -> Result<GetResult, StoreError> {
         self.while_open(|| {
-            let Some(queue) = self.find_queue(topic, queue_id)? else {
+            let Some(queue) = self.dispatched(topic, queue_id)? else {
                 let status = GetStatus::NoMatchedLogicQueue;
                 return Ok(GetResult {
                     status,
@@ -194,7 +202,7 @@ impl MessageStore {
     /// # Errors
     /// Those of [`find_queue`](MessageStore::find_queue).
     pub fn min_offset(&self, topic: &str, queue_id: i32) -> Result<i64, StoreError> {
-        Ok(self.find_queue(topic, queue_id)?.map_or(0, |queue| queue.min_offset()))
+        Ok(self.dispatched(topic, queue_id)?.map_or(0, |queue| queue.min_offset()))
     }
 
     /// One more than the last offset of a queue; 0 if there is no such queue.
@@ -202,7 +210,13 @@ impl MessageStore {
     /// # Errors
     /// Those of [`find_queue`](MessageStore::find_queue).
     pub fn max_offset(&self, topic: &str, queue_id: i32) -> Result<i64, StoreError> {
-        Ok(self.find_queue(topic, queue_id)?.map_or(0, |queue| queue.max_offset()))
+        Ok(self.dispatched(topic, queue_id)?.map_or(0, |queue| queue.max_offset()))
+    }
+
+    /// Both, as of one moment.
+    pub fn offsets(&self, queue: &QueueHandle) -> (i64, i64) {
+        self.dispatcher.catch_up();
+        queue.queue().offsets()
     }
 
     /// The offset a time (milliseconds since the epoch) stands for, between min and max offset; 0 if there is no such queue.
@@ -214,7 +228,7 @@ impl MessageStore {
         boundary: Boundary,
     ) -> Result<i64, StoreError> {
         self.while_open(|| {
-            let Some(queue) = self.find_queue(topic, queue_id)? else { return Ok(0) };
+            let Some(queue) = self.dispatched(topic, queue_id)? else { return Ok(0) };
             read::offset_by_time(&self.commit_log.log, &queue, timestamp_ms, boundary)
         })
     }
@@ -222,7 +236,7 @@ impl MessageStore {
     /// Store timestamp of the message at a queue offset; `None` if it is not there (any more).
     pub fn store_timestamp_at(&self, topic: &str, queue_id: i32, offset: i64) -> Result<Option<i64>, StoreError> {
         self.while_open(|| {
-            let Some(queue) = self.find_queue(topic, queue_id)? else { return Ok(None) };
+            let Some(queue) = self.dispatched(topic, queue_id)? else { return Ok(None) };
             read::store_timestamp_at(&self.commit_log.log, &queue, offset)
         })
     }
@@ -312,12 +326,14 @@ impl MessageStore {
 
     /// Bytes of the commit log whose messages wait to be entered in their queues.
     pub fn dispatch_behind_bytes(&self) -> i64 {
+        self.dispatcher.catch_up();
         let end = self.max_physical_offset();
         self.dispatcher.first_pending().map_or(0, |first| (end - first).max(0))
     }
 
     /// From now on `listener` hears of messages whose queue entries have become readable: one call per dispatch run, on the
-    /// thread of a put, outside of all locks. Calls of different threads may overlap, and come in any order.
+    /// thread of a put. It must not wait, nor ask the store for a queue. Calls of different threads may overlap, and come in
+    /// any order.
     pub fn set_arrival_listener(&self, listener: ArrivalListener) {
         self.dispatcher.set_listener(listener);
     }

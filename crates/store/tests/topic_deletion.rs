@@ -111,6 +111,34 @@ fn a_put_through_an_old_handle_fails_as_a_whole_and_brings_nothing_back() {
 }
 
 #[test]
+fn an_old_handle_puts_nothing_to_the_queue_that_was_made_after_its_own_was_deleted() {
+    let world = World::new();
+    let store = world.open();
+    fill(&store, "Topic", "old", 3);
+    let old = store.queue("Topic", 0).unwrap();
+    let mut before = PutBatch::new();
+    before.push(&store, &message(&old, b"before the deletion", "")).unwrap();
+    for anew in ["Topic", "Another", "Topic"] {
+        store.delete_topics(&["Topic", "Another"]).unwrap();
+        for is_used in [false, true] {
+            if is_used {
+                fill(&store, anew, "new", 3);
+            }
+            let queues: Vec<_> = (0..3).map(|queue_id| store.queue(anew, queue_id).unwrap()).collect();
+            let mut after = PutBatch::new();
+            after.push(&store, &message(&old, b"after it", "")).unwrap();
+            for batch in [&mut before, &mut after] {
+                let error = store.put(batch).unwrap_err();
+                assert!(matches!(&error, StoreError::TopicDeleted { topic } if topic == "Topic"), "{error}");
+            }
+            let ends: i64 = queues.iter().map(|queue| store.offsets(queue).1).sum();
+            assert_eq!(ends, if is_used { 6 } else { 0 });
+        }
+        check(&store, anew, "new", 3, "");
+    }
+}
+
+#[test]
 fn no_restart_brings_a_deleted_topic_back_or_loses_what_was_put_after_it_was_made_anew() {
     for how in 0..12 {
         let context = format!("restart {how}");

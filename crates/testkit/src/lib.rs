@@ -4,13 +4,12 @@ pub mod fuzz;
 mod load;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 pub use load::{KeyedProperties, body_of};
-use rocketmq_store::{HostAddr, PutMessage, Queue};
+use rocketmq_store::{HostAddr, PutMessage, QueueHandle};
 
 /// A message as the programs of this crate put them: of this machine, with nothing but a body and properties.
-pub fn plain_message<'a>(queue: &'a Arc<Queue>, body: &'a [u8], properties: &'a str) -> PutMessage<'a> {
+pub fn plain_message<'a>(queue: &'a QueueHandle, body: &'a [u8], properties: &'a str) -> PutMessage<'a> {
     let host = HostAddr::from(SocketAddr::from(([127, 0, 0, 1], 1234)));
     PutMessage {
         queue,

@@ -146,7 +146,7 @@ impl BrokerState {
             return Err(Refusal::new(response_code::SYSTEM_BUSY, remark));
         }
         // What arrived between looking and holding found nobody to wake.
-        if queue.max_offset() > offset
+        if self.store.offsets(&queue).1 > offset
             && let Some(held) = self.holds.take_back(queue.topic(), queue_id, connection.id(), opaque)
         {
             self.pull(connection, &held.request, false, records, out)?;

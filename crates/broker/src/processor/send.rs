@@ -10,7 +10,7 @@ use rocketmq_codec::header::{SendMessageRequestHeader, SendMessageRequestHeaderV
 use rocketmq_codec::message::{batch, properties, sys_flag};
 use rocketmq_codec::{Command, request_code, response_code};
 use rocketmq_remoting::Connection;
-use rocketmq_store::{PutError, PutMessage, Queue};
+use rocketmq_store::{PutError, PutMessage, QueueHandle};
 
 use super::properties::push;
 use super::reply::{Handled, Refusal, header};
@@ -178,7 +178,7 @@ impl BrokerState {
     /// What the header of a send says of its message or messages, without body and properties.
     fn message_to<'q>(
         &self,
-        queue: &'q Arc<Queue>,
+        queue: &'q QueueHandle,
         connection: &Connection,
         header: &SendHeader<'_>,
         topic: &Topic,

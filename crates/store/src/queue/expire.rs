@@ -1,7 +1,6 @@
 //! What a queue gives up: files that only point to records that are gone, or, when its topic is deleted, everything.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use rocketmq_log::LogError;
 
@@ -41,30 +40,10 @@ impl Queue {
         Ok(())
     }
 
-    /// Whether it had messages, and all are before `log_start`. Exact under the append lock.
+    /// Whether it had messages, and all that have their units are before `log_start`.
     pub(crate) fn has_only_expired(&self, log_start: i64) -> bool {
         let state = self.state.lock();
-        state.end() > 0 && state.max_physical_offset <= log_start && state.end() == self.next_position()
-    }
-
-    /// Where the unit of the next message belongs; beyond the last unit while messages wait for theirs.
-    fn next_position(&self) -> i64 {
-        self.next_offset.load(Ordering::Relaxed).saturating_mul(UNIT_BYTES as i64)
-    }
-
-    /// Lets no put use the queue from now on; under the append lock.
-    pub(crate) fn close(&self) {
-        self.is_closed.store(true, Ordering::Relaxed);
-    }
-
-    /// Undoes [`close`](Queue::close).
-    pub(crate) fn reopen(&self) {
-        self.is_closed.store(false, Ordering::Relaxed);
-    }
-
-    /// Whether its topic was deleted; exact under the append lock.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.is_closed.load(Ordering::Relaxed)
+        state.end() > 0 && state.max_physical_offset <= log_start
     }
 
     /// Forgets all units and removes the files, for a queue that is closed. Readers find nothing more. After a failure it

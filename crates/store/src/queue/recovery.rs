@@ -1,7 +1,6 @@
 //! A queue's files after a start: where its units end, and what of them is to be cut.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use rocketmq_log::{LogError, SegmentedLog};
 
@@ -206,11 +205,6 @@ impl Queue {
             }
         }
         Ok(low)
-    }
-
-    /// Sets the offset of the next message to what the units say.
-    pub(crate) fn settle_next_offset(&self) {
-        self.next_offset.store(self.max_offset(), Ordering::Relaxed);
     }
 }
 

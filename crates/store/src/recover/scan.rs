@@ -119,9 +119,9 @@ impl Scanner<'_> {
                     return Ok(());
                 }
                 Appended::Added => {
-                    let grown = appends.grown();
-                    drop(appends);
-                    queues.tail_grew(queue, grown);
+                    if queues.tail_grew(queue, &appends.end()) {
+                        queues.write_long_tail(queue);
+                    }
                     queues.writable()?;
                     self.tails_bytes += UNIT_BYTES;
                 }

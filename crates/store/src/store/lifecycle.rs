@@ -21,6 +21,7 @@ use crate::index::{Index, IndexFiles, Judge};
 use crate::queue_syncer::QueueSyncer;
 use crate::queues::Queues;
 use crate::recover::{Recovered, Recovery};
+use crate::seat::{Hints, NextOffsets};
 use crate::{FlushDiskType, StoreConfig, StoreError, error};
 
 impl MessageStore {
@@ -90,7 +91,9 @@ impl MessageStore {
         let syncer = QueueSyncer::start(&clock, &queues, &checkpoint);
         queues.start(unparker.clone())?;
         let last_store_timestamp = recovered.progress.store_timestamp;
-        let commit_log = Arc::new(CommitLog::new(Arc::clone(&log), Arc::clone(&clock), last_store_timestamp));
+        let offsets = NextOffsets::of_all(&queues.seats());
+        let hints = Hints { offsets: offsets.hint(), places: queues.seats().hint() };
+        let commit_log = Arc::new(CommitLog::new(Arc::clone(&log), Arc::clone(&clock), last_store_timestamp, offsets));
         let dispatcher = Arc::new(Dispatcher::new(Arc::clone(&queues), recovered.progress));
         let control = Arc::new(Control::default());
         let options = FlusherOptions {
@@ -142,6 +145,7 @@ impl MessageStore {
             commit_log,
             queues,
             dispatcher,
+            hints,
             flusher,
             ahead,
             index,

@@ -12,7 +12,8 @@ use std::time::Duration;
 use rocketmq_codec::message::decode_record;
 use rocketmq_env::{Clock, FaultFs, Fs, OpenMode, OsFs, SystemClock, VirtualClock};
 use rocketmq_store::{
-    GetResult, HostAddr, MessageStore, PutBatch, PutMessage, PutOutcome, PutTicket, Queue, StoreConfig, StoreError,
+    GetResult, HostAddr, MessageStore, PutBatch, PutMessage, PutOutcome, PutTicket, QueueHandle, StoreConfig,
+    StoreError,
 };
 
 /// Start of time in tests.
@@ -49,7 +50,7 @@ pub fn host() -> HostAddr {
 }
 
 /// A plain message.
-pub fn message<'a>(queue: &'a Arc<Queue>, body: &'a [u8], properties: &'a str) -> PutMessage<'a> {
+pub fn message<'a>(queue: &'a QueueHandle, body: &'a [u8], properties: &'a str) -> PutMessage<'a> {
     PutMessage {
         queue,
         flag: 0,

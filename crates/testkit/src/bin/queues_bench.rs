@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rocketmq_env::{OsFs, SystemClock};
-use rocketmq_store::{MessageStore, PutBatch, Queue, StoreConfig};
+use rocketmq_store::{MessageStore, PutBatch, QueueHandle, StoreConfig};
 use rocketmq_testkit::{KeyedProperties, body_of, plain_message};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -67,7 +67,7 @@ fn main() -> Outcome<()> {
     std::process::exit(0);
 }
 
-fn take_turns(store: &MessageStore, queues: &[Arc<Queue>], messages: usize, batch: usize) -> Outcome<()> {
+fn take_turns(store: &MessageStore, queues: &[QueueHandle], messages: usize, batch: usize) -> Outcome<()> {
     let mut loads = [Load::new(&queues[..4], batch), Load::new(queues, batch)];
     let mut spent = [Duration::ZERO; 2];
     for _ in 0..messages / TURN {
@@ -87,7 +87,7 @@ fn take_turns(store: &MessageStore, queues: &[Arc<Queue>], messages: usize, batc
 
 /// Puts to queues in turn.
 struct Load<'q> {
-    round: std::iter::Cycle<std::slice::Iter<'q, Arc<Queue>>>,
+    round: std::iter::Cycle<std::slice::Iter<'q, QueueHandle>>,
     batch: PutBatch,
     body: Vec<u8>,
     properties: Vec<KeyedProperties>,
@@ -95,7 +95,7 @@ struct Load<'q> {
 }
 
 impl<'q> Load<'q> {
-    fn new(queues: &'q [Arc<Queue>], batch: usize) -> Self {
+    fn new(queues: &'q [QueueHandle], batch: usize) -> Self {
         let properties = (0..batch).map(|_| KeyedProperties::default()).collect();
         let round = queues.iter().cycle();
         Self { round, batch: PutBatch::new(), body: body_of(BODY_BYTES), properties, number: 0 }
@@ -105,12 +105,10 @@ impl<'q> Load<'q> {
         let Self { round, batch, body, properties, number } = self;
         for _ in 0..messages / properties.len() {
             batch.clear();
-            let mut messages = Vec::with_capacity(properties.len());
             for (properties, queue) in properties.iter_mut().zip(&mut *round) {
                 *number += 1;
-                messages.push(plain_message(queue, body, properties.of(*number)));
+                batch.push(store, &plain_message(queue, body, properties.of(*number)))?;
             }
-            batch.push_all(store, &messages)?;
             let _flushed_in_the_background = store.put(batch)?;
         }
         Ok(())

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use rocketmq_codec::message::{RecordFields, encode_record};
 use rocketmq_env::{Fs, OpenMode, OsFs, SystemClock};
-use rocketmq_store::{FlushDiskType, HostAddr, MessageStore, PutBatch, Queue, Reads, StoreConfig};
+use rocketmq_store::{FlushDiskType, HostAddr, MessageStore, PutBatch, QueueHandle, Reads, StoreConfig};
 use rocketmq_testkit::{KeyedProperties, body_of, plain_message};
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -106,7 +106,7 @@ fn measure(directory: &str, mode: &str, load: &Load) -> Outcome<(f64, f64)> {
     Ok((per_second, open_seconds))
 }
 
-fn queues_of(store: &MessageStore) -> Outcome<Vec<Arc<Queue>>> {
+fn queues_of(store: &MessageStore) -> Outcome<Vec<QueueHandle>> {
     (0..4).map(|queue_id| Ok(store.queue(TOPIC, queue_id)?)).collect()
 }
 

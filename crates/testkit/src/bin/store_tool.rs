@@ -14,7 +14,7 @@ use std::sync::Arc;
 use rocketmq_codec::message::{body_crc, decode_record, java_string_hash, properties, sys_flag};
 use rocketmq_env::{OsFs, SystemClock};
 use rocketmq_store::{
-    Boundary, HostAddr, MessageStore, PutBatch, PutMessage, PutOutcome, Queue, StoreConfig, TagFilter,
+    Boundary, HostAddr, MessageStore, PutBatch, PutMessage, PutOutcome, QueueHandle, StoreConfig, TagFilter,
 };
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -68,7 +68,7 @@ fn print_answers(store: &MessageStore, out: &mut impl Write) -> Outcome<()> {
     writeln!(out, "store {} {} {earliest}", store.min_physical_offset(), store.max_physical_offset())?;
     let tags = TagFilter::new(["tag1", "tag2"].map(java_string_hash));
     let mut queues = store.queues();
-    queues.retain(|queue| queue.max_offset() > 0);
+    queues.retain(|queue| store.offsets(queue).1 > 0);
     queues.sort_by_key(|queue| (queue.topic().to_string(), queue.queue_id()));
     for queue in queues {
         print_queue(store, &queue, &tags, out)?;
@@ -76,9 +76,9 @@ fn print_answers(store: &MessageStore, out: &mut impl Write) -> Outcome<()> {
     Ok(())
 }
 
-fn print_queue(store: &MessageStore, queue: &Queue, tags: &TagFilter, out: &mut impl Write) -> Outcome<()> {
+fn print_queue(store: &MessageStore, queue: &QueueHandle, tags: &TagFilter, out: &mut impl Write) -> Outcome<()> {
     let (topic, queue_id) = (queue.topic(), queue.queue_id());
-    let (min, max) = (queue.min_offset(), queue.max_offset());
+    let (min, max) = store.offsets(queue);
     let earliest = store.earliest_time(topic, queue_id)?.unwrap_or(-1);
     writeln!(out, "queue {topic} {queue_id} {min} {max} {earliest}")?;
     let mut times = Vec::new();
@@ -119,7 +119,7 @@ fn print_queue(store: &MessageStore, queue: &Queue, tags: &TagFilter, out: &mut 
 
 fn print_get(
     store: &MessageStore,
-    queue: &Queue,
+    queue: &QueueHandle,
     (offset, max_count, max_bytes): (i64, usize, usize),
     filter: Option<&TagFilter>,
     out: &mut impl Write,

@@ -38,7 +38,7 @@ fn body(queue_id: i32, offset: i64) -> Vec<u8> {
 /// Puts a message with a key of its own; its place.
 fn put(store: &MessageStore, queue_id: i32, key: &str) -> (i64, i64) {
     let queue = store.queue("Topic", queue_id).unwrap();
-    let (body, properties) = (body(queue_id, queue.max_offset()), format!("KEYS\u{1}{key}\u{2}"));
+    let (body, properties) = (body(queue_id, store.offsets(&queue).1), format!("KEYS\u{1}{key}\u{2}"));
     let mut batch = PutBatch::new();
     batch.push(store, &plain_message(&queue, &body, &properties)).unwrap();
     store.put(&mut batch).unwrap();

@@ -35,8 +35,8 @@ fn read_all(store: &MessageStore) -> usize {
     let mut messages = 0;
     for queue in store.queues() {
         let (topic, queue_id) = (queue.topic(), queue.queue_id());
-        let mut offset = queue.min_offset();
-        while offset < queue.max_offset() {
+        let (mut offset, end) = store.offsets(&queue);
+        while offset < end {
             let mut out = Vec::new();
             let result = store.get(topic, queue_id, offset, 32, 1 << 20, None, &mut out).unwrap();
             messages += result.count;
