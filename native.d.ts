@@ -48,10 +48,10 @@ export declare class NativeChannels {
 
 /** An open store. */
 export declare class NativeMessageStore {
-  /** The number of a queue for `put` and `get`; it is made if there is none yet. */
-  queue(topic: string, queueId: number): number
-  /** The number of a queue that there is, else 2^32 - 1. */
-  findQueue(topic: string, queueId: number): number
+  /** The number of a topic for `put` and reads; the queue is made if there is none yet. */
+  topic(topic: string, queueId: number): number
+  /** The number of a topic that has this queue; 2^32 - 1 if there is no such queue. */
+  findTopic(topic: string, queueId: number): number
   /**
    * Stores the messages in the first `used` bytes, all or none, and writes over them where they went. They outlive the
    * process at once, unless the caller waits for their flush.
@@ -61,7 +61,7 @@ export declare class NativeMessageStore {
    * Writes a head and messages of a queue to `into` from `at` on, if there is room; returns how many bytes they are. What
    * found no room is fetched by `take`.
    */
-  get(queue: number, offsetLow: number, offsetHigh: number, maxCount: number, maxBytes: number, tags: Array<string> | undefined | null, into: Buffer, at: number): number
+  get(topic: number, queueId: number, offsetLow: number, offsetHigh: number, maxCount: number, maxBytes: number, tags: Array<string> | undefined | null, into: Buffer, at: number): number
   /** The same for records of the commit log from a position on; the head has the log's bounds. */
   readLog(low: number, high: number, maxCount: number, maxBytes: number, into: Buffer, at: number): number
   /** What the last read found no room for. */
@@ -71,9 +71,9 @@ export declare class NativeMessageStore {
   /** Places of the newest messages by key, unique key, or tag (`T#tag`), stored between two times. */
   query(topic: string, key: string, maxCount: number, begin: number, end: number): NativeQuery
   /** The offset of a queue that a time stands for. */
-  offsetByTime(queue: number, timestampMs: number, upper: boolean): bigint
-  /** Offsets of one queue. */
-  offsets(queue: number): NativeStoredQueue
+  offsetByTime(topic: number, queueId: number, timestampMs: number, upper: boolean): bigint
+  /** Offsets of one queue; null if there is no such queue. */
+  offsets(topic: number, queueId: number): NativeStoredQueue | null
   /** All queues, by topic and number. */
   queues(): Array<NativeStoredQueue>
   /** The commit log's bounds. */

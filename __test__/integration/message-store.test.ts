@@ -128,6 +128,32 @@ describe('MessageStore', () => {
     assert.ok(store.offsetByTime('T', 0, storeTimestamp, 'upper').eq(2))
   })
 
+  it('keeps queues of any id apart, and knows those that a topic does not have', async () => {
+    using directory = new TemporaryDirectory()
+    await using store = await MessageStore.open({ directory: directory.path })
+    const ids = [0, 3, 4, 5, 70_000, 2 ** 31 - 1]
+    const has = (queueId: number): boolean => ids.includes(queueId)
+    for (const round of [0, 1]) {
+      const offsets = await store.putBatch(ids.flatMap(queueId => numbered(1 + round, 'T', queueId)))
+      assert.equal(offsets.filter(({ queueOffset }) => queueOffset.isZero()).length, round === 0 ? ids.length : 0)
+      await store.put({ topic: 'Other', queueId: 4, body: 'other' })
+    }
+    for (const queueId of [...ids, 1, 2, 6, 69_999]) {
+      const { status, messages } = store.get({ topic: 'T', queueId, offset: 0 })
+      assert.equal(status, has(queueId) ? 'FOUND' : 'NO_MATCHED_LOGIC_QUEUE')
+      assert.deepEqual(
+        messages.map(({ body }) => body.toString()),
+        has(queueId) ? [`T ${queueId} 0`, `T ${queueId} 0`, `T ${queueId} 1`] : []
+      )
+      assert.ok(store.maxOffset('T', queueId).eq(has(queueId) ? 3 : 0))
+      assert.ok(store.offsetByTime('T', queueId, Date.now() + 1_000).eq(has(queueId) ? 3 : 0))
+    }
+    assert.deepEqual(
+      store.queues().map(({ topic, queueId }) => `${topic} ${queueId}`),
+      ['Other 4', ...ids.map(queueId => `T ${queueId}`)]
+    )
+  })
+
   it('compares the tags themselves: what only shares their hash is neither found nor counted', async () => {
     using directory = new TemporaryDirectory()
     await using store = await MessageStore.open({ directory: directory.path })

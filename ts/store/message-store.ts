@@ -38,7 +38,7 @@ import {
   type StoredQueue
 } from './types.js'
 
-const NO_QUEUE = 0xffffffff
+const NO_TOPIC = 0xffffffff
 const DEFAULT_COUNT = 32
 const DEFAULT_BYTES = 256 * 1024
 /** Messages read at a time by an iteration. */
@@ -69,8 +69,8 @@ export class MessageStore {
   #writer: PutWriter | undefined = new PutWriter()
   readonly #reader = new RecordReader()
   readonly #flush: FlushWaiter
-  /** Numbers of queues by topic and id; in arrays, as with many queues each step to the next object is one to memory. */
-  readonly #numbers = new Map<string, (number | undefined)[]>()
+  /** Numbers of topics. Those of queues would be one object more on the way: with many topics each is an access to memory. */
+  readonly #topics = new Map<string, number>()
   /** End of the last put. */
   #end = 0
   /** Whether the last put is waited for until it is on disk. */
@@ -159,7 +159,7 @@ export class MessageStore {
     this.#writable()
     const writer = this.#takeWriter()
     try {
-      const msgId = writer.write(this.#queueFor(message), message, Date.now())
+      const msgId = writer.write(this.#topicFor(message), message, Date.now())
       this.#store(writer, mayWait)
       return writer.result(0, msgId, message.storeHost ?? this.#host)
     } finally {
@@ -180,7 +180,7 @@ export class MessageStore {
     try {
       const nowMs = Date.now()
       const ids: string[] = []
-      for (const message of messages) ids.push(writer.write(this.#queueFor(message), message, nowMs))
+      for (const message of messages) ids.push(writer.write(this.#topicFor(message), message, nowMs))
       this.#store(writer, mayWait)
       return ids.map((id, i) => writer.result(i, id, messages[i]!.storeHost ?? this.#host))
     } finally {
@@ -227,14 +227,14 @@ export class MessageStore {
     const { low, high } = toLong('offset', request.offset)
     if (request.tags !== undefined) checkTexts('tags', request.tags)
     const tags = typeof request.tags === 'string' ? [request.tags] : (request.tags as string[] | undefined)
-    const queue = this.#find(topic, queueId)
-    if (queue === NO_QUEUE) {
+    const number = this.#find(topic, queueId)
+    if (number === NO_TOPIC) {
       const zero = Long.ZERO
       return { status: 'NO_MATCHED_LOGIC_QUEUE', messages: [], nextBeginOffset: zero, minOffset: zero, maxOffset: zero }
     }
     const [count, bytes] = [limit('maxCount', maxCount), limit('maxBytes', maxBytes)]
     const { status, messages, next, min, max } = this.#read((into, at) =>
-      this.#native.get(queue, low, high, count, bytes, tags, into, at)
+      this.#native.get(number, queueId, low, high, count, bytes, tags, into, at)
     )
     return { status: GET_STATUSES[status]!, messages, nextBeginOffset: next, minOffset: min, maxOffset: max }
   }
@@ -306,9 +306,9 @@ export class MessageStore {
     this.#open()
     checkTime('timestampMs', timestampMs)
     if (boundary !== 'lower' && boundary !== 'upper') refuse('boundary', "'lower' or 'upper'", boundary)
-    const queue = this.#find(topic, queueId)
-    if (queue === NO_QUEUE) return Long.ZERO
-    return toLongOf(attempt(() => this.#native.offsetByTime(queue, timestampMs, boundary === 'upper')))
+    const number = this.#find(topic, queueId)
+    if (number === NO_TOPIC) return Long.ZERO
+    return toLongOf(attempt(() => this.#native.offsetByTime(number, queueId, timestampMs, boundary === 'upper')))
   }
 
   /** First offset of a queue; 0 if there is no such queue. */
@@ -447,40 +447,40 @@ export class MessageStore {
     return attempt(() => this.#reader.answer(read, (into, at) => this.#native.take(into, at)), isGiven)
   }
 
-  #queueFor(message: StoreMessage): number {
+  /** The number of a message's topic; its queue is there, or is made by the put. */
+  #topicFor(message: StoreMessage): number {
     checkObject('message', message)
     const { topic, queueId = 0 } = message
     checkQueue(topic, queueId)
-    const known = this.#numbers.get(topic)?.[queueId]
+    const known = this.#topics.get(topic)
     if (known !== undefined) return known
     checkWellFormed(topic)
     return this.#remember(
       topic,
-      queueId,
-      attempt(() => this.#native.queue(topic, queueId))
+      attempt(() => this.#native.topic(topic, queueId))
     )
   }
 
+  /** The number of a topic, whether it has this queue or not, or `NO_TOPIC`. */
   #find(topic: string, queueId: number): number {
     checkQueue(topic, queueId)
-    const known = this.#numbers.get(topic)?.[queueId]
+    const known = this.#topics.get(topic)
     if (known !== undefined) return known
     checkWellFormed(topic)
-    const number = attempt(() => this.#native.findQueue(topic, queueId))
-    return number === NO_QUEUE ? number : this.#remember(topic, queueId, number)
+    const number = attempt(() => this.#native.findTopic(topic, queueId))
+    return number === NO_TOPIC ? number : this.#remember(topic, number)
   }
 
-  #remember(topic: string, queueId: number, number: number): number {
-    let numbers = this.#numbers.get(topic)
-    if (numbers === undefined) this.#numbers.set(topic, (numbers = []))
-    numbers[queueId] = number
+  #remember(topic: string, number: number): number {
+    this.#topics.set(topic, number)
     return number
   }
 
   #offsets(topic: string, queueId: number): StoredQueue | undefined {
     this.#open()
-    const queue = this.#find(topic, queueId)
-    return queue === NO_QUEUE ? undefined : storedQueue(attempt(() => this.#native.offsets(queue)))
+    const number = this.#find(topic, queueId)
+    const queue = number === NO_TOPIC ? null : attempt(() => this.#native.offsets(number, queueId))
+    return queue === null ? undefined : storedQueue(queue)
   }
 }
 

@@ -22,7 +22,7 @@ import { PutResult, type StoreMessage } from './types.js'
 const INITIAL_BYTES = 64 * 1024
 /** A buffer that one large put made grow beyond this is given back. */
 const KEEP_BYTES = 1024 * 1024
-const HEAD_BYTES = 48
+const HEAD_BYTES = 52
 const MAX_HOST_BYTES = 20
 const TAGS_HEAD = '\u0002TAGS\u0001'
 const KEYS_HEAD = '\u0002KEYS\u0001'
@@ -80,12 +80,12 @@ export class PutWriter {
   }
 
   /**
-   * Adds a message for a queue of that number.
+   * Adds a message for a queue of the topic with that number.
    *
    * @returns its unique key
    * @throws InvalidArgumentError for a message that cannot be stored
    */
-  write(queue: number, message: StoreMessage, nowMs: number): string {
+  write(topic: number, message: StoreMessage, nowMs: number): string {
     const { body, properties } = message
     if (properties !== undefined) checkProperties(properties)
     if (typeof body !== 'string' && !(body instanceof Uint8Array))
@@ -93,9 +93,9 @@ export class PutWriter {
     const start = this.#used
     let at = start + HEAD_BYTES
     this.#reserve(at, MAX_HOST_BYTES * 2)
-    this.#view.setUint32(start + 28, 0, true)
-    if (message.bornHost !== undefined) at = this.#host(start + 28, at, 'bornHost', message.bornHost)
-    if (message.storeHost !== undefined) at = this.#host(start + 29, at, 'storeHost', message.storeHost)
+    this.#view.setUint32(start + 32, 0, true)
+    if (message.bornHost !== undefined) at = this.#host(start + 32, at, 'bornHost', message.bornHost)
+    if (message.storeHost !== undefined) at = this.#host(start + 33, at, 'storeHost', message.storeHost)
     const propertiesAt = at
     const given = givenUniqueKey(properties)
     let uniqueKey: string
@@ -111,27 +111,28 @@ export class PutWriter {
     const bodyAt = at
     at = typeof body === 'string' ? this.#text(at, body) : this.#bytes(at, body)
     this.#view.setUint32(start, at - start, true)
-    this.#view.setUint32(start + 40, bodyAt - propertiesAt, true)
-    this.#view.setUint32(start + 44, at - bodyAt, true)
-    this.#fields(start, queue, message, nowMs)
+    this.#view.setUint32(start + 44, bodyAt - propertiesAt, true)
+    this.#view.setUint32(start + 48, at - bodyAt, true)
+    this.#fields(start, topic, message, nowMs)
     this.#used = at
     return uniqueKey
   }
 
-  #fields(start: number, queue: number, message: StoreMessage, nowMs: number): void {
-    const { flag = 0, sysFlag = 0, reconsumeTimes = 0, preparedTransactionOffset, bornTimestamp } = message
+  #fields(start: number, topic: number, message: StoreMessage, nowMs: number): void {
+    const { queueId = 0, flag = 0, sysFlag = 0, reconsumeTimes = 0, preparedTransactionOffset, bornTimestamp } = message
     const view = this.#view
-    view.setUint32(start + 4, queue, true)
-    view.setInt32(start + 8, int32('flag', flag), true)
-    view.setInt32(start + 12, int32('sysFlag', sysFlag), true)
-    view.setInt32(start + 16, int32('reconsumeTimes', reconsumeTimes), true)
+    view.setUint32(start + 4, topic, true)
+    view.setInt32(start + 8, queueId, true)
+    view.setInt32(start + 12, int32('flag', flag), true)
+    view.setInt32(start + 16, int32('sysFlag', sysFlag), true)
+    view.setInt32(start + 20, int32('reconsumeTimes', reconsumeTimes), true)
     const prepared =
       preparedTransactionOffset === undefined
         ? Long.ZERO
         : toLong('preparedTransactionOffset', preparedTransactionOffset)
-    view.setInt32(start + 20, prepared.low, true)
-    view.setInt32(start + 24, prepared.high, true)
-    view.setFloat64(start + 32, bornTimestamp === undefined ? nowMs : time('bornTimestamp', bornTimestamp), true)
+    view.setInt32(start + 24, prepared.low, true)
+    view.setInt32(start + 28, prepared.high, true)
+    view.setFloat64(start + 36, bornTimestamp === undefined ? nowMs : time('bornTimestamp', bornTimestamp), true)
   }
 
   /** A unique key that is made here: the same bytes for all of a millisecond, but for the count. */

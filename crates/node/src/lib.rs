@@ -10,4 +10,5 @@ mod server;
 mod store;
 mod store_inspect;
 mod store_put;
+mod store_topics;
 mod submission;

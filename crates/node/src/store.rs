@@ -18,11 +18,12 @@ use rocketmq_store::{
 use crate::failure::{failure, invalid};
 use crate::recovery::{NativeRecoveryProgress, recovery_listener};
 use crate::store_put::{push_all, write_outcomes};
+use crate::store_topics::Topics;
 
 /// What one get may grow to when its bodies are inflated.
 const GET_LIMITS: PullLimits = PullLimits { max_body_bytes: 64 * 1024 * 1024, max_total_bytes: 256 * 1024 * 1024 };
 
-/// No such queue.
+/// No such topic.
 const NONE: u32 = u32::MAX;
 
 /// How a store is opened.
@@ -76,7 +77,7 @@ pub struct NativeQuery {
 pub struct NativeMessageStore {
     store: Arc<MessageStore>,
     host: HostAddr,
-    queues: Mutex<Vec<QueueHandle>>,
+    topics: Mutex<Topics>,
     batch: Mutex<PutBatch>,
     answer: Mutex<Answer>,
 }
@@ -93,7 +94,8 @@ struct Answer {
 /// `u64 status | i64 next | i64 min | i64 max`, little endian.
 const HEAD_BYTES: usize = 32;
 
-fn store_failure(error: &StoreError) -> Error {
+/// An error of the store, as that of the caller where it is.
+pub fn store_failure(error: &StoreError) -> Error {
     match error {
         StoreError::IllegalTopic { .. } | StoreError::Config { .. } | StoreError::NoRecord { .. } => invalid(error),
         StoreError::BatchTooLarge { .. } => invalid(error),
@@ -107,24 +109,18 @@ fn join(low: i32, high: i32) -> i64 {
 
 #[napi]
 impl NativeMessageStore {
-    /// The number of a queue for `put` and `get`; it is made if there is none yet.
+    /// The number of a topic for `put` and reads; the queue is made if there is none yet.
     #[napi]
-    pub fn queue(&self, topic: String, queue_id: i32) -> Result<u32> {
-        let queue = self.store.queue(&topic, queue_id).map_err(|error| store_failure(&error))?;
-        Ok(self.number(queue))
+    pub fn topic(&self, topic: String, queue_id: i32) -> Result<u32> {
+        self.store.queue(&topic, queue_id).map_err(|error| store_failure(&error))?;
+        Ok(self.topics.lock().add(&topic))
     }
 
-    /// The number of a queue that there is, else 2^32 - 1.
+    /// The number of a topic that has this queue; 2^32 - 1 if there is no such queue.
     #[napi]
-    pub fn find_queue(&self, topic: String, queue_id: i32) -> Result<u32> {
+    pub fn find_topic(&self, topic: String, queue_id: i32) -> Result<u32> {
         let found = self.store.find_queue(&topic, queue_id).map_err(|error| store_failure(&error))?;
-        Ok(found.map_or(NONE, |queue| self.number(queue)))
-    }
-
-    fn number(&self, queue: QueueHandle) -> u32 {
-        let mut queues = self.queues.lock();
-        queues.push(queue);
-        u32::try_from(queues.len() - 1).unwrap_or(NONE)
+        Ok(found.map_or(NONE, |_there| self.topics.lock().add(&topic)))
     }
 
     /// Stores the messages in the first `used` bytes, all or none, and writes over them where they went. They outlive the
@@ -134,7 +130,7 @@ impl NativeMessageStore {
         let mut batch = self.batch.lock();
         batch.clear();
         let bytes = messages.get(..used as usize).ok_or_else(|| Error::new(Status::InvalidArg, "used is too large"))?;
-        push_all(&mut batch, &self.store, &self.queues.lock(), self.host, bytes)?;
+        push_all(&mut batch, &self.store, &mut self.topics.lock(), self.host, bytes)?;
         let ticket = self.store.put(&mut batch).map_err(|error| store_failure(&error))?;
         if !flush_follows {
             self.store.write_out(ticket.end).map_err(|error| store_failure(&error))?;
@@ -148,7 +144,8 @@ impl NativeMessageStore {
     #[allow(clippy::too_many_arguments, reason = "an object would cost more than the read")]
     pub fn get(
         &self,
-        queue: u32,
+        topic: u32,
+        queue_id: i32,
         offset_low: i32,
         offset_high: i32,
         max_count: u32,
@@ -157,12 +154,13 @@ impl NativeMessageStore {
         mut into: BufferSlice<'_>,
         at: u32,
     ) -> Result<u32> {
-        let queue = self.known(queue)?;
+        let topics = self.topics.lock();
+        let topic = known(&topics, topic)?;
         let filter = tags.map(|tags| TagFilter::exact(&tags));
         let mut answer = self.answer.lock();
         answer.stored.clear();
         let (offset, count) = (join(offset_low, offset_high), max_count as usize);
-        let (topic, queue_id, bytes) = (queue.topic(), queue.queue_id(), max_bytes as usize);
+        let bytes = max_bytes as usize;
         let mut room = Room { bytes: into.get_mut(at as usize..).unwrap_or_default(), used: HEAD_BYTES };
         let found =
             self.store.get_each(topic, queue_id, offset, count, bytes, filter.as_ref(), Reads::Whole, |record| {
@@ -247,19 +245,21 @@ impl NativeMessageStore {
 
     /// The offset of a queue that a time stands for.
     #[napi]
-    pub fn offset_by_time(&self, queue: u32, timestamp_ms: f64, upper: bool) -> Result<BigInt> {
-        let queue = self.known(queue)?;
+    pub fn offset_by_time(&self, topic: u32, queue_id: i32, timestamp_ms: f64, upper: bool) -> Result<BigInt> {
+        let topics = self.topics.lock();
+        let topic = known(&topics, topic)?;
         let boundary = if upper { Boundary::Upper } else { Boundary::Lower };
         #[expect(clippy::cast_possible_truncation, reason = "a time beyond i64 is as good as its end")]
         let timestamp = timestamp_ms as i64;
-        let offset = self.store.offset_by_time(queue.topic(), queue.queue_id(), timestamp, boundary);
+        let offset = self.store.offset_by_time(topic, queue_id, timestamp, boundary);
         Ok(offset.map_err(|error| store_failure(&error))?.into())
     }
 
-    /// Offsets of one queue.
+    /// Offsets of one queue; null if there is no such queue.
     #[napi]
-    pub fn offsets(&self, queue: u32) -> Result<NativeStoredQueue> {
-        Ok(self.stored_queue(&self.known(queue)?))
+    pub fn offsets(&self, topic: u32, queue_id: i32) -> Result<Option<NativeStoredQueue>> {
+        let found = self.store.find_queue(known(&self.topics.lock(), topic)?, queue_id);
+        Ok(found.map_err(|error| store_failure(&error))?.map(|queue| self.stored_queue(&queue)))
     }
 
     /// All queues, by topic and number.
@@ -292,11 +292,6 @@ impl NativeMessageStore {
         AsyncTask::new(CloseStore { store: Arc::clone(&self.store) })
     }
 
-    fn known(&self, queue: u32) -> Result<QueueHandle> {
-        let queue = self.queues.lock().get(queue as usize).cloned();
-        queue.ok_or_else(|| Error::new(Status::InvalidArg, "unknown queue"))
-    }
-
     fn stored_queue(&self, queue: &QueueHandle) -> NativeStoredQueue {
         let (min_offset, max_offset) = self.store.offsets(queue);
         NativeStoredQueue {
@@ -306,6 +301,10 @@ impl NativeMessageStore {
             max_offset: max_offset.into(),
         }
     }
+}
+
+fn known(topics: &Topics, topic: u32) -> Result<&str> {
+    topics.name(topic).ok_or_else(|| Error::new(Status::InvalidArg, "unknown topic"))
 }
 
 /// Appends stored records to `out` with their bodies inflated; one whose body cannot be comes as it is stored, and its sysFlag
@@ -446,7 +445,7 @@ impl Task for OpenStore {
         Ok(NativeMessageStore {
             store,
             host,
-            queues: Mutex::default(),
+            topics: Mutex::default(),
             batch: Mutex::default(),
             answer: Mutex::default(),
         })

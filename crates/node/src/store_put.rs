@@ -2,7 +2,7 @@
 //! `ts/store/put-writer.ts`.
 //!
 //! ```text
-//! every message  u32 message bytes | u32 queue | i32 flag | i32 sysFlag | i32 reconsumeTimes | i64 preparedTransactionOffset
+//! every message  u32 message bytes | u32 topic | i32 queueId | i32 flag | i32 sysFlag | i32 reconsumeTimes | i64 preparedTransactionOffset
 //!                u8 born address bytes | u8 store address bytes | u16 0 | f64 bornTimestamp | u32 properties len | u32 body len
 //!                [born address | i32 port] | [store address | i32 port] | properties | body      address bytes 0: the store's
 //! ```
@@ -16,16 +16,18 @@
 use std::net::IpAddr;
 
 use napi::Result;
-use rocketmq_store::{HostAddr, MessageStore, PutBatch, PutMessage, PutTicket, QueueHandle};
+use rocketmq_store::{HostAddr, MessageStore, PutBatch, PutMessage, PutTicket};
 
 use crate::failure::invalid;
 use crate::reader::{Reader, cut_short};
+use crate::store::store_failure;
+use crate::store_topics::Topics;
 
 /// Adds all messages of `bytes` to the batch.
 pub fn push_all(
     batch: &mut PutBatch,
     store: &MessageStore,
-    queues: &[QueueHandle],
+    topics: &mut Topics,
     host: HostAddr,
     bytes: &[u8],
 ) -> Result<()> {
@@ -36,7 +38,8 @@ pub fn push_all(
         let (message, behind) = rest.split_at_checked(size).filter(|_| size > 0).ok_or_else(cut_short)?;
         rest = behind;
         let mut reader = Reader::new(message.get(4..).unwrap_or_default());
-        let queue = queues.get(reader.u32()? as usize).ok_or_else(cut_short)?;
+        let queue = topics.queue(store, reader.u32()?, reader.i32()?).ok_or_else(cut_short)?;
+        let queue = queue.map_err(|error| store_failure(&error))?;
         let (flag, sys_flag, reconsume_times) = (reader.i32()?, reader.i32()?, reader.i32()?);
         let prepared_transaction_offset = reader.array().map(i64::from_le_bytes)?;
         let [born_bytes, store_bytes, _, _] = reader.array()?;
