@@ -18,8 +18,5 @@ pub fn prefetch(address: *const u8) {
 
 /// The same for `len` bytes from this address.
 pub fn prefetch_bytes(start: *const u8, len: usize) {
-    let in_line = start.addr() % CACHE_LINE_BYTES;
-    (0..in_line + len)
-        .step_by(CACHE_LINE_BYTES)
-        .for_each(|line| prefetch(start.wrapping_add(line).wrapping_sub(in_line)));
+    (0..len).step_by(CACHE_LINE_BYTES).for_each(|line| prefetch(start.wrapping_add(line)));
 }

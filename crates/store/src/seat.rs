@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use rocketmq_env::{prefetch, prefetch_bytes};
+use rocketmq_env::prefetch;
 
 use crate::queue::Queue;
 use crate::unit::UNIT_BYTES;
@@ -96,7 +96,10 @@ impl Seats {
         let Some(place) = self.places.get(seat.index as usize) else { return };
         let Some(queue) = &place.queue else { return };
         queue.expect();
-        prefetch_bytes(place.tail_end.load(Ordering::Relaxed), UNIT_BYTES);
+        // A unit may lie in two lines.
+        let tail_end = place.tail_end.load(Ordering::Relaxed);
+        prefetch(tail_end);
+        prefetch(tail_end.wrapping_add(UNIT_BYTES - 1));
     }
 
     /// Notes where the next unit of the queue will be written.
