@@ -15,9 +15,7 @@ use rocketmq_env::Fs;
 use serde::{Deserialize, Serialize};
 
 use crate::config_file::ConfigFile;
-use crate::queue::Queue;
 use crate::queues::Queues;
-use crate::seat::NextOffsets;
 use crate::{MessageStore, StoreError};
 
 /// `config/deletedTopics.json`.
@@ -135,16 +133,16 @@ impl MessageStore {
             return Ok(0);
         }
         // Under the append lock: every record of these queues lies before the end, none comes behind it.
-        let set_closed = |queues: &[Vec<Arc<Queue>>], offsets: &mut NextOffsets, is_closed| {
-            queues.iter().flatten().for_each(|queue| offsets.set_closed(queue.seat(), is_closed));
-        };
-        let (queues, end) = self.commit_log.exclusively(|end, offsets| {
+        let (queues, closed, end) = self.commit_log.exclusively(|end, offsets| {
             let queues: Vec<_> = topics.iter().map(|topic| self.queues.of_topic(topic)).collect();
-            set_closed(&queues, offsets, true);
-            (queues, end)
+            let mut seats: Vec<_> = queues.iter().flatten().map(|queue| queue.seat()).collect();
+            // Those of an attempt that failed half way stay closed whatever comes of this one.
+            seats.retain(|seat| offsets.is_open(*seat));
+            seats.iter().for_each(|seat| offsets.set_closed(*seat, true));
+            (queues, seats, end)
         });
         if let Err(error) = self.deleted_topics.add(&topics, end, self.min_physical_offset()) {
-            self.commit_log.exclusively(|_, offsets| set_closed(&queues, offsets, false));
+            self.commit_log.exclusively(|_, offsets| closed.iter().for_each(|seat| offsets.set_closed(*seat, false)));
             return Err(error);
         }
         self.dispatcher.drain();

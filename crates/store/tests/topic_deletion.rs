@@ -227,6 +227,9 @@ fn a_deletion_that_stops_half_way_takes_no_puts_and_is_finished_by_a_repetition_
         world.fs.inject(failing(Operation::Remove, "Topic/1/00000000000000000200"));
         assert!(matches!(store.delete_topics(&["Topic"]), Err(StoreError::Log(_))));
         assert!(matches!(put(&store, "Topic", 0, b"between"), Err(StoreError::TopicDeleted { .. })));
+        world.fs.inject(failing(Operation::Write, "deletedTopics"));
+        assert!(matches!(store.delete_topics(&["Topic"]), Err(StoreError::Io { .. })));
+        assert!(matches!(put(&store, "Topic", 0, b"between"), Err(StoreError::TopicDeleted { .. })));
         world.fs.heal();
         let store = match how {
             None => {
