@@ -271,8 +271,11 @@ describe('MessageStore', () => {
     using directory = new TemporaryDirectory()
     await using store = await MessageStore.open({ directory: directory.path, maxMessageBytes: 100 })
     const good = { topic: 'T', body: 'good' }
+    const transferred = new Uint8Array(5)
+    structuredClone(transferred.buffer, { transfer: [transferred.buffer] })
     const bad = [
       { topic: 'T', body: Buffer.alloc(101) },
+      { topic: 'T', body: transferred },
       { topic: '../T', body: 'x' },
       { topic: 'T', queueId: -1, body: 'x' },
       { topic: 'T', queueId: 0.5, body: 'x' },

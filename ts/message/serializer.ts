@@ -35,13 +35,33 @@ const JSON_SERIALIZER: Serializer<unknown> = {
  * @throws InvalidArgumentError for anything that is no body
  */
 export function bodyBytes(body: MessageBody): Buffer {
-  if (Buffer.isBuffer(body)) return body
   if (typeof body === 'string') return Buffer.from(body)
+  if (body?.byteLength === 0) checkAttached(ArrayBuffer.isView(body) ? body.buffer : body)
+  if (Buffer.isBuffer(body)) return body
   if (ArrayBuffer.isView(body)) return Buffer.from(body.buffer, body.byteOffset, body.byteLength)
   if (body instanceof ArrayBuffer) return Buffer.from(body)
   throw new InvalidArgumentError(
     `the message body must be a string, a Buffer or another view of an ArrayBuffer, not ${describe(body)}; give the producer a serializer for bodies of other kinds`
   )
+}
+
+/**
+ * What lies in a buffer that was transferred, as to another thread, has no bytes any more; that is not an empty body.
+ *
+ * @throws InvalidArgumentError for such a buffer
+ */
+export function checkAttached(buffer: ArrayBufferLike): void {
+  try {
+    // Node 20 has no other way to ask.
+    Buffer.from(buffer)
+  } catch (error) {
+    throw new InvalidArgumentError(
+      'the message body lies in an ArrayBuffer that was transferred, and has no bytes since',
+      {
+        cause: error
+      }
+    )
+  }
 }
 
 function describe(body: unknown): string {

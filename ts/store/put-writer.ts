@@ -15,6 +15,7 @@ import {
   writeUniqueIdTail
 } from '../message/message-id.js'
 import { toLong } from '../message/record.js'
+import { checkAttached } from '../message/serializer.js'
 import { checkProperties, checkText, checkTexts, int32, refuse } from './arguments.js'
 import { hostBytes, type Host } from './host.js'
 import { PutResult, type StoreMessage } from './types.js'
@@ -90,6 +91,7 @@ export class PutWriter {
     if (properties !== undefined) checkProperties(properties)
     if (typeof body !== 'string' && !(body instanceof Uint8Array))
       refuse('body', 'a string, Buffer or Uint8Array', body)
+    if (typeof body !== 'string' && body.length === 0) checkAttached(body.buffer)
     const start = this.#used
     let at = start + HEAD_BYTES
     this.#reserve(at, MAX_HOST_BYTES * 2)

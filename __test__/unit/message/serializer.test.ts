@@ -21,6 +21,16 @@ describe('a message body', () => {
     assert.equal(message.body.buffer, bytes.buffer)
   })
 
+  it('is not what was transferred to another thread, though it may be empty', () => {
+    const [transferred, buffer] = [new Uint8Array(5), Buffer.from(new ArrayBuffer(5))]
+    structuredClone(transferred.buffer, { transfer: [transferred.buffer, buffer.buffer] })
+    for (const body of [transferred, transferred.buffer, new DataView(new ArrayBuffer(0)), buffer, '']) {
+      const isEmpty = typeof body === 'string' || body instanceof DataView
+      if (isEmpty) assert.equal(bodyBytes(body).length, 0)
+      else assert.throws(() => bodyBytes(body), { name: 'InvalidArgumentError', message: /was transferred/ })
+    }
+  })
+
   it('is nothing else without a serializer, and the error says so', () => {
     for (const wrong of [undefined, null, 7, { a: 1 }, [1], new SharedArrayBuffer(1)]) {
       // What JavaScript may pass against the types.
