@@ -13,8 +13,7 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::message::Arrival;
-use crate::queue::Queue;
-use crate::queue::{TAIL_FULL_BYTES, TAIL_LIMIT_BYTES};
+use crate::queue::{Queue, TAIL_FULL_BYTES, TAIL_LIMIT_BYTES};
 use crate::queues::Queues;
 
 /// Above this many waiting messages a putter waits for the dispatcher instead of leaving it more.

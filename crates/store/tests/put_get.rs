@@ -322,9 +322,13 @@ fn the_listener_hears_of_each_message_once_it_is_readable() {
     let directory = tempfile::tempdir().unwrap();
     let store = open_os(small(directory.path()));
     let heard = Arc::new(Mutex::new(Vec::new()));
-    let runs = heard.clone();
+    let (runs, reader) = (heard.clone(), Arc::downgrade(&store));
     store.set_arrival_listener(Arc::new(move |arrivals| {
         let arrivals: Vec<_> = arrivals.collect();
+        for (queue, arrival) in &arrivals {
+            let end = reader.upgrade().unwrap().max_offset(queue.topic(), queue.queue_id()).unwrap();
+            assert!(end > arrival.queue_offset);
+        }
         runs.lock()
             .push(arrivals.iter().map(|(_, arrival)| (arrival.queue_offset, arrival.tags_code)).collect::<Vec<_>>());
     }));
